@@ -1,0 +1,38 @@
+// server/api/api_server.h - the REST API: routes requests to verbs over the Registry, runs the one write
+// pipeline, and serves watches and streaming subresources. handle() is called on connection threads.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "server/api/client.h"
+#include "server/api/pod_runtime.h"
+#include "server/http/server.h"
+#include "store/base/clock.h"
+#include "store/base/ip.h"
+#include "store/schema/schema.h"
+#include "store/store.h"
+
+namespace server {
+
+struct ApiOptions {
+  base::Cidr service_cidr;           // ClusterIPs are allocated from here.
+  base::Ip dns_address;              // Reserved.
+  std::string server_address;        // "172.30.0.1:6443", for legacy discovery.
+};
+
+class ApiServer {
+ public:
+  // store, registry and clock must outlive it.
+  static std::unique_ptr<ApiServer> make(store::Store& store, const store::Registry& registry, const base::Clock& clock, const ApiOptions& options);
+  virtual ~ApiServer() = default;
+  virtual Client& client() = 0;                         // In-process; user "system:kubelan".
+  virtual HttpResponse handle(const HttpRequest& request) = 0;
+  virtual void set_runtime(PodRuntime* runtime) = 0;    // Before requests for pods' streams; nullptr: 503.
+  virtual void set_ready(bool ready) = 0;               // /readyz
+  // Applies a YAML or JSON stream (`up -f`): server-side apply, each object in order, manager "kubelan".
+  // Returns "deployment.apps/web created" lines; the first error ends it, naming the document.
+  virtual base::Result<std::vector<std::string>> apply_manifest(const std::string& text, const std::string& default_namespace) = 0;
+};
+
+}  // namespace server

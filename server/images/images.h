@@ -1,0 +1,28 @@
+// server/images/images.h - image references and the built-in images. Pure look-ups.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "netns/process/spawner.h"
+
+namespace server {
+
+// How to run a container of an image.
+struct ResolvedImage {
+  std::string builtin;                      // Set: run this built-in program unless the pod gives a command.
+  std::vector<std::string> entrypoint;      // Defaults when the pod gives none. Host programs otherwise.
+  std::vector<std::string> cmd;
+  std::vector<std::string> env;
+  std::string working_dir = "/";
+  std::string image_id;                     // For containerStatuses.imageID
+};
+// Nothing: not resolvable here; the caller reports ErrImagePull with explain_unresolved().
+std::optional<ResolvedImage> resolve_image(const std::string& reference);
+std::string explain_unresolved(const std::string& reference);
+// Name -> program, for the spawner.
+std::map<std::string, netns::BuiltinMain> builtin_programs();
+
+}  // namespace server

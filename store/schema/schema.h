@@ -1,0 +1,157 @@
+// store/schema/schema.h - what kinds exist and what their fields are: the one table that discovery, OpenAPI,
+// explain, pruning, strict validation, defaults, strategic merge, server-side apply and printing all read.
+//
+// Rows are immutable and live as long as the Registry they came from (built-in rows: for ever, they are
+// static tables generated from store/schema/data/*.yaml by schemac at build time). `const Resource*` and
+// `const Type*` are compared by identity. Everything here is safe from any thread.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/base/result.h"
+
+namespace store {
+
+using json = nlohmann::json;
+
+enum class TypeKind : uint8_t {
+  kObject,       // named fields
+  kMap,          // string -> element
+  kList,         // element*
+  kString,
+  kInteger,      // int32 or int64 by `format`
+  kNumber,
+  kBoolean,
+  kIntOrString,
+  kQuantity,     // resource.Quantity, string on the wire (numbers accepted)
+  kTime,         // metav1.Time: RFC 3339 string
+  kMicroTime,
+  kBytes,        // base64 string
+  kAny,          // arbitrary JSON, kept as it is (RawExtension, FieldsV1, ...)
+};
+
+// How lists merge (server-side apply); strategic merge uses merge_key/patch flags below.
+enum class ListType : uint8_t { kAtomic, kSet, kMap };
+
+struct Type;
+
+struct Field {
+  std::string_view name;
+  const Type* type = nullptr;
+  std::string_view doc;            // Our own sentence, for `kubectl explain`.
+  std::string_view default_json;   // Empty: none. JSON text, filled in when the field is absent and its parent present.
+  std::string_view patch_merge_key;  // Strategic merge list key; "" with patch_merge = primitive merge.
+  bool patch_merge = false;        // patchStrategy merge
+  bool patch_retain_keys = false;  // patchStrategy retainKeys
+  bool required = false;
+  bool immutable = false;          // After create.
+  bool stored_only = false;        // kubelan keeps it and does not act on it: Warning on write, said in explain.
+};
+
+struct Type {
+  std::string_view name;      // OpenAPI name "io.k8s.api.core.v1.PodSpec"; empty for anonymous and scalar types.
+  TypeKind kind = TypeKind::kAny;
+  std::string_view doc;
+  std::string_view format;    // "int32", "int64", "date-time", "byte", "int-or-string", ...
+  std::span<const Field> fields;             // kObject
+  const Type* element = nullptr;             // kMap, kList
+  ListType list_type = ListType::kAtomic;    // kList
+  std::span<const std::string_view> list_keys;  // kList with ListType::kMap
+  bool atomic = false;                       // kObject/kMap with map-type atomic
+  std::span<const std::string_view> one_of;  // kString: allowed values, empty = any
+  bool has_min = false;
+  bool has_max = false;
+  int64_t min = 0;                           // kInteger: value; kString: length; kList: items
+  int64_t max = 0;
+
+  const Field* find_field(std::string_view field) const;  // nullptr if none.
+};
+
+struct Column {
+  std::string_view name;      // "Ready"
+  std::string_view type;      // "string", "integer", "date"
+  std::string_view format;    // "name" for Name
+  std::string_view doc;
+  int priority = 0;           // 1: wide only
+  std::string_view path;      // Dotted path into the object, or
+  std::string_view cell;      // the name of a function in kubectl-compat/table. Exactly one is set.
+};
+
+struct Subresource {
+  std::string_view name;           // "status", "scale", "log", "exec"
+  std::string_view group, version, kind;  // Of the body it speaks; empty group+version: the parent's.
+  std::span<const std::string_view> verbs;
+};
+
+enum class NameRule : uint8_t { kDnsSubdomain, kDnsLabel, kDns1035Label, kPathSegment };
+
+// One served resource (group, version, plural). `storage()` names where its objects are kept, shared by
+// versions of one kind.
+struct Resource {
+  std::string_view group;     // "" = core
+  std::string_view version;   // "v1"
+  std::string_view kind;
+  std::string_view plural;
+  std::string_view singular;
+  std::string_view list_kind;
+  std::span<const std::string_view> short_names;
+  std::span<const std::string_view> categories;
+  bool namespaced = true;
+  std::span<const std::string_view> verbs;
+  std::span<const Subresource> subresources;
+  std::span<const Column> columns;              // Without: Name, Age.
+  std::span<const std::string_view> field_labels;  // Selectable besides metadata.name/namespace.
+  const Type* type = nullptr;                   // The whole object.
+  NameRule name_rule = NameRule::kDnsSubdomain;
+  bool has_generation = false;                  // spec changes bump metadata.generation
+  bool has_status = false;                      // .status only through /status
+  std::string_view prepare_hook;                // Names looked up in server/api's hook table; "" = none.
+  std::string_view validate_hook;
+  std::string_view doc;
+  std::string_view storage_name;                // "deployments.apps", "pods"
+
+  std::string storage() const { return std::string(storage_name); }
+  std::string api_version() const;              // "apps/v1", "v1"
+  const Subresource* find_subresource(std::string_view name) const;
+};
+
+// The set of served resources. Immutable; a CRD publishes a new Registry.
+class Registry {
+ public:
+  explicit Registry(std::vector<const Resource*> resources);
+  const std::vector<const Resource*>& resources() const { return resources_; }  // In preference order.
+  const Resource* find(std::string_view group, std::string_view version, std::string_view plural) const;
+  const Resource* find_kind(std::string_view api_version, std::string_view kind) const;  // "apps/v1", "Deployment"
+  const Resource* find_storage(std::string_view storage_name) const;                     // Preferred version.
+
+ private:
+  std::vector<const Resource*> resources_;
+};
+
+// Everything compiled in. One instance, immutable.
+const Registry& builtin_registry();
+
+// --- Pure operations over (tree, type). They never throw; `tree` may be any JSON. ---
+
+// Removes fields the type does not have; returns what was removed as paths worded like upstream
+// (`unknown field "spec.foo"`, list indices as `spec.containers[0].foo`).
+std::vector<std::string> prune_unknown(json& tree, const Type& type);
+// Fills defaults (recursively, only under parents that are present; array elements too).
+void apply_defaults(json& tree, const Type& type);
+// JSON types, required, one_of, min/max. Wrong JSON types come back as one kBadRequest worded as upstream's
+// decoder; the rest as kInvalid causes ("spec.replicas: Invalid value: ...") in field order.
+base::Status check_types(const json& tree, const Resource& resource);
+std::vector<base::Cause> validate_fields(const json& tree, const Type& type);
+// Fields marked immutable whose value differs: causes "field is immutable".
+std::vector<base::Cause> validate_immutable(const json& old_tree, const json& new_tree, const Type& type);
+// Paths present in `tree` that are stored_only ("spec.template.spec.priority").
+std::vector<std::string> stored_only_fields(const json& tree, const Type& type);
+// Drops nulls where upstream's decoder would (null = absent).
+void drop_nulls(json& tree, const Type& type);
+
+}  // namespace store
