@@ -26,5 +26,7 @@ bool wants_openapi_protobuf(std::string_view accept);
 enum class BodyType { kJson, kYaml, kProtobuf, kJsonPatch, kMergePatch, kStrategicPatch, kApplyPatch };
 // Empty header = JSON. kUnsupportedMediaType worded as upstream.
 base::Result<BodyType> parse_body_type(std::string_view content_type);
+// For PATCH: only the four patch types are taken; everything else (plain JSON too) is kUnsupportedMediaType.
+base::Result<BodyType> parse_patch_type(std::string_view content_type);
 
 }  // namespace compat
