@@ -87,4 +87,10 @@ const std::string& Object::bytes() const {
   return *rep_->bytes;
 }
 
+Object Object::without_tree() const {
+  if (!rep_) return *this;
+  bytes();
+  return Object(rep_->key, rep_->revision, rep_->bytes);
+}
+
 }  // namespace store

@@ -39,6 +39,8 @@ class Object {
   Revision revision() const;   // metadata.resourceVersion; 0 before it is stored.
   const json& tree() const;    // Thread-safe.
   const std::string& bytes() const;  // Compact JSON, metadata.resourceVersion included. Thread-safe; made once.
+  // The same object holding its bytes only (shared, not copied): a tree takes about ten times their memory.
+  Object without_tree() const;
 
  private:
   struct Rep;
