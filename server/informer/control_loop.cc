@@ -1,0 +1,356 @@
+#include "server/informer/control_loop.h"
+
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "server/informer/keyed_queue.h"
+#include "server/informer/object_cache.h"
+#include "server/informer/recording_client.h"
+#include "store/object/access.h"
+
+namespace server {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kPumpWait{60'000};   // Only bounds one call; closing the watch ends it at once.
+constexpr milliseconds kRelistDelay{50};    // Between attempts when listing fails.
+constexpr int kIdleRounds = 100'000;        // run_until_idle(): a reconciler that never settles is a bug, not a hang.
+
+// What other threads hand over. One lock, held for pointer moves only.
+class Mailbox {
+ public:
+  struct Mail {
+    std::vector<store::Event> events;
+    std::optional<Client::Snapshot> relisted;
+    std::vector<std::function<void()>> calls;
+    bool empty() const { return events.empty() && calls.empty() && !relisted; }
+  };
+
+  void put_events(std::vector<store::Event> events) {
+    {
+      std::lock_guard lock(mutex_);
+      if (mail_.events.empty()) {
+        mail_.events = std::move(events);
+      } else {
+        std::move(events.begin(), events.end(), std::back_inserter(mail_.events));
+      }
+    }
+    ready_.notify_one();
+  }
+  // Everything queued before is older than the list, so it is dropped.
+  void put_list(Client::Snapshot snapshot) {
+    {
+      std::lock_guard lock(mutex_);
+      mail_.events.clear();
+      mail_.relisted = std::move(snapshot);
+    }
+    ready_.notify_one();
+  }
+  void put_call(std::function<void()> fn) {
+    {
+      std::lock_guard lock(mutex_);
+      mail_.calls.push_back(std::move(fn));
+    }
+    ready_.notify_one();
+  }
+  Mail take() {
+    std::lock_guard lock(mutex_);
+    return std::exchange(mail_, {});
+  }
+  void wait_until(std::optional<base::MonoTime> deadline, const std::atomic<bool>& stop) {
+    std::unique_lock lock(mutex_);
+    auto due = [&] { return !mail_.empty() || stop.load(); };
+    if (deadline) {
+      ready_.wait_until(lock, *deadline, due);
+    } else {
+      ready_.wait(lock, due);
+    }
+  }
+  void wake() {
+    { std::lock_guard lock(mutex_); }
+    ready_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable ready_;
+  Mail mail_;
+};
+
+class ControlLoopImpl final : public ControlLoop, private QueueHost {
+ public:
+  ControlLoopImpl(Client& client, const base::Clock& clock) : client_(client), clock_(clock) {}
+  ~ControlLoopImpl() override { stop(); }
+
+  Client& client() override { return client_; }
+  const base::Clock& clock() const override { return clock_; }
+  const Cache& cache(const std::string& storage) override { return caches_[storage]; }
+  void on_change(const std::string& storage, Handler handler) override { handlers_[storage].push_back(std::move(handler)); }
+  WorkQueue& make_queue(const std::string& name, ReconcileFn reconcile, QueueOptions options) override {
+    queues_.push_back(std::make_unique<KeyedQueue>(name, std::move(reconcile), options, static_cast<QueueHost&>(*this)));
+    return *queues_.back();
+  }
+  void post(std::function<void()> fn) override { mailbox_.put_call(std::move(fn)); }
+  void post_after(milliseconds delay, std::function<void()> fn) override {
+    const base::MonoTime due = clock_.mono() + delay;
+    if (std::this_thread::get_id() == owner_.load()) {
+      timers_.emplace(std::pair{due, ++timer_sequence_}, std::move(fn));
+    } else {
+      post([this, due, call = std::move(fn)]() mutable { timers_.emplace(std::pair{due, ++timer_sequence_}, std::move(call)); });
+    }
+  }
+
+  base::Status start() override;
+  void stop() override;
+  void run_until_idle() override;
+  store::Revision revision() const override { return revision_.load(); }
+
+ private:
+  // QueueHost
+  base::MonoTime now() const override { return clock_.mono(); }
+  void after(milliseconds delay, std::function<void()> fn) override { post_after(delay, std::move(fn)); }
+  bool reached(const WriteBar& bar) const override;
+  store::Revision seen() const override { return revision_.load(); }
+  bool throttles() const override { return threaded_; }
+
+  void pump();
+  bool pump_once();
+  void run();
+  bool step();
+  void deliver_list(Client::Snapshot snapshot);
+  void deliver(const store::Event& event);
+  void notify(const store::Key& key, const store::Object& before, const store::Object& after);
+  bool run_timers();
+  bool run_one_key();
+  std::optional<base::MonoTime> next_timer() const;
+
+  RecordingClient client_;
+  const base::Clock& clock_;
+  std::map<std::string, ObjectCache> caches_;
+  std::map<std::string, std::vector<Handler>> handlers_;
+  std::vector<std::unique_ptr<KeyedQueue>> queues_;
+  std::map<std::pair<base::MonoTime, uint64_t>, std::function<void()>> timers_;
+  uint64_t timer_sequence_ = 0;
+  std::atomic<store::Revision> revision_{0};
+
+  Mailbox mailbox_;
+  std::mutex watch_mutex_;  // Guards the pointer; the pump replaces it, stop() closes it.
+  std::shared_ptr<store::Watch> watch_;
+  std::atomic<std::thread::id> owner_{std::this_thread::get_id()};  // Until start(), the building thread.
+  std::atomic<bool> stopping_{false};
+  bool threaded_ = false;
+  bool listed_ = false;
+  std::thread pump_thread_;
+  std::thread control_thread_;
+};
+
+bool ControlLoopImpl::reached(const WriteBar& bar) const {
+  if (bar.revision > revision_.load()) return false;
+  return std::all_of(bar.removed.begin(), bar.removed.end(), [this](const WriteBar::Removed& removed) {
+    auto cache = caches_.find(removed.key.resource);
+    if (cache == caches_.end()) return true;
+    const store::Object* object = cache->second.find(removed.key.ns, removed.key.name);
+    return object == nullptr || object->uid() != removed.uid || store::find(object->tree(), "metadata.deletionTimestamp") != nullptr;
+  });
+}
+
+void ControlLoopImpl::notify(const store::Key& key, const store::Object& before, const store::Object& after) {
+  for (const std::string& storage : {key.resource, std::string()}) {
+    auto it = handlers_.find(storage);
+    if (it == handlers_.end()) continue;
+    for (const Handler& handler : it->second) handler(before, after);
+  }
+}
+
+void ControlLoopImpl::deliver(const store::Event& event) {
+  const store::Key& key = event.object.key();
+  ObjectCache& cache = caches_[key.resource];
+  if (event.type == store::EventType::kDeleted) {
+    // Handlers get the last state (with what the deletion set) as `before`.
+    cache.erase(key.ns, key.name);
+    revision_.store(std::max(revision_.load(), event.revision));
+    notify(key, event.object, {});
+    return;
+  }
+  const store::Object before = cache.put(event.object);
+  revision_.store(std::max(revision_.load(), event.revision));
+  notify(key, before, event.object);
+}
+
+// A fresh list: whatever differs from the caches is delivered as if it had been watched.
+void ControlLoopImpl::deliver_list(Client::Snapshot snapshot) {
+  store::Revision revision = snapshot.watch ? snapshot.watch->progress() : 0;
+  std::map<std::string, std::set<std::pair<std::string, std::string>>> live;
+  std::vector<std::pair<store::Object, store::Object>> changes;
+  for (const store::Object& object : snapshot.objects) {
+    revision = std::max(revision, object.revision());
+    live[object.key().resource].emplace(object.ns(), object.name());
+    store::Object before = caches_[object.key().resource].put(object);
+    if (before && before.uid() != object.uid()) {
+      changes.emplace_back(std::move(before), store::Object{});
+      changes.emplace_back(store::Object{}, object);
+    } else if (!before || before.revision() != object.revision()) {
+      changes.emplace_back(std::move(before), object);
+    }
+  }
+  for (auto& [storage, cache] : caches_) {
+    for (const store::Object& cached : cache.list()) {
+      if (live[storage].contains({cached.ns(), cached.name()})) continue;
+      cache.erase(cached.ns(), cached.name());
+      changes.emplace_back(cached, store::Object{});
+    }
+  }
+  revision_.store(std::max(revision_.load(), revision));
+  for (const auto& [before, after] : changes) notify(before ? before.key() : after.key(), before, after);
+}
+
+bool ControlLoopImpl::run_timers() {
+  const base::MonoTime now = clock_.mono();
+  bool ran = false;
+  while (!timers_.empty() && timers_.begin()->first.first <= now) {
+    auto node = timers_.extract(timers_.begin());
+    node.mapped()();
+    ran = true;
+  }
+  return ran;
+}
+
+std::optional<base::MonoTime> ControlLoopImpl::next_timer() const {
+  if (timers_.empty()) return std::nullopt;
+  return timers_.begin()->first.first;
+}
+
+bool ControlLoopImpl::run_one_key() {
+  for (const bool low : {false, true}) {
+    for (const auto& queue : queues_) {
+      if (queue->low_priority() != low) continue;
+      if (auto key = queue->take()) {
+        queue->run(*key, client_);
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+// One round: everything that arrived, then one key. False when there was nothing to do.
+bool ControlLoopImpl::step() {
+  Mailbox::Mail mail = mailbox_.take();
+  bool worked = !mail.empty();
+  const bool changed = mail.relisted || !mail.events.empty();
+  if (mail.relisted) deliver_list(std::move(*mail.relisted));
+  for (const store::Event& event : mail.events) deliver(event);
+  if (changed) {
+    for (const auto& queue : queues_) queue->unpark();
+  }
+  for (const auto& call : mail.calls) call();
+  worked = run_timers() || worked;
+  return run_one_key() || worked;
+}
+
+void ControlLoopImpl::run() {
+  pthread_setname_np(pthread_self(), "kl-control");
+  owner_.store(std::this_thread::get_id());
+  while (!stopping_.load()) {
+    if (!step()) mailbox_.wait_until(next_timer(), stopping_);
+  }
+}
+
+// Moves one batch from the watch to the mailbox. False when there is no point in going on.
+bool ControlLoopImpl::pump_once() {
+  std::shared_ptr<store::Watch> watch;
+  {
+    std::lock_guard lock(watch_mutex_);
+    watch = watch_;
+  }
+  auto batch = watch->next(kPumpWait);
+  if (batch.ok()) {
+    if (!batch->empty()) mailbox_.put_events(std::move(*batch));
+    return true;
+  }
+  if (batch.error().code != base::Code::kExpired) return false;  // The store is closing.
+  // Lagged too far behind: start over from a list.
+  auto snapshot = client_.snapshot_and_watch();
+  if (!snapshot.ok()) {
+    spdlog::error("control loop: cannot list objects again: {}", snapshot.error().message);
+    std::this_thread::sleep_for(kRelistDelay);
+    return !stopping_.load();
+  }
+  {
+    std::lock_guard lock(watch_mutex_);
+    watch_ = std::move(snapshot->watch);
+    if (stopping_.load()) return false;
+  }
+  mailbox_.put_list(Client::Snapshot{std::move(snapshot->objects), nullptr});
+  return true;
+}
+
+void ControlLoopImpl::pump() {
+  pthread_setname_np(pthread_self(), "kl-informer");
+  while (!stopping_.load() && pump_once()) {
+  }
+}
+
+base::Status ControlLoopImpl::start() {
+  Client::Snapshot snapshot = TRY(client_.snapshot_and_watch());
+  threaded_ = true;
+  listed_ = true;
+  deliver_list(Client::Snapshot{std::move(snapshot.objects), nullptr});
+  watch_ = std::move(snapshot.watch);
+  revision_.store(std::max(revision_.load(), watch_->progress()));
+  owner_.store(std::thread::id());  // Nobody's until run() takes it, so that timers go through the mailbox.
+  control_thread_ = std::thread([this] { run(); });
+  pump_thread_ = std::thread([this] { pump(); });
+  return {};
+}
+
+void ControlLoopImpl::stop() {
+  stopping_.store(true);
+  {
+    std::lock_guard lock(watch_mutex_);
+    if (watch_) watch_->close();
+  }
+  mailbox_.wake();
+  if (control_thread_.joinable()) control_thread_.join();
+  if (pump_thread_.joinable()) pump_thread_.join();
+}
+
+void ControlLoopImpl::run_until_idle() {
+  owner_.store(std::this_thread::get_id());
+  if (!listed_) {
+    auto snapshot = client_.snapshot_and_watch();
+    if (!snapshot.ok()) {
+      spdlog::error("control loop: cannot list objects: {}", snapshot.error().message);
+      return;
+    }
+    listed_ = true;
+    watch_ = std::move(snapshot->watch);
+    deliver_list(Client::Snapshot{std::move(snapshot->objects), nullptr});
+    revision_.store(std::max(revision_.load(), watch_->progress()));
+  }
+  for (int round = 0; round < kIdleRounds; ++round) {
+    auto batch = watch_->next(milliseconds(0));
+    if (batch.ok() && !batch->empty()) mailbox_.put_events(std::move(*batch));
+    if (!step()) return;
+  }
+  spdlog::error("control loop: still busy after {} rounds", kIdleRounds);
+}
+
+}  // namespace
+
+std::unique_ptr<ControlLoop> ControlLoop::make(Client& client, const base::Clock& clock) {
+  return std::make_unique<ControlLoopImpl>(client, clock);
+}
+
+}  // namespace server
