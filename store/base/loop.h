@@ -18,7 +18,8 @@ class Loop {
  public:
   // Starts the thread. `name` is its thread name (at most 15 characters).
   explicit Loop(const std::string& name);
-  // Stops watching everything, runs no further callback, joins the thread.
+  // Stops watching everything, waits for the callback that is running, runs no further one, joins the thread.
+  // Callbacks that were still waiting are destroyed. Never on the loop's own thread.
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
@@ -33,7 +34,8 @@ class Loop {
     bool writable;
     bool error;  // Hang-up or error: read it to find out which.
   };
-  // Level-triggered. The caller keeps ownership of fd and must call cancel() before closing it.
+  // Level-triggered. The caller keeps ownership of fd and must call cancel() before closing it. One watch a
+  // descriptor, which becomes non-blocking. 0: it cannot be watched (closed, a regular file, watched already).
   Id watch(int fd, Interest interest, std::function<void(Ready)> callback);
   // One shot after `delay`, or every `period` when it is not zero.
   Id timer(std::chrono::milliseconds delay, std::chrono::milliseconds period, std::function<void()> callback);
