@@ -1,0 +1,273 @@
+#include "server/app/cluster.h"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <future>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "netns/fabric.h"
+#include "server/api/api_server.h"
+#include "server/api/boot.h"
+#include "server/app/pki_store.h"
+#include "server/app/settle.h"
+#include "server/controllers/controllers.h"
+#include "server/dns/dns.h"
+#include "server/http/server.h"
+#include "server/informer/control_loop.h"
+#include "server/node_agent/node_agent.h"
+#include "server/proxy/proxy.h"
+#include "server/scheduler/scheduler.h"
+#include "store/base/fd.h"
+#include "store/base/loop.h"
+#include "store/object/access.h"
+#include "store/store.h"
+
+namespace server {
+
+// In build order; destroyed from the bottom up.
+struct Cluster::Parts {
+  ClusterOptions options;
+  AddressPlan addresses;
+  uint16_t api_port = 0;
+  base::WallTime started;
+  base::SystemClock clock;
+  ClusterPki pki;
+  std::unique_ptr<store::Store> store;
+  std::unique_ptr<netns::Fabric> fabric;
+  std::unique_ptr<netns::SpawnerProcess> spawner_process;
+  std::unique_ptr<netns::Spawner> spawner;
+  std::unique_ptr<base::Loop> io;
+  std::unique_ptr<ApiServer> api;
+  std::unique_ptr<ControlLoop> loop;
+  std::vector<std::unique_ptr<Controller>> controllers;
+  std::unique_ptr<Scheduler> scheduler;
+  std::unique_ptr<Proxy> proxy;
+  std::unique_ptr<Dns> dns;
+  std::unique_ptr<NodeAgent> agent;
+  std::unique_ptr<HttpServer> http;
+};
+
+namespace {
+
+netns::FabricPlan plan_fabric(const ClusterOptions& options, const AddressPlan& a) {
+  netns::FabricPlan plan;
+  plan.underlay = a.underlay;
+  plan.gateway = a.gateway;
+  plan.client_address = a.client;
+  for (int i = 0; i < options.nodes; ++i) {
+    auto n = static_cast<uint64_t>(i);
+    netns::NodePlan node;
+    node.name = "node-" + std::to_string(i + 1);
+    node.address = a.first_node.plus(n);
+    node.pod_cidr = base::Cidr(a.pods.address().plus((n + 1) * 256), 24);
+    node.local_ips = {a.dns};
+    plan.nodes.push_back(node);
+  }
+  return plan;
+}
+
+ApiOptions api_options(const AddressPlan& a) {
+  ApiOptions options;
+  options.service_cidr = a.services;
+  options.dns_address = a.dns;
+  options.api_ip = a.gateway;
+  options.api_port = a.in_cluster_api_port;
+  options.server_address = a.gateway.text() + ":" + std::to_string(a.in_cluster_api_port);
+  return options;
+}
+
+base::Result<std::vector<DnsSockets>> make_dns_sockets(netns::Fabric& fabric, const base::Ip& address) {
+  std::vector<DnsSockets> out;
+  for (netns::Node* node : fabric.nodes()) {
+    base::Result<DnsSockets> sockets = node->worker().call([&]() -> base::Result<DnsSockets> {
+      DnsSockets made;
+      made.udp = TRY(netns::make_udp_socket(address, 53));
+      made.tcp = TRY(netns::make_tcp_listener(address, 53, 128));
+      return made;
+    });
+    out.push_back(TRY(std::move(sockets)));
+  }
+  return out;
+}
+
+bool all_nodes_ready(Client& client, size_t want) {
+  const store::Resource* nodes = client.registry().find("", "v1", "nodes");
+  base::Result<std::vector<store::Object>> listed = client.list(*nodes, "");
+  if (!listed.ok()) return false;
+  size_t ready = 0;
+  for (const store::Object& node : *listed) {
+    for (const json& c : store::get_array(node.tree(), "status.conditions")) {
+      if (store::get_string(c, "type") == "Ready" && store::get_string(c, "status") == "True") ++ready;
+    }
+  }
+  return ready >= want;
+}
+
+// Nodes that an earlier, larger cluster of this state folder had.
+void forget_extra_nodes(Client& client, const netns::FabricPlan& plan) {
+  const store::Resource* nodes = client.registry().find("", "v1", "nodes");
+  base::Result<std::vector<store::Object>> listed = client.list(*nodes, "");
+  if (!listed.ok()) return;
+  for (const store::Object& node : *listed) {
+    bool known = false;
+    for (const netns::NodePlan& n : plan.nodes) known = known || n.name == node.name();
+    if (!known) base::ignore(client.remove(*nodes, "", node.name()), "a node that is gone already is what we want");
+  }
+}
+
+base::Status wait_for(const std::function<bool()>& condition, std::chrono::milliseconds limit, const char* what) {
+  auto deadline = std::chrono::steady_clock::now() + limit;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return base::Error(base::Code::kTimeout, std::string("the cluster did not get ready: ") + what);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return {};
+}
+
+base::Status wait_proxy_synced(Proxy& proxy, ControlLoop& loop, std::chrono::milliseconds limit) {
+  auto synced = std::make_shared<std::promise<void>>();
+  loop.post([&proxy, synced] { proxy.when_synced([synced] { synced->set_value(); }); });
+  if (synced->get_future().wait_for(limit) == std::future_status::ready) return {};
+  return base::Error(base::Code::kTimeout, "the service proxy did not follow in time; see the log");
+}
+
+}  // namespace
+
+Cluster::Cluster(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Cluster::~Cluster() {
+  Parts& p = *parts_;
+  p.http.reset();
+  if (p.api) p.api->set_runtime(nullptr);
+  if (p.loop) p.loop->stop();
+  p.agent.reset();
+  p.dns.reset();
+  p.proxy.reset();
+  p.scheduler.reset();
+  p.controllers.clear();
+  p.loop.reset();
+  p.api.reset();
+  if (p.store) p.store->close();
+}
+
+base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& options, Inputs inputs) {
+  std::unique_ptr<Cluster> cluster(new Cluster(std::make_unique<Parts>()));
+  Parts& p = *cluster->parts_;
+  p.options = options;
+  p.api_port = inputs.api_port;
+  p.started = p.clock.wall();
+
+  // The network takes the kernel a while; certificates and the store are made meanwhile.
+  netns::FabricPlan plan = plan_fabric(options, p.addresses);
+  auto fabric = std::async(std::launch::async, [&plan] { return netns::Fabric::create(plan); });
+  p.pki = TRY(load_or_make_pki(options.state_dir, p.addresses));
+  store::Store::Options store_options;
+  if (!options.ephemeral) store_options.path = options.state_dir + "/store.db";
+  p.store = TRY(store::Store::open(store_options));
+  p.api = ApiServer::make(*p.store, store::builtin_registry(), p.clock, api_options(p.addresses));
+  TRY_STATUS(ensure_boot_objects(p.api->client(), api_options(p.addresses)));
+  p.fabric = TRY(fabric.get());
+
+  p.spawner_process = std::move(inputs.spawner);
+  p.spawner = p.spawner_process->activate();
+  p.io = std::make_unique<base::Loop>("io");
+  p.loop = ControlLoop::make(p.api->client(), p.clock);
+  p.controllers = make_controllers(*p.loop, ControllerOptions{p.pki.ca.cert_pem});
+  p.scheduler = make_scheduler(*p.loop);
+  ProxyOptions proxy_options{p.addresses.services, p.addresses.pods, {p.addresses.dns}, options.random_balancing ? Balancing::kRandom : Balancing::kRoundRobin};
+  p.proxy = make_proxy(*p.loop, *p.fabric, proxy_options);
+  p.dns = make_dns(*p.loop, *p.io, TRY(make_dns_sockets(*p.fabric, p.addresses.dns)), DnsOptions{p.addresses.domain, 5});
+  NodeAgentOptions agent_options{options.state_dir + "/run", p.addresses.dns, p.addresses.domain, p.pki.ca.cert_pem};
+  p.agent = make_node_agent(*p.loop, *p.fabric, *p.spawner, *p.io, agent_options);
+  p.api->set_runtime(&p.agent->runtime());
+  TRY_STATUS(p.proxy->load());
+
+  HttpServerOptions http_options;
+  http_options.client_ca_pem = p.pki.ca.cert_pem;
+  http_options.certificate = p.pki.api_server;
+  std::vector<base::Fd> listeners;
+  listeners.push_back(std::move(inputs.api_listener));
+  listeners.push_back(TRY(p.fabric->fabric_worker().call([&] { return netns::make_tcp_listener(p.addresses.gateway, p.addresses.in_cluster_api_port, 128); })));
+  ApiServer* api = p.api.get();
+  p.http = TRY(HttpServer::start(std::move(listeners), http_options, [api](const HttpRequest& request) { return api->handle(request); }));
+
+  forget_extra_nodes(p.api->client(), plan);
+  TRY_STATUS(p.loop->start());
+  TRY_STATUS(wait_for([&] { return all_nodes_ready(p.api->client(), plan.nodes.size()); }, std::chrono::seconds(20), "not every node is Ready; see the log"));
+  TRY_STATUS(wait_proxy_synced(*p.proxy, *p.loop, std::chrono::seconds(20)));
+  p.api->set_ready(true);
+  return cluster;
+}
+
+json Cluster::status() const {
+  const Parts& p = *parts_;
+  json nodes = json::array();
+  for (const netns::NodePlan& node : p.fabric->plan().nodes) nodes.push_back({{"name", node.name}, {"address", node.address.text()}, {"podCIDR", node.pod_cidr.text()}});
+  Client& client = p.api->client();
+  auto count = [&](const char* group, const char* plural) -> size_t {
+    const store::Resource* r = client.registry().find(group, "v1", plural);
+    base::Result<std::vector<store::Object>> listed = client.list(*r, "");
+    return listed.ok() ? listed->size() : 0;
+  };
+  auto uptime = std::chrono::duration_cast<std::chrono::seconds>(p.clock.wall() - p.started).count();
+  return {{"name", p.options.name},
+          {"context", context_name(p.options.name)},
+          {"server", "https://127.0.0.1:" + std::to_string(p.api_port)},
+          {"stateDir", p.options.state_dir},
+          {"ephemeral", p.options.ephemeral},
+          {"version", KUBELAN_VERSION},
+          {"uptimeSeconds", uptime},
+          {"nodes", nodes},
+          {"client", p.addresses.client.text()},
+          {"dns", p.addresses.dns.text()},
+          {"pods", count("", "pods")},
+          {"services", count("", "services")}};
+}
+
+base::Result<netns::Place> Cluster::place(const std::string& target) const {
+  const Parts& p = *parts_;
+  auto net_only = [](const base::Fd& net) -> base::Result<netns::Place> {
+    netns::Place place;
+    place.net = TRY(net.duplicate());
+    return place;
+  };
+  if (target == "client") return net_only(p.fabric->client_net());
+  if (target.rfind("node/", 0) == 0) {
+    netns::Node* node = p.fabric->find_node(target.substr(5));
+    if (node != nullptr) return net_only(node->net());
+    return base::Error(base::Code::kNotFound, "no node \"" + target.substr(5) + "\": this cluster has node-1 to node-" + std::to_string(p.options.nodes));
+  }
+  if (target.rfind("pod/", 0) == 0) {
+    std::string rest = target.substr(4);
+    size_t slash = rest.find('/');
+    std::string ns = slash == std::string::npos ? "default" : rest.substr(0, slash);
+    return p.agent->runtime().place(ns, slash == std::string::npos ? rest : rest.substr(slash + 1));
+  }
+  return base::Error(base::Code::kBadRequest, "\"" + target + "\" is not a place: use client, node/NAME or pod/[NAMESPACE/]NAME");
+}
+
+base::Result<std::vector<std::string>> Cluster::apply(const std::string& text) { return parts_->api->apply_manifest(text, "default"); }
+
+base::Status Cluster::settle(std::chrono::seconds timeout) {
+  Parts& p = *parts_;
+  auto deadline = std::chrono::steady_clock::now() + timeout;
+  for (;;) {
+    auto answer = std::make_shared<std::promise<Settled>>();
+    ControlLoop* loop = p.loop.get();
+    loop->post([loop, answer] {
+      Workloads w{loop->cache("deployments.apps").list(), loop->cache("replicasets.apps").list(), loop->cache("pods").list(), loop->cache("services").list(),
+                  loop->cache("endpointslices.discovery.k8s.io").list()};
+      answer->set_value(check_settled(w));
+    });
+    Settled settled = answer->get_future().get();
+    if (settled.yes) break;
+    if (settled.hopeless) return base::Error(base::Code::kInvalid, settled.missing);
+    if (std::chrono::steady_clock::now() > deadline) return base::Error(base::Code::kTimeout, "not up after " + std::to_string(timeout.count()) + " s: " + settled.missing);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return wait_proxy_synced(*p.proxy, *p.loop, std::chrono::seconds(20));
+}
+
+}  // namespace server

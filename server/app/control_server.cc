@@ -1,0 +1,134 @@
+#include "server/app/control_server.h"
+
+#include <poll.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "server/app/cluster.h"
+#include "server/app/control_protocol.h"
+#include "store/object/access.h"
+
+namespace server {
+namespace {
+
+struct Answer {
+  json body;
+  netns::Place place;  // Descriptors that go with it.
+};
+
+json failure(const base::Error& error) { return {{"ok", false}, {"error", error.message}, {"reason", base::reason(error.code)}}; }
+
+Answer answer_place(Cluster& cluster, const json& request) {
+  base::Result<netns::Place> place = cluster.place(store::get_string(request, "target"));
+  if (!place.ok()) return {failure(place.error()), {}};
+  return {{{"ok", true}}, std::move(place).value()};
+}
+
+json answer_apply(Cluster& cluster, const json& request) {
+  base::Result<std::vector<std::string>> lines = cluster.apply(store::get_string(request, "manifest"));
+  if (!lines.ok()) return failure(base::Error(lines.error()).context(store::get_string(request, "source", "manifest")));
+  return {{"ok", true}, {"lines", *lines}};
+}
+
+json answer_settle(Cluster& cluster, const json& request) {
+  base::Status settled = cluster.settle(std::chrono::seconds(store::get_int(request, "timeoutSeconds", 60)));
+  if (!settled.ok()) return failure(settled.error());
+  return {{"ok", true}};
+}
+
+Answer answer(Cluster& cluster, const json& request) {
+  std::string op = store::get_string(request, "op");
+  if (op == "place") return answer_place(cluster, request);
+  if (op == "apply") return {answer_apply(cluster, request), {}};
+  if (op == "settle") return {answer_settle(cluster, request), {}};
+  if (op == "down") return {{{"ok", true}}, {}};
+  if (op != "status") return {failure(base::Error(base::Code::kBadRequest, "unknown request \"" + op + "\": is this CLI newer than the running cluster?")), {}};
+  json body = cluster.status();
+  body["ok"] = true;
+  return {body, {}};
+}
+
+// The receiver learns from "have" which of Place's members the descriptors are.
+void send_answer(int socket, Answer& a) {
+  std::vector<int> fds;
+  std::string have;
+  const std::pair<char, base::Fd*> members[] = {{'u', &a.place.user}, {'m', &a.place.mnt}, {'p', &a.place.pid}, {'n', &a.place.net}, {'t', &a.place.uts}, {'i', &a.place.ipc}};
+  for (const auto& [letter, fd] : members) {
+    if (!fd->valid()) continue;
+    have += letter;
+    fds.push_back(fd->get());
+  }
+  if (!fds.empty()) a.body["have"] = have;
+  base::ignore(send_message(socket, a.body, fds), "a client that went away needs no answer");
+}
+
+class Impl final : public ControlServer {
+ public:
+  Impl(base::Fd listener, Cluster& cluster, std::function<void()> on_down) : listener_(std::move(listener)), cluster_(cluster), on_down_(std::move(on_down)) {
+    auto pipe = base::make_pipe();
+    if (pipe.ok()) wake_ = std::move(pipe).value();
+    acceptor_ = std::thread([this] { accept_loop(); });
+  }
+
+  ~Impl() override {
+    base::ignore(base::write_all(wake_.write.get(), "x", 1), "only wakes the acceptor");
+    acceptor_.join();
+    std::unique_lock lock(mutex_);
+    idle_.wait(lock, [this] { return active_ == 0; });
+  }
+
+ private:
+  void accept_loop() {
+    for (;;) {
+      pollfd fds[2] = {{listener_.get(), POLLIN, 0}, {wake_.read.get(), POLLIN, 0}};
+      if (::poll(fds, 2, -1) < 0) continue;
+      if (fds[1].revents != 0) return;
+      base::Fd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (!client) continue;
+      {
+        std::lock_guard lock(mutex_);
+        ++active_;
+      }
+      std::thread([this, fd = std::make_shared<base::Fd>(std::move(client))] { serve(*fd); }).detach();
+    }
+  }
+
+  void serve(const base::Fd& client) {
+    timeval limit{10, 0};  // A client that connects and says nothing must not hold up the end.
+    ::setsockopt(client.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    base::Result<json> request = receive_message(client.get(), nullptr);
+    bool down = false;
+    if (request.ok()) {
+      Answer a = answer(cluster_, *request);
+      down = store::get_string(*request, "op") == "down";
+      send_answer(client.get(), a);
+    }
+    if (down) on_down_();
+    std::lock_guard lock(mutex_);
+    --active_;
+    idle_.notify_all();
+  }
+
+  base::Fd listener_;
+  base::Pipe wake_;
+  Cluster& cluster_;
+  std::function<void()> on_down_;
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  int active_ = 0;
+  std::thread acceptor_;
+};
+
+}  // namespace
+
+std::unique_ptr<ControlServer> ControlServer::start(base::Fd listener, Cluster& cluster, std::function<void()> on_down) {
+  return std::make_unique<Impl>(std::move(listener), cluster, std::move(on_down));
+}
+
+}  // namespace server

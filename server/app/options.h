@@ -1,0 +1,37 @@
+// server/app/options.h - what a cluster is made from. Plain values, with the defaults of the README.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "store/base/ip.h"
+
+namespace server {
+
+struct ClusterOptions {
+  std::string name = "default";
+  int nodes = 3;
+  std::string state_dir;              // Absolute. Holds everything of this cluster.
+  bool ephemeral = false;             // Objects in memory only.
+  uint16_t api_port = 0;              // 0: the port of last time if it is free, else any.
+  bool random_balancing = false;      // Services: kube-proxy's random choice in place of exact round robin.
+  std::string log_level = "info";
+};
+
+inline constexpr int kMaxNodes = 64;
+
+// The address plan; see docs/architecture.md.
+struct AddressPlan {
+  base::Cidr underlay = base::Cidr(base::Ip::v4(172, 30, 0, 0), 16);
+  base::Ip gateway = base::Ip::v4(172, 30, 0, 1);
+  base::Ip client = base::Ip::v4(172, 30, 0, 2);
+  base::Ip first_node = base::Ip::v4(172, 30, 0, 11);
+  base::Cidr pods = base::Cidr(base::Ip::v4(10, 244, 0, 0), 16);
+  base::Cidr services = base::Cidr(base::Ip::v4(10, 96, 0, 0), 12);
+  base::Ip kubernetes = base::Ip::v4(10, 96, 0, 1);
+  base::Ip dns = base::Ip::v4(10, 96, 0, 10);
+  std::string domain = "cluster.local";
+  uint16_t in_cluster_api_port = 6443;
+};
+
+}  // namespace server

@@ -1,0 +1,77 @@
+#include "server/app/pki_store.h"
+
+#include <unistd.h>
+
+#include "store/base/fd.h"
+
+namespace server {
+namespace {
+
+base::Result<KeyPair> read_pair(const std::string& stem) {
+  KeyPair pair;
+  pair.cert_pem = TRY(base::read_file(stem + ".crt"));
+  pair.key_pem = TRY(base::read_file(stem + ".key"));
+  return pair;
+}
+
+base::Status write_pair(const std::string& stem, const KeyPair& pair) {
+  TRY_STATUS(base::write_file_atomic(stem + ".key", pair.key_pem, 0600));
+  return base::write_file_atomic(stem + ".crt", pair.cert_pem, 0600);
+}
+
+template <class Make>
+base::Result<KeyPair> load_or_make(const std::string& stem, bool& remake, Make make) {
+  if (!remake && ::access((stem + ".crt").c_str(), F_OK) == 0) return read_pair(stem);
+  KeyPair pair = TRY(make());
+  TRY_STATUS(write_pair(stem, pair));
+  return pair;
+}
+
+std::string base64(const std::string& in) {
+  static constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (size_t i = 0; i < in.size(); i += 3) {
+    uint32_t chunk = 0;
+    for (size_t j = 0; j < 3; ++j) chunk = (chunk << 8) | (i + j < in.size() ? static_cast<uint8_t>(in[i + j]) : 0);
+    for (size_t j = 0; j < 4; ++j) out += i + j <= in.size() ? kAlphabet[(chunk >> (18 - 6 * j)) & 63] : '=';
+  }
+  return out;
+}
+
+CertRequest server_request(const AddressPlan& a) {
+  CertRequest request;
+  request.common_name = "kube-apiserver";
+  request.dns_names = {"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc." + a.domain};
+  request.ips = {"127.0.0.1", "::1", a.kubernetes.text(), a.gateway.text()};
+  return request;
+}
+
+}  // namespace
+
+base::Result<ClusterPki> load_or_make_pki(const std::string& state_dir, const AddressPlan& addresses) {
+  std::string dir = state_dir + "/pki/";
+  ClusterPki pki;
+  // Everything else is signed by the CA, so a new CA means new certificates.
+  bool remake = ::access((dir + "ca.crt").c_str(), F_OK) != 0;
+  pki.ca = TRY(load_or_make(dir + "ca", remake, [] { return make_ca("kubelan-ca"); }));
+  pki.api_server = TRY(load_or_make(dir + "apiserver", remake, [&] { return sign(pki.ca, server_request(addresses)); }));
+  pki.admin = TRY(load_or_make(dir + "admin", remake, [&] {
+    CertRequest request;
+    request.common_name = "kubernetes-admin";
+    request.organizations = {"system:masters"};
+    request.client = true;
+    return sign(pki.ca, request);
+  }));
+  return pki;
+}
+
+std::string render_kubeconfig(const ClusterPki& pki, const std::string& context, uint16_t api_port) {
+  return "apiVersion: v1\nkind: Config\nclusters:\n- cluster:\n    certificate-authority-data: " + base64(pki.ca.cert_pem) +
+         "\n    server: https://127.0.0.1:" + std::to_string(api_port) + "\n  name: " + context + "\ncontexts:\n- context:\n    cluster: " + context +
+         "\n    user: " + context + "\n  name: " + context + "\ncurrent-context: " + context + "\npreferences: {}\nusers:\n- name: " + context +
+         "\n  user:\n    client-certificate-data: " + base64(pki.admin.cert_pem) + "\n    client-key-data: " + base64(pki.admin.key_pem) + "\n";
+}
+
+std::string context_name(const std::string& cluster_name) { return cluster_name == "default" ? "kubelan" : "kubelan-" + cluster_name; }
+
+}  // namespace server
