@@ -1,4 +1,5 @@
-// kubectl-compat/discovery/discovery.h - what clients learn about the served kinds, from the Registry. Pure.
+// kubectl-compat/discovery/discovery.h - what clients learn about the served kinds, from the Registry. Pure; any
+// thread. Order is the Registry's: clients take it as preference. "Nothing" (nullopt) means 404.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>

@@ -1,0 +1,193 @@
+#include "kubectl-compat/discovery/discovery.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace compat {
+namespace {
+
+using store::Registry;
+using store::Resource;
+using store::Subresource;
+
+#if defined(__aarch64__)
+constexpr const char* kPlatform = "linux/arm64";
+#else
+constexpr const char* kPlatform = "linux/amd64";
+#endif
+
+struct VersionRows {
+  std::string_view version;
+  std::vector<const Resource*> resources;
+};
+
+struct GroupRows {
+  std::string_view group;
+  std::vector<VersionRows> versions;
+};
+
+// The Registry's rows by group and version, each in order of first appearance.
+std::vector<GroupRows> by_group(const Registry& registry) {
+  std::vector<GroupRows> groups;
+  for (const Resource* resource : registry.resources()) {
+    auto group = std::find_if(groups.begin(), groups.end(), [&](const GroupRows& g) { return g.group == resource->group; });
+    if (group == groups.end()) group = groups.insert(groups.end(), GroupRows{resource->group, {}});
+    auto& versions = group->versions;
+    auto version =
+        std::find_if(versions.begin(), versions.end(), [&](const VersionRows& v) { return v.version == resource->version; });
+    if (version == versions.end()) version = versions.insert(versions.end(), VersionRows{resource->version, {}});
+    version->resources.push_back(resource);
+  }
+  return groups;
+}
+
+json string_array(std::span<const std::string_view> items) {
+  json out = json::array();
+  for (std::string_view item : items) out.push_back(item);
+  return out;
+}
+
+struct Gvk {
+  std::string_view group, version, kind;
+};
+
+// What a subresource's bodies are: the parent's own kind unless the row says otherwise.
+Gvk subresource_kind(const Resource& parent, const Subresource& sub) {
+  bool own = sub.group.empty() && sub.version.empty();
+  return {own ? parent.group : sub.group, own ? parent.version : sub.version, sub.kind.empty() ? parent.kind : sub.kind};
+}
+
+json response_kind(const Gvk& gvk) { return {{"group", gvk.group}, {"version", gvk.version}, {"kind", gvk.kind}}; }
+
+json aggregated_resource(const Resource& resource) {
+  json out = {{"resource", resource.plural},
+              {"responseKind", response_kind({resource.group, resource.version, resource.kind})},
+              {"scope", resource.namespaced ? "Namespaced" : "Cluster"},
+              {"singularResource", resource.singular},
+              {"verbs", string_array(resource.verbs)}};
+  if (!resource.short_names.empty()) out["shortNames"] = string_array(resource.short_names);
+  if (!resource.categories.empty()) out["categories"] = string_array(resource.categories);
+  for (const Subresource& sub : resource.subresources) {
+    out["subresources"].push_back({{"subresource", sub.name},
+                                   {"responseKind", response_kind(subresource_kind(resource, sub))},
+                                   {"verbs", string_array(sub.verbs)}});
+  }
+  return out;
+}
+
+json aggregated(const Registry& registry, DiscoveryVersion version, bool core) {
+  json items = json::array();
+  for (const GroupRows& group : by_group(registry)) {
+    if (group.group.empty() != core) continue;
+    json versions = json::array();
+    for (const VersionRows& rows : group.versions) {
+      json resources = json::array();
+      for (const Resource* resource : rows.resources) resources.push_back(aggregated_resource(*resource));
+      versions.push_back({{"version", rows.version}, {"freshness", "Current"}, {"resources", std::move(resources)}});
+    }
+    json metadata = json::object();
+    if (!core) metadata["name"] = group.group;
+    items.push_back({{"metadata", std::move(metadata)}, {"versions", std::move(versions)}});
+  }
+  return {{"kind", "APIGroupDiscoveryList"},
+          {"apiVersion", version == DiscoveryVersion::kV2 ? "apidiscovery.k8s.io/v2" : "apidiscovery.k8s.io/v2beta1"},
+          {"metadata", json::object()},
+          {"items", std::move(items)}};
+}
+
+json group_version(std::string_view group, std::string_view version) {
+  return {{"groupVersion", std::string(group) + "/" + std::string(version)}, {"version", version}};
+}
+
+json group_entry(const GroupRows& group) {
+  json versions = json::array();
+  for (const VersionRows& rows : group.versions) versions.push_back(group_version(group.group, rows.version));
+  json preferred = versions[0];
+  return {{"name", group.group}, {"versions", std::move(versions)}, {"preferredVersion", std::move(preferred)}};
+}
+
+void append_resource_rows(json& out, const Resource& resource) {
+  json row = {{"name", resource.plural},
+              {"singularName", resource.singular},
+              {"namespaced", resource.namespaced},
+              {"kind", resource.kind},
+              {"verbs", string_array(resource.verbs)}};
+  if (!resource.short_names.empty()) row["shortNames"] = string_array(resource.short_names);
+  if (!resource.categories.empty()) row["categories"] = string_array(resource.categories);
+  out.push_back(std::move(row));
+  for (const Subresource& sub : resource.subresources) {
+    Gvk gvk = subresource_kind(resource, sub);
+    json sub_row = {{"name", std::string(resource.plural) + "/" + std::string(sub.name)},
+                    {"singularName", ""},
+                    {"namespaced", resource.namespaced},
+                    {"kind", gvk.kind},
+                    {"verbs", string_array(sub.verbs)}};
+    if (gvk.group != resource.group || gvk.version != resource.version) {
+      sub_row["group"] = gvk.group;
+      sub_row["version"] = gvk.version;
+    }
+    out.push_back(std::move(sub_row));
+  }
+}
+
+}  // namespace
+
+json aggregated_core(const Registry& registry, DiscoveryVersion version) { return aggregated(registry, version, true); }
+
+json aggregated_groups(const Registry& registry, DiscoveryVersion version) { return aggregated(registry, version, false); }
+
+json api_versions(const std::string& server_address) {
+  return {{"kind", "APIVersions"},
+          {"versions", {"v1"}},
+          {"serverAddressByClientCIDRs", json::array({{{"clientCIDR", "0.0.0.0/0"}, {"serverAddress", server_address}}})}};
+}
+
+json api_group_list(const Registry& registry) {
+  json groups = json::array();
+  for (const GroupRows& group : by_group(registry)) {
+    if (!group.group.empty()) groups.push_back(group_entry(group));
+  }
+  return {{"kind", "APIGroupList"}, {"apiVersion", "v1"}, {"groups", std::move(groups)}};
+}
+
+std::optional<json> api_group(const Registry& registry, std::string_view group) {
+  if (group.empty()) return std::nullopt;  // The core group has no name to ask by.
+  for (const GroupRows& rows : by_group(registry)) {
+    if (rows.group != group) continue;
+    json out = group_entry(rows);
+    out["kind"] = "APIGroup";
+    out["apiVersion"] = "v1";
+    return out;
+  }
+  return std::nullopt;
+}
+
+std::optional<json> api_resource_list(const Registry& registry, std::string_view group, std::string_view version) {
+  json resources = json::array();
+  std::string name;
+  for (const Resource* resource : registry.resources()) {
+    if (resource->group != group || resource->version != version) continue;
+    name = resource->api_version();
+    append_resource_rows(resources, *resource);
+  }
+  if (resources.empty()) return std::nullopt;
+  return json{{"kind", "APIResourceList"}, {"apiVersion", "v1"}, {"groupVersion", name}, {"resources", std::move(resources)}};
+}
+
+// Clients parse gitVersion as a semantic version and compare major and minor with their own; the part after '+' is free.
+json version_info() {
+  return {{"major", "1"},
+          {"minor", "36"},
+          {"gitVersion", "v1.36.0+kubelan-" KUBELAN_VERSION},
+          {"gitCommit", ""},
+          {"gitTreeState", "clean"},
+          {"buildDate", "1970-01-01T00:00:00Z"},  // Builds are reproducible.
+          {"goVersion", ""},
+          {"compiler", "g++"},
+          {"platform", kPlatform}};
+}
+
+}  // namespace compat
