@@ -51,6 +51,8 @@ struct Field {
   bool required = false;
   bool immutable = false;          // After create.
   bool stored_only = false;        // kubelan keeps it and does not act on it: Warning on write, said in explain.
+  bool nonempty = false;           // `required` and enforced: absent, "" and [] are errors. `required` alone is only said in OpenAPI.
+  bool default_zero = false;       // 0 reads as absent (upstream's field is not a pointer), so the default replaces it.
 };
 
 struct Type {
@@ -58,7 +60,7 @@ struct Type {
   TypeKind kind = TypeKind::kAny;
   std::string_view doc;
   std::string_view format;    // "int32", "int64", "date-time", "byte", "int-or-string", ...
-  std::span<const Field> fields;             // kObject
+  std::span<const Field> fields;             // kObject, sorted by name
   const Type* element = nullptr;             // kMap, kList
   ListType list_type = ListType::kAtomic;    // kList
   std::span<const std::string_view> list_keys;  // kList with ListType::kMap
@@ -135,6 +137,8 @@ class Registry {
 
 // Everything compiled in. One instance, immutable.
 const Registry& builtin_registry();
+// A named type compiled in, also those that are no resource ("io.k8s.api.autoscaling.v1.Scale"); nullptr if none.
+const Type* find_type(std::string_view openapi_name);
 
 // --- Pure operations over (tree, type). They never throw; `tree` may be any JSON. ---
 
@@ -143,15 +147,22 @@ const Registry& builtin_registry();
 std::vector<std::string> prune_unknown(json& tree, const Type& type);
 // Fills defaults (recursively, only under parents that are present; array elements too).
 void apply_defaults(json& tree, const Type& type);
-// JSON types, required, one_of, min/max. Wrong JSON types come back as one kBadRequest worded as upstream's
-// decoder; the rest as kInvalid causes ("spec.replicas: Invalid value: ...") in field order.
+// JSON types only: the first wrong one comes back as kBadRequest worded as upstream's decoder. Unknown fields
+// and nulls are not its business (see prune_unknown, drop_nulls).
 base::Status check_types(const json& tree, const Resource& resource);
+// The same for a body that is no resource: check_types(body, *scale_type, "v1", "Scale").
+base::Status check_types(const json& tree, const Type& type, std::string_view version, std::string_view kind);
+// Required, one_of, min/max: every cause, in field order; Cause.message has no field in front
+// ("Required value"), Cause.field is "spec.containers[0].name". Expects check_types to have passed; runs after
+// defaults. "" in an optional field reads as absent, as it does upstream.
 std::vector<base::Cause> validate_fields(const json& tree, const Type& type);
 // Fields marked immutable whose value differs: causes "field is immutable".
 std::vector<base::Cause> validate_immutable(const json& old_tree, const json& new_tree, const Type& type);
-// Paths present in `tree` that are stored_only ("spec.template.spec.priority").
+// Paths present in `tree` that are stored_only ("spec.containers[0].livenessProbe"). A value that says nothing
+// (null, false, 0, "", {}, []) or equals the field's default is not reported. Meant for the body as written, before defaults.
 std::vector<std::string> stored_only_fields(const json& tree, const Type& type);
-// Drops nulls where upstream's decoder would (null = absent).
+// Drops nulls where upstream's decoder would (null = absent). A null element of a list or map becomes the zero
+// value of its type, as in Go. Arbitrary JSON (kAny) and unknown fields keep theirs.
 void drop_nulls(json& tree, const Type& type);
 
 }  // namespace store

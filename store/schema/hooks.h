@@ -1,0 +1,34 @@
+// store/schema/hooks.h - what a table of fields cannot say: defaults and checks that look at several fields.
+//
+// All functions are pure and safe from any thread; they take any JSON that passed check_types() and never throw.
+// The write pipeline runs them as: drop_nulls, check_types, prune_unknown, apply_defaults, prepare, then
+// validate_object_meta, validate_fields, validate_immutable, validate.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string_view>
+#include <vector>
+
+#include "store/base/result.h"
+#include "store/schema/schema.h"
+
+namespace store {
+
+// Fills in what depends on other fields (imagePullPolicy by tag, targetPort, ...). Idempotent.
+using PrepareHook = void (*)(json& tree);
+// Every cause of a 422, in order; `old` is the stored object on an update, nullptr on a create.
+using ValidateHook = std::vector<base::Cause> (*)(const json& tree, const json* old);
+
+// The hooks that Resource::prepare_hook and validate_hook name; nullptr for "" and for a name that does not exist.
+PrepareHook find_prepare_hook(std::string_view name);
+ValidateHook find_validate_hook(std::string_view name);
+
+// metadata of any object: name (by the resource's rule), labels, annotations (syntax and total size),
+// finalizers, ownerReferences. A missing name is the cause "name or generateName is required"; namespaces are
+// the API's business.
+std::vector<base::Cause> validate_object_meta(const json& tree, const Resource& resource);
+
+// Why `name` breaks the rule, worded as upstream; "" when it is fine.
+std::string name_problem(std::string_view name, NameRule rule);
+
+}  // namespace store
