@@ -1,0 +1,60 @@
+#include "server/model/endpoint_slice.h"
+
+#include <nlohmann/json.hpp>
+
+#include "store/object/access.h"
+
+namespace server::model {
+namespace {
+
+using store::json;
+
+Endpoint project_endpoint(const json& tree, base::Family family) {
+  Endpoint endpoint;
+  for (const json& text : store::get_array(tree, "addresses")) {
+    if (!text.is_string()) continue;
+    auto ip = base::Ip::parse(text.get<std::string>());
+    if (ip.ok() && ip->family() == family) endpoint.addresses.push_back(*ip);
+  }
+  endpoint.ready = store::get_bool(tree, "conditions.ready", true);
+  // serving defaults to ready, so that a writer of the old two-field form keeps its meaning.
+  endpoint.serving = store::get_bool(tree, "conditions.serving", endpoint.ready);
+  endpoint.terminating = store::get_bool(tree, "conditions.terminating", false);
+  endpoint.hostname = store::get_string(tree, "hostname");
+  endpoint.node_name = store::get_string(tree, "nodeName");
+  if (store::get_string(tree, "targetRef.kind") == "Pod") endpoint.pod_name = store::get_string(tree, "targetRef.name");
+  return endpoint;
+}
+
+}  // namespace
+
+EndpointSlice project_endpoint_slice(const store::Object& object) {
+  const json& tree = object.tree();
+  EndpointSlice slice;
+  slice.name = object.name();
+  slice.ns = object.ns();
+  if (const json* label = store::find_key(store::get_object(tree, "metadata.labels"), "kubernetes.io/service-name");
+      label != nullptr && label->is_string()) {
+    slice.service = label->get<std::string>();
+  }
+  const std::string type = store::get_string(tree, "addressType");
+  if (type == "IPv4") slice.family = base::Family::kIpv4;
+  if (type == "IPv6") slice.family = base::Family::kIpv6;
+  for (const json& port : store::get_array(tree, "ports")) {
+    EndpointPort out;
+    out.name = store::get_string(port, "name");
+    out.protocol = parse_protocol(store::get_string(port, "protocol"));
+    if (const int64_t number = store::get_int(port, "port", 0); number > 0 && number <= 65535) {
+      out.port = static_cast<uint16_t>(number);
+    }
+    slice.ports.push_back(std::move(out));
+  }
+  if (!slice.family) return slice;
+  for (const json& tree_of_one : store::get_array(tree, "endpoints")) {
+    Endpoint endpoint = project_endpoint(tree_of_one, *slice.family);
+    if (!endpoint.addresses.empty()) slice.endpoints.push_back(std::move(endpoint));
+  }
+  return slice;
+}
+
+}  // namespace server::model

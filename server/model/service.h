@@ -1,0 +1,50 @@
+// server/model/service.h - a Service as the programs that compute with it (proxy, DNS, gateway) see it: addresses
+// parsed, enums instead of strings, unusable parts left out. Values; any thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "store/base/ip.h"
+#include "store/object/object.h"
+
+namespace server::model {
+
+enum class Protocol : uint8_t { kTcp, kUdp, kSctp };
+// "tcp", "udp", "sctp": the spelling of nft and of DNS labels (after '_').
+const char* protocol_text(Protocol protocol);
+// Of the API ("TCP"); absent or unknown reads as TCP, the API's default.
+Protocol parse_protocol(const std::string& text);
+
+// "namespace/name" of a Service, ordered like a listing.
+struct ServiceKey {
+  std::string ns;
+  std::string name;
+  std::string text() const { return ns + "/" + name; }
+  auto operator<=>(const ServiceKey&) const = default;
+};
+
+enum class ServiceType : uint8_t { kClusterIp, kNodePort, kLoadBalancer, kExternalName };
+
+struct ServicePort {
+  std::string name;  // Empty for the only port of a Service.
+  Protocol protocol = Protocol::kTcp;
+  uint16_t port = 0;
+  auto operator<=>(const ServicePort&) const = default;
+};
+
+struct Service {
+  ServiceKey key;
+  ServiceType type = ServiceType::kClusterIp;
+  bool headless = false;                  // clusterIP: None
+  std::vector<base::Ip> cluster_ips;      // Empty when headless or not allocated yet.
+  std::string external_name;              // kExternalName only; no trailing dot.
+  std::vector<ServicePort> ports;
+  bool operator==(const Service&) const = default;
+};
+
+// From a tree of "services". Unparsable addresses are left out: the API has validated them.
+Service project_service(const store::Object& object);
+
+}  // namespace server::model
