@@ -1,0 +1,194 @@
+#include "netns/fabric.h"
+
+#include <linux/rtnetlink.h>
+
+#include "netns/link/messages.h"
+#include "netns/link/rtnl.h"
+#include "netns/node.h"
+#include "netns/ns/sysctl.h"
+
+namespace netns {
+namespace {
+
+constexpr int kBridgeIndex = 10;
+
+// The fabric forwards only in order to answer: a packet to the outside meets an `unreachable` route and its sender
+// gets "no route to host" at once, where without forwarding it would wait for a time-out.
+const std::vector<Sysctl> kFabricSettings = {
+    {"net/ipv4/ip_forward", "1", true},
+    {"net/ipv4/conf/all/rp_filter", "0", true},
+    {"net/ipv4/conf/default/rp_filter", "0", true},
+    {"net/ipv4/conf/all/send_redirects", "0", false},
+    {"net/ipv4/conf/default/send_redirects", "0", false},
+    {"net/ipv4/icmp_ratelimit", "0", false},
+    {"net/ipv4/neigh/default/retrans_time_ms", "100", false},
+    {"net/ipv4/ip_unprivileged_port_start", "0", false},
+    {"net/ipv4/ping_group_range", "0 0", false},
+    {"net/ipv4/ping_group_range", "0 2147483647", false},
+};
+const std::vector<Sysctl> kClientSettings = {
+    {"net/ipv4/conf/all/rp_filter", "0", true},
+    {"net/ipv4/conf/default/rp_filter", "0", true},
+    {"net/ipv4/conf/all/accept_redirects", "0", false},
+    {"net/ipv4/conf/default/accept_redirects", "0", false},
+    {"net/ipv4/neigh/default/retrans_time_ms", "100", false},
+    {"net/ipv4/ip_unprivileged_port_start", "0", false},
+    {"net/ipv4/ping_group_range", "0 0", false},
+    {"net/ipv4/ping_group_range", "0 2147483647", false},
+};
+const std::vector<Sysctl> kSingleStack = {{"net/ipv6/conf/default/disable_ipv6", "1", false}};
+const std::vector<Sysctl> kIpv6 = {
+    {"net/ipv6/conf/all/forwarding", "1", true},
+    {"net/ipv6/conf/default/accept_dad", "0", false},
+    {"net/ipv6/conf/default/accept_ra", "0", false},
+};
+const std::vector<Sysctl> kClientIpv6 = {
+    {"net/ipv6/conf/default/accept_dad", "0", false},
+    {"net/ipv6/conf/default/accept_ra", "0", false},
+};
+
+base::Cidr everything(base::Family family) {
+  if (family == base::Family::kIpv4) return base::Cidr(base::Ip::v4(0u), 0);
+  return base::Cidr(base::Ip::v6({}), 0);
+}
+
+// The bridge's port is named after the node where the name fits.
+std::string port_name(const std::string& node, int index) { return node.size() <= 15 ? node : "port" + std::to_string(index); }
+
+class FabricImpl final : public Fabric {
+ public:
+  explicit FabricImpl(const FabricPlan& plan) : plan_(plan) {}
+
+  base::Status build();
+
+  const FabricPlan& plan() const override { return plan_; }
+  Node* find_node(const std::string& name) override {
+    for (auto& node : nodes_) {
+      if (node->plan().name == name) return node.get();
+    }
+    return nullptr;
+  }
+  std::vector<Node*> nodes() override {
+    std::vector<Node*> out;
+    for (auto& node : nodes_) out.push_back(node.get());
+    return out;
+  }
+  Worker& fabric_worker() override { return *fabric_worker_; }
+  const base::Fd& client_net() const override { return client_net_; }
+  const base::Fd& fabric_net() const override { return fabric_net_; }
+
+ private:
+  base::Status make_namespaces();
+  base::Status configure_fabric();
+  base::Status configure_client();
+  bool v4() const { return plan_.underlay.address().is_v4(); }
+
+  const FabricPlan plan_;
+  base::Fd fabric_net_;
+  base::Fd client_net_;
+  std::unique_ptr<Worker> fabric_worker_;
+  std::unique_ptr<Worker> client_worker_;  // During build() only.
+  std::vector<std::unique_ptr<NodeImpl>> nodes_;
+};
+
+base::Status FabricImpl::make_namespaces() {
+  fabric_net_ = TRY(make_network_namespace());
+  fabric_worker_ = TRY(Worker::start("fabric", fabric_net_));
+  client_net_ = TRY(make_network_namespace());
+  client_worker_ = TRY(Worker::start("client", client_net_));
+  for (const NodePlan& node : plan_.nodes) {
+    base::Fd net = TRY(make_network_namespace());
+    nodes_.push_back(TRY(NodeImpl::make(node, std::move(net))));
+  }
+  return {};
+}
+
+// On the fabric worker. One batch: the bridge and a veth into every namespace.
+base::Status FabricImpl::configure_fabric() {
+  Rtnl rtnl = TRY(Rtnl::open());
+  Batch batch;
+  set_link_up(batch, kLoIndex);
+  add_bridge(batch, "br0", kBridgeIndex, make_mac(plan_.gateway));
+  add_address(batch, kBridgeIndex, plan_.gateway, plan_.underlay.prefix_length(), RT_SCOPE_UNIVERSE);
+  add_route(batch, {.to = everything(plan_.gateway.family()), .unreachable = true});
+  int index = kFirstPortIndex;
+  auto add_port = [&](const std::string& name, const base::Ip& address, const base::Fd& net) {
+    // The port's own MAC never carries traffic; it differs from the peer's in one bit.
+    Mac mac = make_mac(address);
+    Mac port_mac = mac;
+    port_mac[1] ^= 0x80;
+    add_veth(batch, {.name = port_name(name, index), .index = index, .mac = port_mac, .master = kBridgeIndex, .peer_net = net.get(), .peer_mac = mac});
+    ++index;
+  };
+  add_port("client", plan_.client_address, client_net_);
+  for (auto& node : nodes_) add_port(node->plan().name, node->plan().address, node->net());
+  if (!plan_.nodes.empty()) {
+    for (const base::Cidr& to : plan_.via_nodes) add_route(batch, {.to = to, .via = plan_.nodes[0].address, .device = kBridgeIndex});
+  }
+  return rtnl.apply(batch);
+}
+
+// On the client worker.
+base::Status FabricImpl::configure_client() {
+  Rtnl rtnl = TRY(Rtnl::open());
+  Batch batch;
+  set_link_up(batch, kLoIndex);
+  set_link_up(batch, kEth0Index);
+  add_address(batch, kEth0Index, plan_.client_address, plan_.underlay.prefix_length(), RT_SCOPE_UNIVERSE);
+  add_route(batch, {.to = everything(plan_.gateway.family()), .via = plan_.gateway, .device = kEth0Index});
+  if (!plan_.nodes.empty()) {
+    for (const base::Cidr& to : plan_.via_nodes) add_route(batch, {.to = to, .via = plan_.nodes[0].address, .device = kEth0Index});
+  }
+  return rtnl.apply(batch);
+}
+
+// Runs `fn` on each worker at the same time; the first failure is returned after all are done.
+base::Status on_all(const std::vector<std::pair<Worker*, std::function<base::Status()>>>& jobs) {
+  std::vector<std::future<base::Status>> pending;
+  for (auto& [worker, fn] : jobs) {
+    auto task = std::make_shared<std::packaged_task<base::Status()>>(fn);
+    pending.push_back(task->get_future());
+    worker->post([task] { (*task)(); });
+  }
+  base::Status first;
+  for (auto& result : pending) {
+    base::Status status = result.get();
+    if (first.ok() && !status.ok()) first = std::move(status);
+  }
+  return first;
+}
+
+base::Status FabricImpl::build() {
+  TRY_STATUS(make_namespaces());
+  const base::Family family = plan_.underlay.address().family();
+  std::vector<std::pair<Worker*, std::function<base::Status()>>> jobs;
+  // Settings first: links take over the values of `default` when they are made.
+  jobs.emplace_back(fabric_worker_.get(), [this]() -> base::Status {
+    TRY_STATUS(write_sysctls(kFabricSettings));
+    return write_sysctls(v4() ? kSingleStack : kIpv6);
+  });
+  jobs.emplace_back(client_worker_.get(), [this]() -> base::Status {
+    TRY_STATUS(write_sysctls(kClientSettings));
+    return write_sysctls(v4() ? kSingleStack : kClientIpv6);
+  });
+  for (auto& node : nodes_) jobs.emplace_back(&node->worker(), [&node, family] { return node->prepare(family); });
+  TRY_STATUS(on_all(jobs));
+  TRY_STATUS(fabric_worker_->call([this] { return configure_fabric(); }));
+  jobs.clear();
+  jobs.emplace_back(client_worker_.get(), [this] { return configure_client(); });
+  for (auto& node : nodes_) jobs.emplace_back(&node->worker(), [&node, this] { return node->configure(plan_); });
+  TRY_STATUS(on_all(jobs));
+  client_worker_.reset();
+  return {};
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<Fabric>> Fabric::create(const FabricPlan& plan) {
+  auto fabric = std::make_unique<FabricImpl>(plan);
+  base::Status status = fabric->build();
+  if (!status.ok()) return std::move(status).error().context("build the cluster network");
+  return std::unique_ptr<Fabric>(std::move(fabric));
+}
+
+}  // namespace netns
