@@ -1,0 +1,18 @@
+// server/cli/control_client.h - one request to a running cluster's daemon. Blocks.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "netns/ns/namespace.h"
+#include "store/base/result.h"
+
+namespace server {
+
+using json = nlohmann::json;
+
+// The answer's body; a failure that the daemon reported comes back as an Error. kNotFound, with what to do,
+// when the cluster is not up.
+base::Result<json> ask(const std::string& name, const std::string& state_dir, const json& request, netns::Place* place = nullptr);
+
+}  // namespace server
