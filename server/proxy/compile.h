@@ -1,0 +1,26 @@
+// server/proxy/compile.h - Services and EndpointSlices to plans and the constant ruleset. Pure; any thread.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "server/model/endpoint_slice.h"
+#include "server/proxy/plan.h"
+#include "server/proxy/proxy.h"
+
+namespace server::proxy {
+
+// The plan of one service. Headless, ExternalName and not yet allocated services, and addresses of
+// options.local_services, need nothing. `slices` are those of this service; other families are skipped.
+//
+// Which endpoints count: the ready ones; if there are none, those that still serve while they terminate (so that
+// the last pod of a rollout finishes its work); else none. A port's endpoints are those of the slice port with
+// its name and protocol, which is how the API joins the two.
+ServicePlan compile_service(const model::Service& service, const std::vector<const model::EndpointSlice*>& slices, const NodeView& node,
+                            const ProxyOptions& options);
+
+// ruleset.nft.inc filled in for a node: replaces whatever table was there, atomically.
+std::string compile_ruleset(const base::Ip& node_address, const ProxyOptions& options);
+
+}  // namespace server::proxy
