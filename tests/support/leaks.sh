@@ -1,12 +1,28 @@
 # What kubelan could leave behind on the host, as text: compare a snapshot from before with one from after.
-# Only what this user can see and kubelan could have made: namespaces, links, addresses, routes, rules, mounts and
-# processes of the binary under test.
+# Only what this user can see and kubelan could have made: links, addresses, routes, rules, mounts, sysctls and
+# processes. Namespaces live by processes and mounts here, so processes_in() finds those that outlive a cluster.
+
+# The user namespaces of running clusters: everything a cluster has is owned by its one.
+cluster_namespaces() {
+  local exe ns own
+  own=$(readlink /proc/self/ns/user)
+  for exe in /proc/[0-9]*/exe; do
+    [ "$(readlink "$exe" 2>/dev/null)" = "${KUBELAN:-}" ] || continue
+    ns=$(readlink "${exe%/exe}/ns/user" 2>/dev/null)
+    [ -n "$ns" ] && [ "$ns" != "$own" ] && echo "$ns"
+  done | sort -u
+}
+
+# processes_in NAMESPACE...: those that still live in one of them.
+processes_in() {
+  local ns link
+  for link in /proc/[0-9]*/ns/user; do
+    ns=$(readlink "$link" 2>/dev/null) || continue
+    case " $* " in *" $ns "*) echo "${link%/ns/user} $(tr '\0' ' ' <"${link%/ns/user}/cmdline" 2>/dev/null)" ;; esac
+  done
+}
 
 leak_snapshot() {
-  # Namespaces that differ from ours: one per distinct id among all processes we may look at.
-  for kind in user net mnt pid ipc uts; do
-    for ns in /proc/[0-9]*/ns/$kind; do readlink "$ns" 2>/dev/null; done | sort -u
-  done
   ip -o link 2>/dev/null | sed 's/ qlen.*//; s/mtu.*link/link/' | cut -d: -f1,2
   ip -o address 2>/dev/null | awk '{print $2, $3, $4}'
   ip route 2>/dev/null
