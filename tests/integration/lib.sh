@@ -1,0 +1,17 @@
+# Sourced by every integration test: checks, kubectl, and an end that reports counts.
+. scripts/lib.sh
+. tests/support/leaks.sh
+
+k() { "$KUBECTL" "$@"; }
+finish() { echo "RESULT $PASSED $FAILED"; }
+
+# check_error NAME PATTERN COMMAND...: fails with exit code not 0 and one line on stderr that matches.
+check_error() {
+  local name=$1 pattern=$2 err code
+  shift 2
+  err=$("$@" 2>&1 >/dev/null)
+  code=$?
+  if [ $code = 0 ]; then fail "$name" "exit code 0"; return; fi
+  if [ "$(printf '%s\n' "$err" | wc -l)" != 1 ]; then fail "$name" "not one line: $err"; return; fi
+  if printf '%s\n' "$err" | grep -qE -- "$pattern"; then pass "$name"; else fail "$name" "got: $err"; fi
+}
