@@ -47,7 +47,8 @@ void set_identity(json& tree, const Key& key) {
 Result<std::unique_ptr<Store>> Store::open(const Options& options) {
   std::unique_ptr<sqlite::Disk> disk;
   if (!options.path.empty()) disk = TRY(sqlite::Disk::open(options.path));
-  return std::unique_ptr<Store>(TRY(EventLog::make(options, std::move(disk))));
+  std::unique_ptr<EventLog> log = TRY(EventLog::make(options, std::move(disk)));
+  return std::unique_ptr<Store>(std::move(log));
 }
 
 Result<std::unique_ptr<EventLog>> EventLog::make(const Options& options, std::unique_ptr<sqlite::Disk> disk) {

@@ -45,7 +45,8 @@ Object read_object(const Statement& row, Revision revision, int first_column) {
 }  // namespace
 
 Result<std::unique_ptr<Disk>> Disk::open(const std::string& path) {
-  std::unique_ptr<Disk> disk(new Disk(TRY(Database::open(path))));
+  Database db = TRY(Database::open(path));
+  std::unique_ptr<Disk> disk(new Disk(std::move(db)));
   TRY_STATUS(disk->set_up());
   TRY_STATUS(disk->prepare_statements());
   return disk;
