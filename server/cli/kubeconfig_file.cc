@@ -84,8 +84,9 @@ base::Result<YAML::Node> parse(const std::string& text) {
     YAML::Node root = YAML::Load(text);
     if (root.IsNull()) root = YAML::Node(YAML::NodeType::Map);
     if (!root.IsMap()) return base::Error(base::Code::kInvalid, "not a kubeconfig: the top level is not a map");
+    const YAML::Node& reading = root;  // On a constant node, [] looks without inserting.
     for (const char* list : kLists) {
-      if (root[list] && !root[list].IsSequence() && !root[list].IsNull()) return base::Error(base::Code::kInvalid, std::string("not a kubeconfig: ") + list + " is not a list");
+      if (reading[list] && !reading[list].IsSequence() && !reading[list].IsNull()) return base::Error(base::Code::kInvalid, std::string("not a kubeconfig: ") + list + " is not a list");
     }
     return root;
   } catch (const YAML::Exception& e) {
