@@ -15,9 +15,13 @@ struct Path {
   std::string_view name;  // kField, kKey: must outlive this.
   size_t index = 0;       // kIndex
 
-  Path field(std::string_view field_name) const { return {this, Step::kField, field_name, 0}; }
-  Path at(size_t i) const { return {this, Step::kIndex, {}, i}; }
-  Path key(std::string_view map_key) const { return {this, Step::kKey, map_key, 0}; }
+  // A step holds on to this one, so a temporary may not be extended.
+  Path field(std::string_view) const&& = delete;
+  Path at(size_t) const&& = delete;
+  Path key(std::string_view) const&& = delete;
+  Path field(std::string_view field_name) const& { return {this, Step::kField, field_name, 0}; }
+  Path at(size_t i) const& { return {this, Step::kIndex, {}, i}; }
+  Path key(std::string_view map_key) const& { return {this, Step::kKey, map_key, 0}; }
 
   // As validation names fields: "spec.containers[0].resources.limits[cpu]".
   std::string text() const { return render(true, true, true); }

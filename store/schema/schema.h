@@ -51,7 +51,7 @@ struct Field {
   bool required = false;
   bool immutable = false;          // After create.
   bool stored_only = false;        // kubelan keeps it and does not act on it: Warning on write, said in explain.
-  bool nonempty = false;           // `required` and enforced: absent, "" and [] are errors. `required` alone is only said in OpenAPI.
+  bool nonempty = false;           // `required` and enforced: absent, "", 0 and [] are errors. `required` alone is only said in OpenAPI.
   bool default_zero = false;       // 0 reads as absent (upstream's field is not a pointer), so the default replaces it.
 };
 

@@ -33,7 +33,7 @@ namespace {
 using Causes = std::vector<base::Cause>;
 
 bool is_empty(const json& value) {
-  return value.is_null() || (value.is_string() && value.get_ref<const std::string&>().empty()) || (value.is_array() && value.empty());
+  return value.is_null() || (value.is_number_integer() && value == 0) || (value.is_string() && value.get_ref<const std::string&>().empty()) || (value.is_array() && value.empty());
 }
 
 void check_integer(const json& value, const Type& type, const Path& path, Causes& causes) {

@@ -1,0 +1,42 @@
+#include "store/schema/hooks.h"
+
+#include <nlohmann/json.hpp>
+
+#include "store/schema/rules.h"
+
+namespace store {
+namespace {
+
+struct PrepareRow {
+  std::string_view name;
+  PrepareHook hook;
+};
+struct ValidateRow {
+  std::string_view name;
+  ValidateHook hook;
+};
+
+constexpr PrepareRow kPrepare[] = {
+    {"deployment", prepare_deployment}, {"namespace", prepare_namespace}, {"node", prepare_node},       {"pod", prepare_pod},
+    {"replicaset", prepare_pod_template}, {"secret", prepare_secret},     {"service", prepare_service},
+};
+constexpr ValidateRow kValidate[] = {
+    {"configmap", validate_configmap}, {"deployment", validate_deployment}, {"endpoints", validate_endpoints}, {"endpointslice", validate_endpointslice},
+    {"event", validate_event},         {"node", validate_node},             {"pod", validate_pod},             {"replicaset", validate_replicaset},
+    {"secret", validate_secret},       {"service", validate_service},
+};
+
+template <class Row, size_t N>
+auto find_row(const Row (&rows)[N], std::string_view name) -> decltype(rows[0].hook) {
+  for (const Row& row : rows) {
+    if (row.name == name) return row.hook;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+PrepareHook find_prepare_hook(std::string_view name) { return find_row(kPrepare, name); }
+ValidateHook find_validate_hook(std::string_view name) { return find_row(kValidate, name); }
+
+}  // namespace store

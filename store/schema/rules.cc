@@ -1,0 +1,142 @@
+#include "store/schema/rules.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "store/object/label_syntax.h"
+#include "store/object/selector.h"
+
+namespace store {
+
+const json& array_at(const json& object, std::string_view key) {
+  static const json kEmpty = json::array();
+  if (!object.is_object()) return kEmpty;
+  const auto at = object.find(key);
+  return at != object.end() && at->is_array() ? *at : kEmpty;
+}
+
+const json& object_at(const json& object, std::string_view key) {
+  static const json kEmpty = json::object();
+  if (!object.is_object()) return kEmpty;
+  const auto at = object.find(key);
+  return at != object.end() && at->is_object() ? *at : kEmpty;
+}
+
+std::string string_at(const json& object, std::string_view key) {
+  if (!object.is_object()) return {};
+  const auto at = object.find(key);
+  return at != object.end() && at->is_string() ? at->get<std::string>() : std::string();
+}
+
+std::string item(const std::string& path, std::string_view list, size_t index) {
+  std::string out = path.empty() ? std::string() : path + ".";
+  return out.append(list).append("[").append(std::to_string(index)).append("]");
+}
+
+void add_problem(Causes& causes, const std::string& field, const json& value, const std::string& problem) {
+  if (!problem.empty()) causes.push_back(cause_invalid(field, value, problem));
+}
+
+std::string port_name_problem(std::string_view name) {
+  auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  if (name.size() > 15) return "must be no more than 15 characters";
+  if (!std::all_of(name.begin(), name.end(), allowed)) return "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)";
+  if (std::none_of(name.begin(), name.end(), [](char c) { return c >= 'a' && c <= 'z'; })) return "must contain at least one letter (a-z)";
+  if (name.find("--") != std::string_view::npos) return "must not contain consecutive hyphens";
+  if (name.front() == '-' || name.back() == '-') return "must not begin or end with a hyphen";
+  return {};
+}
+
+std::string port_number_problem(int64_t port) { return port >= 1 && port <= 65535 ? "" : "must be between 1 and 65535, inclusive"; }
+
+std::string config_key_problem(std::string_view key) {
+  auto allowed = [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_' || c == '.'; };
+  if (key.size() > 253) return "must be no more than 253 bytes";
+  if (key.empty() || !std::all_of(key.begin(), key.end(), allowed)) {
+    return "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', "
+           "regex used for validation is '[-._a-zA-Z0-9]+')";
+  }
+  if (key == ".") return "must not be '.'";
+  if (key == "..") return "must not be '..'";
+  if (key.substr(0, 2) == "..") return "must not start with '..'";
+  return {};
+}
+
+void check_labels(const json& labels, const std::string& field, Causes& causes) {
+  if (!labels.is_object()) return;
+  for (auto it = labels.begin(); it != labels.end(); ++it) {
+    add_problem(causes, field, it.key(), label_key_problem(it.key()));
+    if (it.value().is_string()) add_problem(causes, field, it.value(), label_value_problem(it.value().get_ref<const std::string&>()));
+  }
+}
+
+void check_annotations(const json& annotations, const std::string& field, Causes& causes) {
+  constexpr size_t kMaxBytes = 256 * 1024;
+  if (!annotations.is_object()) return;
+  size_t bytes = 0;
+  for (auto it = annotations.begin(); it != annotations.end(); ++it) {
+    std::string lower = it.key();  // Upper case in the prefix is allowed here, unlike in labels.
+    std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    add_problem(causes, field, it.key(), label_key_problem(lower));
+    bytes += it.key().size() + (it.value().is_string() ? it.value().get_ref<const std::string&>().size() : 0);
+  }
+  if (bytes > kMaxBytes) causes.push_back({"FieldValueTooLong", "Too long: may not be more than " + std::to_string(kMaxBytes) + " bytes", field});
+}
+
+void check_label_selector(const json& selector, const std::string& path, Causes& causes) {
+  check_labels(object_at(selector, "matchLabels"), path + ".matchLabels", causes);
+  const json& expressions = array_at(selector, "matchExpressions");
+  for (size_t i = 0; i < expressions.size(); ++i) {
+    const std::string here = item(path, "matchExpressions", i);
+    const std::string op = string_at(expressions[i], "operator");
+    const json& values = array_at(expressions[i], "values");
+    add_problem(causes, here + ".key", string_at(expressions[i], "key"), label_key_problem(string_at(expressions[i], "key")));
+    if (op == "In" || op == "NotIn") {
+      if (values.empty()) causes.push_back(cause_required(here + ".values", "must be specified when `operator` is 'In' or 'NotIn'"));
+      for (size_t v = 0; v < values.size(); ++v) {
+        if (values[v].is_string()) add_problem(causes, item(here, "values", v), values[v], label_value_problem(values[v].get<std::string>()));
+      }
+    } else if (op == "Exists" || op == "DoesNotExist") {
+      if (!values.empty()) causes.push_back(cause_forbidden(here + ".values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
+    } else {
+      causes.push_back(cause_invalid(here + ".operator", op, "not a valid selector operator"));
+    }
+  }
+}
+
+bool selector_matches(const json& selector, const json& labels) {
+  const auto parsed = LabelSelector::from_json(selector);
+  if (!parsed.ok()) return false;
+  std::map<std::string, std::string> values;
+  if (labels.is_object()) {
+    for (auto it = labels.begin(); it != labels.end(); ++it) values[it.key()] = it.value().is_string() ? it.value().get<std::string>() : "";
+  }
+  return parsed->matches(values);
+}
+
+std::optional<long double> quantity_value(const json& quantity) {
+  struct Suffix {
+    std::string_view text;
+    long double factor;
+  };
+  static constexpr Suffix kSuffixes[] = {{"", 1},          {"n", 1e-9L},         {"u", 1e-6L},           {"m", 1e-3L},
+                                         {"k", 1e3L},      {"M", 1e6L},          {"G", 1e9L},            {"T", 1e12L},
+                                         {"P", 1e15L},     {"E", 1e18L},         {"Ki", 1024.0L},        {"Mi", 1048576.0L},
+                                         {"Gi", 0x1p30L},  {"Ti", 0x1p40L},      {"Pi", 0x1p50L},        {"Ei", 0x1p60L}};
+  const std::string text = quantity.is_string() ? quantity.get<std::string>() : quantity.dump();
+  size_t digits = text.find_first_not_of("+-0123456789.");
+  digits = std::min(digits, text.size());
+  if (digits == 0) return std::nullopt;
+  const std::string suffix = text.substr(digits);
+  const long double number = std::strtold(text.substr(0, digits).c_str(), nullptr);
+  for (const Suffix& known : kSuffixes) {
+    if (suffix == known.text) return number * known.factor;
+  }
+  if (suffix.size() > 1 && (suffix[0] == 'e' || suffix[0] == 'E')) return number * std::pow(10.0L, std::strtol(suffix.c_str() + 1, nullptr, 10));
+  return std::nullopt;
+}
+
+}  // namespace store

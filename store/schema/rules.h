@@ -1,0 +1,67 @@
+// store/schema/rules.h - private to store/schema: checks that several kinds share, and the hooks by kind. Pure.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/base/result.h"
+#include "store/schema/hooks.h"
+#include "store/schema/validate.h"
+
+namespace store {
+
+using Causes = std::vector<base::Cause>;
+
+inline constexpr std::string_view kBadIp = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+inline constexpr std::string_view kIpWithFamily[] = {"must be a valid IPv4 address", "must be a valid IPv6 address"};
+
+// Adds cause_invalid(field, value, problem) unless `problem` is empty.
+void add_problem(Causes& causes, const std::string& field, const json& value, const std::string& problem);
+std::string port_name_problem(std::string_view name);   // IANA service name
+std::string port_number_problem(int64_t port);          // 1 to 65535
+std::string config_key_problem(std::string_view key);   // Keys of ConfigMap and Secret data
+void check_labels(const json& labels, const std::string& field, Causes& causes);
+void check_annotations(const json& annotations, const std::string& field, Causes& causes);
+// A LabelSelector {matchLabels, matchExpressions} at `path`.
+void check_label_selector(const json& selector, const std::string& path, Causes& causes);
+bool selector_matches(const json& selector, const json& labels);
+// The number a quantity stands for ("100m" = 0.1); nothing when it is malformed.
+std::optional<long double> quantity_value(const json& quantity);
+
+// "spec.containers[0]"
+std::string item(const std::string& path, std::string_view list, size_t index);
+
+// Elements of an array or members of an object at `key`; empty when absent or of another type.
+const json& array_at(const json& object, std::string_view key);
+const json& object_at(const json& object, std::string_view key);
+std::string string_at(const json& object, std::string_view key);
+
+// --- by kind ---
+void prepare_pod(json& tree);
+void prepare_pod_template(json& tree);  // Of Deployment and ReplicaSet: spec.template.
+void prepare_deployment(json& tree);
+void prepare_service(json& tree);
+void prepare_namespace(json& tree);
+void prepare_secret(json& tree);
+void prepare_node(json& tree);
+
+Causes validate_pod(const json& tree, const json* old);
+Causes validate_deployment(const json& tree, const json* old);
+Causes validate_replicaset(const json& tree, const json* old);
+Causes validate_service(const json& tree, const json* old);
+Causes validate_endpoints(const json& tree, const json* old);
+Causes validate_endpointslice(const json& tree, const json* old);
+Causes validate_configmap(const json& tree, const json* old);
+Causes validate_secret(const json& tree, const json* old);
+Causes validate_event(const json& tree, const json* old);
+Causes validate_node(const json& tree, const json* old);
+
+// A PodSpec at `path`, of a pod or a template.
+void check_pod_spec(const json& spec, const std::string& path, Causes& causes);
+void check_scheduling(const json& spec, const std::string& path, Causes& causes);
+
+}  // namespace store
