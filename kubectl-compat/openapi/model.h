@@ -56,6 +56,8 @@ struct PathItem {
 std::string group_version_path(std::string_view group, std::string_view version);
 // Type of a served kind, or of one that only subresources speak (Scale, Eviction); nullptr if not in the tables.
 const store::Type* find_type(const store::Registry& registry, const Gvk& gvk);
+// What a subresource's bodies are: the parent's own kind unless its row says otherwise.
+Gvk subresource_gvk(const store::Resource& parent, const store::Subresource& sub);
 const store::Type* find_meta_type(std::string_view name);  // "ListMeta" of meta/v1
 
 // The paths of one resource, subresources included.

@@ -1,5 +1,6 @@
 // From resources to paths and operations, after the layout that every Kubernetes API group has.
 #include <algorithm>
+#include <array>
 
 #include "kubectl-compat/openapi/model.h"
 #include "store/schema/tables.h"
@@ -10,33 +11,37 @@ namespace {
 using store::Resource;
 using store::Subresource;
 
-#define KUBELAN_WRITE_PARAMS                                                                                       \
-  {"dryRun", "string", "\"All\" runs every stage of the request but stores nothing."},                             \
-      {"fieldManager", "string", "Who makes the change, for the managed fields of the object."},                   \
-      {"fieldValidation", "string", "What to do about unknown and duplicate fields: Ignore, Warn or Strict."}
-#define KUBELAN_DELETE_PARAMS                                                                                      \
-  {"dryRun", "string", "\"All\" runs every stage of the request but deletes nothing."},                            \
-      {"gracePeriodSeconds", "integer", "How long the object may take to end; 0 deletes it at once."},             \
-      {"orphanDependents", "boolean", "Older form of propagationPolicy: true leaves the dependents."},             \
-      {"propagationPolicy", "string", "What becomes of dependents: Orphan, Background or Foreground."}
-#define KUBELAN_SELECT_PARAMS                                                                                      \
-  {"continue", "string", "Token of the previous page, to go on after it."},                                        \
-      {"fieldSelector", "string", "Restricts the objects by their fields."},                                       \
-      {"labelSelector", "string", "Restricts the objects by their labels."},                                       \
-      {"limit", "integer", "The most objects in one answer; the rest come in further pages."},                     \
-      {"resourceVersion", "string", "The state that is asked for."},                                               \
-      {"resourceVersionMatch", "string", "How resourceVersion applies: Exact or NotOlderThan."},                   \
-      {"sendInitialEvents", "boolean", "Starts a watch with the objects that exist, then a bookmark."},            \
-      {"timeoutSeconds", "integer", "Ends the call after this long."}
+template <size_t A, size_t B>
+constexpr std::array<Param, A + B> operator+(const std::array<Param, A>& a, const std::array<Param, B>& b) {
+  std::array<Param, A + B> out{};
+  std::copy(a.begin(), a.end(), out.begin());
+  std::copy(b.begin(), b.end(), out.begin() + A);
+  return out;
+}
 
-constexpr Param kNoQuery[] = {{}};
-constexpr Param kWriteQuery[] = {KUBELAN_WRITE_PARAMS};
-constexpr Param kPatchQuery[] = {KUBELAN_WRITE_PARAMS, {"force", "boolean", "Takes over fields that other managers own; apply patches only."}};
-constexpr Param kDeleteQuery[] = {KUBELAN_DELETE_PARAMS};
-constexpr Param kDeleteAllQuery[] = {KUBELAN_DELETE_PARAMS, KUBELAN_SELECT_PARAMS};
-constexpr Param kListQuery[] = {{"allowWatchBookmarks", "boolean", "Lets a watch send bookmarks."},
-                                KUBELAN_SELECT_PARAMS,
-                                {"watch", "boolean", "Streams changes instead of one list."}};
+constexpr auto kWriteQuery = std::to_array<Param>(
+    {{"dryRun", "string", "\"All\" runs every stage of the request but stores nothing."},
+     {"fieldManager", "string", "Who makes the change, for the managed fields of the object."},
+     {"fieldValidation", "string", "What to do about unknown and duplicate fields: Ignore, Warn or Strict."}});
+constexpr auto kPatchQuery =
+    kWriteQuery + std::to_array<Param>({{"force", "boolean", "Takes over fields that other managers own; apply patches only."}});
+constexpr auto kDeleteQuery = std::to_array<Param>(
+    {{"dryRun", "string", "\"All\" runs every stage of the request but deletes nothing."},
+     {"gracePeriodSeconds", "integer", "How long the object may take to end; 0 deletes it at once."},
+     {"orphanDependents", "boolean", "Older form of propagationPolicy: true leaves the dependents."},
+     {"propagationPolicy", "string", "What becomes of dependents: Orphan, Background or Foreground."}});
+constexpr auto kSelectQuery = std::to_array<Param>(
+    {{"continue", "string", "Token of the previous page, to go on after it."},
+     {"fieldSelector", "string", "Restricts the objects by their fields."},
+     {"labelSelector", "string", "Restricts the objects by their labels."},
+     {"limit", "integer", "The most objects in one answer; the rest come in further pages."},
+     {"resourceVersion", "string", "The state that is asked for."},
+     {"resourceVersionMatch", "string", "How resourceVersion applies: Exact or NotOlderThan."},
+     {"sendInitialEvents", "boolean", "Starts a watch with the objects that exist, then a bookmark."},
+     {"timeoutSeconds", "integer", "Ends the call after this long."}});
+constexpr auto kDeleteAllQuery = kDeleteQuery + kSelectQuery;
+constexpr auto kListQuery = kSelectQuery + std::to_array<Param>({{"allowWatchBookmarks", "boolean", "Lets a watch send bookmarks."},
+                                                                 {"watch", "boolean", "Streams changes instead of one list."}});
 constexpr Param kLogQuery[] = {{"container", "string", "Which container; may be left out when there is one."},
                                {"follow", "boolean", "Goes on as the container writes."},
                                {"limitBytes", "integer", "Ends after this many bytes."},
@@ -64,11 +69,13 @@ struct VerbRow {
   int code;
 };
 
-const std::span<const Param> kNone = std::span<const Param>(kNoQuery).first(0);
+constexpr std::span<const Param> kNone;
 
 const VerbRow kVerbs[] = {
-    {"list", "get", "list", "list", Place::kCollection, "List or watch objects of kind ", kListQuery, Body::kNone, Answer::kList, 200},
-    {"create", "post", "post", "create", Place::kCollection, "Create an object of kind ", kWriteQuery, Body::kObject, Answer::kObject, 201},
+    {"list", "get", "list", "list", Place::kCollection, "List or watch objects of kind ", kListQuery, Body::kNone, Answer::kList,
+     200},
+    {"create", "post", "post", "create", Place::kCollection, "Create an object of kind ", kWriteQuery, Body::kObject,
+     Answer::kObject, 201},
     {"deletecollection", "delete", "deletecollection", "delete", Place::kCollection, "Delete all chosen objects of kind ",
      kDeleteAllQuery, Body::kDeleteOptions, Answer::kStatus, 200},
     {"get", "get", "get", "read", Place::kItem, "Read one object of kind ", kNone, Body::kNone, Answer::kObject, 200},
@@ -172,9 +179,9 @@ void add_if_used(std::vector<PathItem>& out, PathItem item) {
 
 PathItem subresource_item(const store::Registry& registry, const Resource& resource, const Subresource& sub, const std::string& base) {
   PathItem item = make_item(resource, base + "/{name}/" + std::string(sub.name), true);
-  bool own = sub.group.empty() && sub.version.empty();
-  item.gvk = {own ? resource.group : sub.group, own ? resource.version : sub.version, sub.kind.empty() ? resource.kind : sub.kind};
-  item.type = item.gvk.kind == resource.kind && own ? resource.type : find_type(registry, item.gvk);
+  item.gvk = subresource_gvk(resource, sub);
+  bool own = item.gvk == Gvk{resource.group, resource.version, resource.kind};
+  item.type = own ? resource.type : find_type(registry, item.gvk);
   for (const StreamRow& row : kStreams) {
     if (row.name != sub.name) continue;
     add_stream_operations(item, sub, row.query);
@@ -269,6 +276,11 @@ json render_operation(const PathItem& item, const Operation& op, SchemaSet& sche
 
 std::string group_version_path(std::string_view group, std::string_view version) {
   return group.empty() ? "api/" + std::string(version) : "apis/" + std::string(group) + "/" + std::string(version);
+}
+
+Gvk subresource_gvk(const Resource& parent, const Subresource& sub) {
+  bool own = sub.group.empty() && sub.version.empty();
+  return {own ? parent.group : sub.group, own ? parent.version : sub.version, sub.kind.empty() ? parent.kind : sub.kind};
 }
 
 const store::Type* find_meta_type(std::string_view name) {

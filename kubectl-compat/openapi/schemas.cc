@@ -72,9 +72,8 @@ SchemaSet::SchemaSet(const store::Registry& registry, Dialect dialect) : dialect
   for (const store::Resource* r : registry.resources()) {
     add(r->type, {r->group, r->version, r->kind});
     for (const store::Subresource& sub : r->subresources) {
-      if (sub.group.empty() && sub.version.empty()) continue;
-      Gvk gvk{sub.group, sub.version, sub.kind};
-      add(find_type(registry, gvk), gvk);
+      Gvk gvk = subresource_gvk(*r, sub);
+      if (gvk.kind != r->kind) add(find_type(registry, gvk), gvk);
     }
   }
   for (std::string_view kind : {"Status", "DeleteOptions"}) add(find_meta_type(kind), {"", "v1", kind});
