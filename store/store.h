@@ -47,7 +47,7 @@ class Watch {
 struct ListQuery {
   std::string resource;       // Storage name.
   std::string ns;             // Empty: all namespaces.
-  std::optional<Revision> at; // Exactly this revision (continued lists); kExpired when compacted.
+  std::optional<Revision> at; // Exactly this revision (continued lists); kExpired when compacted, kTimeout when not reached.
   std::string after_ns;       // Continue strictly after this namespace/name.
   std::string after_name;
   size_t limit = 0;           // 0: all.
@@ -73,21 +73,24 @@ class Store {
     size_t history = 16384;           // Revisions kept for watch-from and list-at before compaction.
   };
 
-  // kInvalid naming the remedy when the file was written by a newer kubelan; kInternal on I/O errors.
+  // Creates the file (mode 0600), not its folder. kInvalid naming the remedy when the file was written by a newer
+  // kubelan or is no store; kConflict when another process has it open; kInternal on I/O errors.
   static base::Result<std::unique_ptr<Store>> open(const Options& options);
   virtual ~Store() = default;
 
   virtual Revision revision() const = 0;
-  // Blocks until revision() >= r or `wait` passed; false then.
+  // Blocks until revision() >= r or `wait` passed or the store is closed; false then.
   virtual bool wait_for(Revision r, std::chrono::milliseconds wait) const = 0;
 
   // kNotFound if absent.
   virtual base::Result<Object> get(const Key& key) const = 0;
   virtual base::Result<ListPage> list(const ListQuery& query) const = 0;
-  // Stores `tree` with metadata.resourceVersion set to its new revision; returns what was stored.
+  // Stores `tree` with metadata.resourceVersion set to its new revision; returns what was stored. In this and the two
+  // below: name and namespace of `key` win over those of the tree; kInternal when the disk refuses (nothing changed
+  // then), kUnavailable after close().
   // kAlreadyExists if the key is taken.
   virtual base::Result<Object> create(const Key& key, json tree) = 0;
-  // Writes only if the stored revision equals `expected`; kConflict otherwise, kNotFound if absent.
+  // Writes only if the stored revision equals `expected` (0: whatever it is); kConflict otherwise, kNotFound if absent.
   virtual base::Result<Object> update(const Key& key, json tree, Revision expected) = 0;
   // Removes; `last_state` (with the deletion's revision set) goes to the watchers. Returns it.
   virtual base::Result<Object> remove(const Key& key, json last_state, Revision expected) = 0;

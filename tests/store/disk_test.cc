@@ -1,6 +1,7 @@
 // What a file adds to the contract: restarts, SIGKILL, a full disk, versions, compaction on disk.
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <csignal>
@@ -181,6 +182,17 @@ TEST(Disk, FilesThatAreNoStoreAreRefused) {
       {dir.file("no/such/dir"), "open the store: " + dir.file("no/such/dir") + ": unable to open database file: No such file or directory"},
   };
   for (const Row& row : kRows) EXPECT_EQ(open_error(row.path), row.want);
+}
+
+TEST(Disk, TheFileIsForItsOwnerOnly) {
+  TempDir dir;
+  auto store = open(dir);
+  create(*store, {"secrets", "a", "x"});
+  for (const char* name : {"state.db", "state.db-wal"}) {
+    struct stat info {};
+    ASSERT_EQ(::stat(dir.file(name).c_str(), &info), 0) << name;
+    EXPECT_EQ(info.st_mode & 0777, 0600u) << name;
+  }
 }
 
 TEST(Disk, OneStoreAFile) {
