@@ -177,7 +177,9 @@ Status EventLog::load_history(Revision revision) const {
   // Only writers move start and floor, and they are locked out now.
   if (history_.start() <= floor_) return {};
   std::vector<Event> events = TRY(disk_->load_events(floor_, history_.start()));
-  if (events.size() != history_.start() - floor_) return Error(Code::kInternal, "the store's file lacks events; watch from a newer revision");
+  if (events.size() != history_.start() - floor_) {
+    return Error(Code::kInternal, "the store's file lacks events; watch from a newer revision");
+  }
   std::unique_lock state(state_lock_);
   history_.prepend(std::move(events));
   return {};

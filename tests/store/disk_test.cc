@@ -159,8 +159,8 @@ TEST(Disk, AFileOfANewerKubelanIsRefusedWithARemedy) {
   ASSERT_FALSE(opened.ok());
   EXPECT_EQ(opened.error().code, Code::kInvalid);
   EXPECT_EQ(opened.error().message, dir.file() +
-                                        " was written by a newer kubelan (store version 7, this one reads up to 1); use that kubelan, or start "
-                                        "afresh with --name or --state-dir, or delete " +
+                                        " was written by a newer kubelan (store version 7, this one reads up to 1); use that kubelan, "
+                                        "or start afresh with --name or --state-dir, or delete " +
                                         dir.file());
 }
 
@@ -177,7 +177,8 @@ TEST(Disk, FilesThatAreNoStoreAreRefused) {
     std::string want;
   };
   const Row kRows[] = {
-      {dir.file("text"), dir.file("text") + " is damaged or no kubelan store (file is not a database); move it away, or start afresh with --name or --state-dir"},
+      {dir.file("text"), dir.file("text") + " is damaged or no kubelan store (file is not a database); move it away, or start afresh with --name or "
+                                           "--state-dir"},
       {dir.file("foreign"), dir.file("foreign") + " is an SQLite file but no kubelan store; start with another --name or --state-dir"},
       {dir.file("no/such/dir"), "open the store: " + dir.file("no/such/dir") + ": unable to open database file: No such file or directory"},
   };

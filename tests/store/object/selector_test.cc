@@ -188,7 +188,9 @@ TEST(LabelSelector, Matches) {
 TEST(LabelSelector, ObjectsWithoutLabels) {
   LabelSelector absent = LabelSelector::parse("!a").value();
   LabelSelector present = LabelSelector::parse("a").value();
-  for (const char* text : {"{}", "null", R"({"metadata":{}})", R"({"metadata":{"labels":null}})", R"({"metadata":{"labels":{"a":null}}})"}) {
+  constexpr const char* kObjects[] = {"{}", "null", R"({"metadata":{}})", R"({"metadata":{"labels":null}})",
+                                      R"({"metadata":{"labels":{"a":null}}})"};
+  for (const char* text : kObjects) {
     SCOPED_TRACE(text);
     EXPECT_TRUE(absent.matches_object(json::parse(text)));
     EXPECT_FALSE(present.matches_object(json::parse(text)));
@@ -205,7 +207,8 @@ TEST(LabelSelector, FromJson) {
       {R"({"matchLabels":{"a":"b","c":"d"}})", "a in 'b' & c in 'd'"},
       {R"({"matchExpressions":[{"key":"a","operator":"In","values":["x","y"]},{"key":"b","operator":"Exists"}]})",
        "a in 'x' 'y' & b exists"},
-      {R"({"matchLabels":{"a":"b"},"matchExpressions":[{"key":"c","operator":"NotIn","values":["x"]},{"key":"d","operator":"DoesNotExist"}]})",
+      {R"({"matchLabels":{"a":"b"},
+           "matchExpressions":[{"key":"c","operator":"NotIn","values":["x"]},{"key":"d","operator":"DoesNotExist"}]})",
        "a in 'b' & c notin 'x' & d !exists"},
       {R"({"matchExpressions":[{"key":"name","operator":"Seriously"}]})", "E \"Seriously\" is not a valid label selector operator"},
       {R"({"matchExpressions":[{"key":"name","operator":"In","values":[]}]})",
@@ -265,7 +268,8 @@ TEST(FieldSelector, Parse) {
 }
 
 TEST(FieldSelector, Matches) {
-  json object = json::parse(R"({"metadata":{"name":"x"},"spec":{"hostNetwork":true,"n":3,"list":["a"],"null":null},"status":{"phase":"Running"}})");
+  json object = json::parse(R"({"metadata":{"name":"x"},"spec":{"hostNetwork":true,"n":3,"list":["a"],"null":null},
+                                "status":{"phase":"Running"}})");
   struct Row {
     const char* selector;
     bool want;
