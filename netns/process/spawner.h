@@ -25,7 +25,11 @@ namespace netns {
 
 // A file or directory placed into the container's root.
 struct Mount {
-  enum class Kind { kBind, kTmpfs };
+  enum class Kind {
+    kBind,      // `source` shows at `target`.
+    kTmpfs,     // An empty file system in memory.
+    kWritable,  // The directory as it is in the root, made if missing; what is written stays the container's own.
+  };
   Kind kind = Kind::kBind;
   std::string source;       // kBind: path as the daemon sees it.
   std::string target;       // Absolute, inside; made if missing.
@@ -40,6 +44,8 @@ struct ContainerSpec {
   std::string cwd = "/";
   std::vector<Mount> mounts;      // After the root; in order.
   bool tty = false;               // stdio is a new pty; `pty` comes back in Started.
+  // Added to the usual set of a container (no mounting, no network administration): "NET_ADMIN", ..., or "ALL".
+  std::vector<std::string> capabilities;
 };
 
 struct Stdio {                    // Invalid: /dev/null. Ignored with tty.
@@ -72,7 +78,8 @@ class Spawner {
   virtual void exec_in(ProcessId container, const ContainerSpec& spec, const Stdio& stdio,
                        std::function<void(base::Result<Started>)> on_started, std::function<void(ExitInfo)> on_exit) = 0;
   virtual void signal(ProcessId id, int signal_number) = 0;  // Unknown or ended: no-op.
-  virtual base::Result<base::Fd> open_namespace(ProcessId id, const std::string& which) = 0;  // "mnt", "pid", ...
+  // "mnt" or "pid" of a started container; kNotFound once it ended. Blocks for a round trip: not from a callback.
+  virtual base::Result<base::Fd> open_namespace(ProcessId id, const std::string& which) = 0;
 };
 
 // A built-in program: runs in the freshly forked child in place of exec; returns the exit code.
@@ -81,6 +88,7 @@ using BuiltinMain = int (*)(const std::vector<std::string>& argv);
 struct SpawnerOptions {
   std::map<std::string, BuiltinMain> builtins;
   std::string scratch;     // A directory of ours (tmpfs) for mount points.
+  std::vector<std::string> hidden;  // Directories of ours that containers see empty (state, keys); scratch is one of them anyway.
 };
 // Forks the spawner process. Call before any thread exists. The daemon's side starts its reader thread on
 // activate(), which must come after all forks.
