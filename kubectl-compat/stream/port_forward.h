@@ -25,7 +25,7 @@ namespace compat {
 enum class PortForwardProtocol : uint8_t {
   kSpdy,        // POST + Upgrade: SPDY/3.1, X-Stream-Protocol-Version: portforward.k8s.io
   kSpdyTunnel,  // WebSocket SPDY/3.1+portforward.k8s.io: the SPDY byte stream inside binary messages
-  kWebSocket,   // WebSocket v4.channel.k8s.io, v5.channel.k8s.io: ports fixed by ?ports=, two channels each
+  kWebSocket,   // WebSocket v4.channel.k8s.io: ports fixed by ?ports=, two channels each
 };
 
 struct PortForwardChoice {
