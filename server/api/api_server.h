@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "server/api/client.h"
 #include "server/api/pod_runtime.h"
@@ -19,17 +20,22 @@ struct ApiOptions {
   base::Cidr service_cidr;           // ClusterIPs are allocated from here.
   base::Ip dns_address;              // Reserved.
   std::string server_address;        // "172.30.0.1:6443", for legacy discovery.
+  base::Ip api_ip = base::Ip::v4(172, 30, 0, 1);  // Where pods reach this server: behind Service default/kubernetes.
+  uint16_t api_port = 6443;
 };
 
 class ApiServer {
  public:
-  // store, registry and clock must outlive it.
+  // store, registry and clock must outlive it. Reads the live Services to know which addresses are taken.
   static std::unique_ptr<ApiServer> make(store::Store& store, const store::Registry& registry, const base::Clock& clock, const ApiOptions& options);
   virtual ~ApiServer() = default;
   virtual Client& client() = 0;                         // In-process; user "system:kubelan".
   virtual HttpResponse handle(const HttpRequest& request) = 0;
   virtual void set_runtime(PodRuntime* runtime) = 0;    // Before requests for pods' streams; nullptr: 503.
   virtual void set_ready(bool ready) = 0;               // /readyz
+  // Ends all open watches, and every later one at once: before the HttpServer is destroyed, so that no connection
+  // thread waits for an event. Any thread.
+  virtual void close_watches() = 0;
   // Applies a YAML or JSON stream (`up -f`): server-side apply, each object in order, manager "kubelan".
   // Returns "deployment.apps/web created" lines; the first error ends it, naming the document.
   virtual base::Result<std::vector<std::string>> apply_manifest(const std::string& text, const std::string& default_namespace) = 0;

@@ -1,0 +1,150 @@
+#include "server/api/api_server.h"
+
+#include <spdlog/spdlog.h>
+
+#include <nlohmann/json.hpp>
+
+#include "server/api/client_impl.h"
+#include "server/api/core.h"
+#include "server/api/manifest.h"
+#include "server/api/respond.h"
+#include "server/api/status.h"
+#include "server/api/verbs.h"
+
+namespace server {
+namespace {
+
+HttpResponse plain(int code, const std::string& text) {
+  HttpResponse response;
+  response.status = code;
+  response.content_type = "text/plain; charset=utf-8";
+  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  response.body = text;
+  return response;
+}
+HttpResponse no_such_path() { return plain(404, "404 page not found\n"); }
+
+bool path_is(const std::string& path, const std::string& prefix) { return path == prefix || path.starts_with(prefix + "/"); }
+
+// What upstream lets anybody read.
+bool is_public(const HttpRequest& request) {
+  return path_is(request.path, "/healthz") || path_is(request.path, "/livez") || path_is(request.path, "/readyz") || path_is(request.path, "/version");
+}
+
+bool allows(const store::Resource& r, Verb verb) {
+  for (std::string_view v : r.verbs) {
+    if (v == verb_name(verb)) return true;
+  }
+  return false;
+}
+
+HttpResponse method_not_allowed() {
+  return error_response(base::Error(base::Code::kMethodNotAllowed, "the server does not allow this method on the requested resource"));
+}
+
+class ApiServerImpl final : public ApiServer {
+ public:
+  ApiServerImpl(store::Store& store, const store::Registry& registry, const base::Clock& clock, const ApiOptions& options)
+      : core_(store, registry, clock, options), client_(core_) {
+    base::Status loaded = core_.services.load(store);
+    if (!loaded.ok()) spdlog::error("api: reading the Services: {}", loaded.error().message);
+  }
+
+  Client& client() override { return client_; }
+  void set_runtime(PodRuntime* runtime) override { core_.runtime = runtime; }
+  void set_ready(bool ready) override { core_.ready = ready; }
+  void close_watches() override { core_.watches.close_all(); }
+  base::Result<std::vector<std::string>> apply_manifest(const std::string& text, const std::string& default_namespace) override {
+    return server::apply_manifest(core_, text, default_namespace);
+  }
+
+  HttpResponse handle(const HttpRequest& request) override {
+    HttpResponse response = route(request);
+    compress(request, response);
+    return response;
+  }
+
+ private:
+  HttpResponse route(const HttpRequest& request) {
+    if (request.user.empty() && !is_public(request)) return error_response(base::Error(base::Code::kUnauthorized, "Unauthorized"));
+    if (auto health = answer_health(request)) return std::move(*health);
+    if (auto document = core_.documents.answer(request)) return std::move(*document);
+    if (request.path == "/" || request.path.empty()) return root();
+    RequestInfo info = parse_request(request);
+    if (!info.is_resource) return no_such_path();
+    const store::Resource* r = core_.registry.find(info.group, info.version, info.plural);
+    if (!r) return no_such_path();
+    // A namespaced kind without namespace is only listed and watched; a cluster-scoped one has no namespace.
+    if (!r->namespaced && !info.ns.empty()) return no_such_path();
+    if (r->namespaced && info.ns.empty() && !info.name.empty()) return no_such_path();
+    Call call{core_, request, info, *r};
+    return info.subresource.empty() ? serve_main(call) : serve_subresource(call);
+  }
+
+  static HttpResponse serve_main(const Call& call) {
+    const Verb verb = call.info.verb;
+    if (verb == Verb::kNone || !allows(call.resource, verb)) return method_not_allowed();
+    if (verb == Verb::kCreate && call.resource.namespaced && call.info.ns.empty()) return method_not_allowed();
+    switch (verb) {
+      case Verb::kGet: return serve_get(call);
+      case Verb::kList: return serve_list(call);
+      case Verb::kWatch: return serve_watch(call);
+      case Verb::kCreate: return serve_create(call);
+      case Verb::kUpdate: return serve_update(call, "");
+      case Verb::kPatch: return serve_patch(call, "");
+      case Verb::kDelete: return serve_delete(call);
+      case Verb::kDeleteCollection: return serve_delete_collection(call);
+      case Verb::kNone: break;
+    }
+    return method_not_allowed();
+  }
+
+  static HttpResponse serve_subresource(const Call& call) {
+    const store::Subresource* sub = call.resource.find_subresource(call.info.subresource);
+    if (!sub) return no_such_path();
+    if (SubresourceHandler handler = find_subresource_handler(call.resource, call.info.subresource)) return handler(call);
+    if (call.info.subresource != "status") return no_such_path();
+    switch (call.info.verb) {
+      case Verb::kGet: return serve_get(call);
+      case Verb::kUpdate: return serve_update(call, "status");
+      case Verb::kPatch: return serve_patch(call, "status");
+      default: return method_not_allowed();
+    }
+  }
+
+  std::optional<HttpResponse> answer_health(const HttpRequest& request) const {
+    for (const char* name : {"healthz", "livez", "readyz"}) {
+      if (!path_is(request.path, std::string("/") + name)) continue;
+      const bool ok = core_.ready || std::string(name) == "livez";
+      if (request.param("verbose")) {
+        return plain(ok ? 200 : 500, std::string("[+]ping ok\n") + (ok ? "[+]" : "[-]") + "kubelan " + (ok ? "ok" : "failed: reason withheld") + "\n" + name +
+                                         " check " + (ok ? "passed" : "failed") + "\n");
+      }
+      return plain(ok ? 200 : 500, ok ? "ok" : "not ready");
+    }
+    return std::nullopt;
+  }
+
+  HttpResponse root() const {
+    json paths = {"/api", "/api/v1", "/apis"};
+    for (const store::Resource* r : core_.registry.resources()) {
+      if (r->group.empty()) continue;
+      std::string group = "/apis/" + std::string(r->group), version = group + "/" + std::string(r->version);
+      if (std::find(paths.begin(), paths.end(), group) == paths.end()) paths.push_back(group);
+      if (std::find(paths.begin(), paths.end(), version) == paths.end()) paths.push_back(version);
+    }
+    for (const char* path : {"/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"}) paths.push_back(path);
+    return json_response(200, {{"paths", std::move(paths)}});
+  }
+
+  Core core_;
+  ClientImpl client_;
+};
+
+}  // namespace
+
+std::unique_ptr<ApiServer> ApiServer::make(store::Store& store, const store::Registry& registry, const base::Clock& clock, const ApiOptions& options) {
+  return std::make_unique<ApiServerImpl>(store, registry, clock, options);
+}
+
+}  // namespace server

@@ -1,0 +1,83 @@
+#include "server/api/boot.h"
+
+#include <nlohmann/json.hpp>
+
+#include "store/object/access.h"
+
+namespace server {
+namespace {
+
+base::Status ensure(Client& client, json object, bool follow) {
+  const store::Resource* r = client.registry().find_kind(store::get_string(object, "apiVersion"), store::get_string(object, "kind"));
+  if (!r) return {};  // A registry without the kind (tests with few kinds).
+  std::string ns = store::get_string(object, "metadata.namespace"), name = store::get_string(object, "metadata.name");
+  auto found = client.get(*r, ns, name);
+  if (!found.ok()) {
+    if (found.error().code != base::Code::kNotFound) return std::move(found).error();
+    auto created = client.create(*r, std::move(object));
+    if (!created.ok() && created.error().code != base::Code::kAlreadyExists) return std::move(created).error().context("create " + ns + "/" + name);
+    return {};
+  }
+  if (!follow) return {};
+  auto updated = client.update(*r, std::move(object));
+  if (!updated.ok()) return std::move(updated).error().context("update " + ns + "/" + name);
+  return {};
+}
+
+json named(const char* version, const char* kind, const char* ns, const char* name) {
+  json out = {{"apiVersion", version}, {"kind", kind}, {"metadata", {{"name", name}}}};
+  if (*ns) out["metadata"]["namespace"] = ns;
+  return out;
+}
+
+json dns_service(const ApiOptions& options) {
+  json out = named("v1", "Service", "kube-system", "kube-dns");
+  out["metadata"]["labels"] = {{"k8s-app", "kube-dns"}, {"kubernetes.io/cluster-service", "true"}, {"kubernetes.io/name", "CoreDNS"}};
+  out["spec"] = {{"clusterIP", options.dns_address.text()},
+                 {"clusterIPs", json::array({options.dns_address.text()})},
+                 {"ports", json::array({{{"name", "dns"}, {"port", 53}, {"protocol", "UDP"}, {"targetPort", 53}},
+                                        {{"name", "dns-tcp"}, {"port", 53}, {"protocol", "TCP"}, {"targetPort", 53}}})}};
+  return out;
+}
+
+json api_service(const ApiOptions& options) {
+  json out = named("v1", "Service", "default", "kubernetes");
+  std::string ip = options.service_cidr.address().plus(1).text();
+  out["metadata"]["labels"] = {{"component", "apiserver"}, {"provider", "kubernetes"}};
+  out["spec"] = {{"clusterIP", ip},
+                 {"clusterIPs", json::array({ip})},
+                 {"ports", json::array({{{"name", "https"}, {"port", 443}, {"protocol", "TCP"}, {"targetPort", options.api_port}}})}};
+  return out;
+}
+
+json api_endpoints(const ApiOptions& options) {
+  json out = named("v1", "Endpoints", "default", "kubernetes");
+  // The mark keeps the endpoints controllers' hands off: this Service has no selector, and its slice is ours.
+  out["metadata"]["labels"] = {{"endpointslice.kubernetes.io/skip-mirror", "true"}};
+  out["subsets"] = json::array({{{"addresses", json::array({{{"ip", options.api_ip.text()}}})},
+                                 {"ports", json::array({{{"name", "https"}, {"port", options.api_port}, {"protocol", "TCP"}}})}}});
+  return out;
+}
+
+json api_slice(const ApiOptions& options) {
+  json out = named("discovery.k8s.io/v1", "EndpointSlice", "default", "kubernetes");
+  out["metadata"]["labels"] = {{"kubernetes.io/service-name", "kubernetes"}};
+  out["addressType"] = options.api_ip.is_v4() ? "IPv4" : "IPv6";
+  out["endpoints"] = json::array({{{"addresses", json::array({options.api_ip.text()})}, {"conditions", {{"ready", true}}}}});
+  out["ports"] = json::array({{{"name", "https"}, {"port", options.api_port}, {"protocol", "TCP"}}});
+  return out;
+}
+
+}  // namespace
+
+base::Status ensure_boot_objects(Client& client, const ApiOptions& options) {
+  for (const char* name : {"default", "kube-system", "kube-public", "kube-node-lease"}) {
+    TRY_STATUS(ensure(client, named("v1", "Namespace", "", name), false));
+  }
+  TRY_STATUS(ensure(client, api_service(options), false));
+  TRY_STATUS(ensure(client, api_endpoints(options), true));
+  TRY_STATUS(ensure(client, api_slice(options), true));
+  return ensure(client, dns_service(options), false);
+}
+
+}  // namespace server

@@ -1,0 +1,13 @@
+// server/api/boot.h - the objects every cluster starts with.
+#pragma once
+
+#include "server/api/api_server.h"
+
+namespace server {
+
+// Creates, where absent: the namespaces default, kube-system, kube-public and kube-node-lease; the Service
+// default/kubernetes with Endpoints and EndpointSlice at options.api_ip:api_port; the Service kube-system/kube-dns
+// at options.dns_address. Existing ones are kept, but the addresses of default/kubernetes follow the options.
+base::Status ensure_boot_objects(Client& client, const ApiOptions& options);
+
+}  // namespace server

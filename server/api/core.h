@@ -1,0 +1,67 @@
+// server/api/core.h - what the verbs share. Internal to server/api; one instance, thread-safe.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+#include <unordered_set>
+
+#include "server/api/api_server.h"
+#include "server/api/documents.h"
+#include "server/api/pipeline.h"
+#include "server/api/request_info.h"
+
+namespace server {
+
+// Open watches, so that all can be woken at once.
+class OpenWatches {
+ public:
+  class Entry {
+   public:
+    Entry(OpenWatches& owner, store::Watch* watch);
+    ~Entry();
+    Entry(const Entry&) = delete;
+
+   private:
+    OpenWatches& owner_;
+    store::Watch* watch_;
+  };
+  void close_all();  // And every later one.
+  bool closed() const { return closed_; }
+
+ private:
+  std::mutex mutex_;
+  std::unordered_set<store::Watch*> watches_;
+  std::atomic<bool> closed_{false};
+};
+
+struct Core {
+  Core(store::Store& s, const store::Registry& r, const base::Clock& c, const ApiOptions& o)
+      : store(s),
+        registry(r),
+        clock(c),
+        options(o),
+        services(o.service_cidr, {o.dns_address, o.service_cidr.address().plus(1)}),
+        pipeline(s, r, c, services),
+        documents(r, o.server_address) {}
+
+  store::Store& store;
+  const store::Registry& registry;
+  const base::Clock& clock;
+  ApiOptions options;
+  ServiceAllocator services;
+  Pipeline pipeline;
+  Documents documents;
+  OpenWatches watches;
+  std::atomic<PodRuntime*> runtime{nullptr};
+  std::atomic<bool> ready{false};
+};
+
+// One request on its way; the verbs answer it.
+struct Call {
+  Core& core;
+  const HttpRequest& request;
+  const RequestInfo& info;
+  const store::Resource& resource;
+};
+
+}  // namespace server

@@ -1,0 +1,21 @@
+// server/api/decode.h - request bodies to JSON trees. Pure; any thread.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "kubectl-compat/negotiate/negotiate.h"
+#include "store/base/result.h"
+
+namespace server {
+
+using json = nlohmann::json;
+
+// JSON or YAML by `type` (apply patches are YAML; JSON is its subset). An empty body gives null.
+// kBadRequest on malformed text or beyond kMaxDepth levels. Fields given twice go to *duplicates, worded
+// `duplicate field "spec.replicas"`, when it is not null (the last one wins, as in Go).
+base::Result<json> decode_body(const std::string& body, compat::BodyType type, std::vector<std::string>* duplicates);
+base::Result<json> decode_json(const std::string& text, std::vector<std::string>* duplicates = nullptr);
+
+}  // namespace server

@@ -1,0 +1,319 @@
+#include "server/api/pipeline.h"
+
+#include <nlohmann/json.hpp>
+
+#include "kubectl-compat/patch/patch.h"
+#include "server/api/meta.h"
+#include "server/api/status.h"
+#include "store/object/access.h"
+#include "store/schema/hooks.h"
+
+namespace server {
+namespace {
+
+constexpr int kNameAttempts = 8;      // generateName, as upstream since 1.30.
+constexpr size_t kMaxGenerated = 58;  // 63 less the suffix.
+constexpr int kConflictRetries = 64;  // Somebody else wrote between read and write; each round is one who succeeded.
+
+std::string join(const std::vector<std::string>& items) {
+  std::string out;
+  for (const std::string& item : items) out += (out.empty() ? "" : ", ") + item;
+  return out;
+}
+
+// fmt.Sprintf("%+v") of decoded JSON, as upstream quotes a patch in errors.
+std::string go_value(const json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_null()) return "<nil>";
+  if (value.is_object()) {
+    std::string out;
+    for (const auto& [k, v] : value.items()) out += (out.empty() ? "" : " ") + k + ":" + go_value(v);
+    return "map[" + out + "]";
+  }
+  if (value.is_array()) {
+    std::string out;
+    for (const json& v : value) out += (out.empty() ? "" : " ") + go_value(v);
+    return "[" + out + "]";
+  }
+  return value.dump();
+}
+
+base::Error cannot_be_handled(const store::Resource& r, const std::string& why) {
+  std::string kind(r.kind);
+  return bad_request(kind + " in version \"" + std::string(r.version) + "\" cannot be handled as a " + kind + ": " + why);
+}
+
+base::Status check_kind(const store::Resource& r, json& tree) {
+  std::string version = store::get_string(tree, "apiVersion"), kind = store::get_string(tree, "kind");
+  if (!kind.empty() && kind != r.kind) {
+    return bad_request("the object provided is unrecognized (must be of type " + std::string(r.kind) + "): no kind \"" + kind + "\" is registered for version \"" +
+                       version + "\" in scheme \"k8s.io/kubernetes/pkg/api/legacyscheme\"");
+  }
+  if (!version.empty() && version != r.api_version()) {
+    return bad_request("the API version in the data (" + version + ") does not match the expected API version (" + r.api_version() + ")");
+  }
+  tree["apiVersion"] = r.api_version();
+  tree["kind"] = r.kind;
+  return {};
+}
+
+json& metadata_of(json& tree) {
+  json& metadata = tree["metadata"];
+  if (!metadata.is_object()) metadata = json::object();
+  return metadata;
+}
+
+std::string generated_name(std::string base) {
+  if (base.size() > kMaxGenerated) base.resize(kMaxGenerated);
+  return base + base::make_name_suffix(5);
+}
+
+void keep_from(const json& old_metadata, json& metadata, std::initializer_list<const char*> keys) {
+  for (const char* key : keys) {
+    if (const json* value = store::find_key(old_metadata, key)) metadata[key] = *value;
+    else metadata.erase(key);
+  }
+}
+
+}  // namespace
+
+base::Result<store::Object> Pipeline::get(const store::Resource& r, const std::string& ns, const std::string& name) const {
+  auto object = store_.get({r.storage(), ns, name});
+  if (!object.ok() && object.error().code == base::Code::kNotFound) return not_found(r, name);
+  return object;
+}
+
+// `patched_from`: the tree was made by a patch of this one, which is worded differently.
+base::Status Pipeline::decode(const store::Resource& r, json& tree, WriteContext& context, const json* patched_from) const {
+  if (!tree.is_object()) return cannot_be_handled(r, "json: cannot unmarshal " + std::string(tree.type_name()) + " into Go value of type " + std::string(r.kind));
+  TRY_STATUS(check_kind(r, tree));
+  store::drop_nulls(tree, *r.type);
+  TRY_STATUS(store::check_types(tree, r));
+  std::vector<std::string> issues = store::prune_unknown(tree, *r.type);
+  issues.insert(issues.end(), context.duplicates.begin(), context.duplicates.end());
+  if (issues.empty() || context.validation == FieldValidation::kIgnore) return {};
+  if (context.validation == FieldValidation::kWarn) {
+    context.warnings.insert(context.warnings.end(), issues.begin(), issues.end());
+    return {};
+  }
+  std::string text = "strict decoding error: " + join(issues);
+  if (!patched_from) return cannot_be_handled(r, text);
+  base::Error e(base::Code::kInvalid, "");
+  e.causes.push_back({"FieldValueInvalid", "Invalid value: " + json(go_value(*patched_from)).dump() + ": " + text, "patch"});
+  e.message = " \"\" is invalid: patch: " + e.causes[0].message;
+  return e;
+}
+
+base::Status Pipeline::check_namespace(const store::Resource& r, const std::string& ns, const std::string& name) const {
+  if (!r.namespaced) return {};
+  auto found = store_.get({"namespaces", "", ns});
+  if (!found.ok()) {
+    const store::Resource* namespaces = registry_.find("", "v1", "namespaces");
+    if (found.error().code != base::Code::kNotFound || !namespaces) return std::move(found).error();
+    return not_found(*namespaces, ns);
+  }
+  if (!is_deleting(found->tree())) return {};
+  base::Error e = forbidden(r, name, "unable to create new content in namespace " + ns + " because it is being terminated");
+  e.causes.push_back({"NamespaceTerminating", "namespace " + ns + " is being terminated", "metadata.namespace"});
+  return e;
+}
+
+base::Status Pipeline::validate(const store::Resource& r, const json& tree, const json* old_tree) const {
+  std::vector<base::Cause> causes = store::validate_object_meta(tree, r);
+  auto add = [&](std::vector<base::Cause> more) {
+    for (base::Cause& cause : more) {
+      // A field's own rule and a hook may find the same thing.
+      bool known = std::any_of(causes.begin(), causes.end(), [&](const base::Cause& c) { return c.field == cause.field && c.message == cause.message; });
+      if (!known) causes.push_back(std::move(cause));
+    }
+  };
+  add(store::validate_fields(tree, *r.type));
+  if (old_tree) {
+    add(store::validate_immutable(*old_tree, tree, *r.type));
+    add(validate_metadata_update(*old_tree, tree));
+  }
+  if (store::ValidateHook hook = store::find_validate_hook(r.validate_hook)) add(hook(tree, old_tree));
+  if (causes.empty()) return {};
+  std::string name = store::get_string(tree, "metadata.name");
+  return invalid(r, name.empty() ? store::get_string(tree, "metadata.generateName") : name, std::move(causes));
+}
+
+// Once a field: an update that leaves it as it was is silent.
+void Pipeline::note_stored_only(const store::Resource& r, const json& tree, const json* old_tree, WriteContext& context) const {
+  if (context.validation == FieldValidation::kIgnore) return;
+  std::vector<std::string> before;
+  if (old_tree) before = store::stored_only_fields(*old_tree, *r.type);
+  for (const std::string& field : store::stored_only_fields(tree, *r.type)) {
+    if (std::find(before.begin(), before.end(), field) != before.end()) continue;
+    context.warnings.push_back("kubelan stores " + field + " and does not act on it");
+  }
+}
+
+base::Result<store::Object> Pipeline::create(const store::Resource& r, const std::string& ns, json tree, WriteContext& context) {
+  return do_create(r, ns, std::move(tree), context, Tracking::kUpdate);
+}
+base::Result<store::Object> Pipeline::create_applied(const store::Resource& r, const std::string& ns, json tree, WriteContext& context) {
+  return do_create(r, ns, std::move(tree), context, Tracking::kDoneByChange);
+}
+
+base::Result<store::Object> Pipeline::do_create(const store::Resource& r, const std::string& ns, json tree, WriteContext& context, Tracking tracking) {
+  TRY_STATUS(decode(r, tree, context, nullptr));
+  json& metadata = metadata_of(tree);
+  std::string body_ns = store::get_string(metadata, "namespace");
+  if (r.namespaced && !body_ns.empty() && body_ns != ns) {
+    return bad_request("the namespace of the provided object does not match the namespace sent on the request");
+  }
+  metadata.erase("namespace");
+  if (r.namespaced) metadata["namespace"] = ns;
+  if (!store::get_string(metadata, "resourceVersion").empty()) {
+    return base::Error(base::Code::kInternal, "resourceVersion should not be set on objects to be created");
+  }
+  for (const char* key : {"uid", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink", "resourceVersion"}) metadata.erase(key);
+  if (tracking == Tracking::kUpdate) metadata.erase("managedFields");
+  std::string base = store::get_string(metadata, "generateName");
+  const bool generate = store::get_string(metadata, "name").empty() && !base.empty();
+  if (generate) metadata["name"] = generated_name(base);
+  metadata["uid"] = base::make_uid();
+  metadata["creationTimestamp"] = base::render_rfc3339(clock_.wall());
+  if (r.has_generation) metadata["generation"] = 1;
+  if (r.has_status) tree.erase("status");
+  TRY_STATUS(check_namespace(r, ns, store::get_string(metadata, "name")));
+  note_stored_only(r, tree, nullptr, context);
+  store::apply_defaults(tree, *r.type);
+  if (store::PrepareHook hook = store::find_prepare_hook(r.prepare_hook)) hook(tree);
+  TRY_STATUS(validate(r, tree, nullptr));
+  ServiceAllocator::Reservation reservation;
+  if (r.storage_name == "services") reservation = TRY(services_.allocate(nullptr, tree, r));
+  if (tracking == Tracking::kUpdate) {
+    tree = compat::track_update(nullptr, std::move(tree), r, {context.manager, r.api_version(), ""}, clock_.wall());
+  }
+  for (int attempt = 1;; ++attempt) {
+    std::string name = store::get_string(tree, "metadata.name");
+    store::Key key{r.storage(), r.namespaced ? ns : "", name};
+    if (context.dry_run) {
+      if (store_.get(key).ok()) return already_exists(r, name);
+      return store::Object(r.storage(), std::move(tree));
+    }
+    auto created = store_.create(key, tree);
+    if (created.ok()) {
+      reservation.keep();
+      return created;
+    }
+    if (created.error().code != base::Code::kAlreadyExists) return created;
+    if (!generate || attempt == kNameAttempts) return already_exists(r, name);
+    metadata_of(tree)["name"] = generated_name(base);
+  }
+}
+
+base::Result<store::Object> Pipeline::update(const store::Resource& r, const std::string& ns, const std::string& name, const std::string& subresource,
+                                             json tree, WriteContext& context) {
+  TRY_STATUS(decode(r, tree, context, nullptr));
+  json& metadata = metadata_of(tree);
+  std::string body_name = store::get_string(metadata, "name"), body_ns = store::get_string(metadata, "namespace");
+  if (!body_name.empty() && body_name != name) {
+    return bad_request("the name of the object (" + body_name + ") does not match the name on the URL (" + name + ")");
+  }
+  if (r.namespaced && !body_ns.empty() && body_ns != ns) {
+    return bad_request("the namespace of the object (" + body_ns + ") does not match the namespace on the URL (" + ns + ")");
+  }
+  WriteContext quiet = context;  // Decoded and warned already.
+  quiet.validation = FieldValidation::kIgnore;
+  if (context.validation != FieldValidation::kIgnore) {
+    if (auto stored = store_.get({r.storage(), r.namespaced ? ns : "", name}); stored.ok() && subresource.empty()) {
+      note_stored_only(r, tree, &stored->tree(), context);
+    }
+  }
+  return modify(r, ns, name, subresource, [&](const json&) { return base::Result<json>(tree); }, quiet);
+}
+
+// Which parts of the sent tree count: the main resource does not write status, and the other way round.
+base::Result<json> Pipeline::merge_update(const store::Resource& r, const std::string& subresource, const json& old_tree, json tree) const {
+  json& metadata = metadata_of(tree);
+  const json& old_metadata = store::get_object(old_tree, "metadata");
+  std::string name = store::get_string(old_metadata, "name");
+  std::string version = store::get_string(metadata, "resourceVersion");
+  if (!version.empty() && version != "0" && version != store::get_string(old_metadata, "resourceVersion")) return stale(r, name);
+  std::string uid = store::get_string(metadata, "uid"), old_uid = store::get_string(old_metadata, "uid");
+  if (!uid.empty() && uid != old_uid) {
+    return conflict(r, name, "Precondition failed: UID in precondition: " + uid + ", UID in object meta: " + old_uid);
+  }
+  if (subresource == "status") {
+    // Upstream takes labels and annotations here too; conformance tests patch them through /status.
+    json out = old_tree;
+    if (const json* status = store::find_key(tree, "status")) out["status"] = *status;
+    else out.erase("status");
+    keep_from(metadata, out["metadata"], {"labels", "annotations"});
+    if (const json* managed = store::find_key(metadata, "managedFields")) out["metadata"]["managedFields"] = *managed;
+    return out;
+  }
+  keep_from(old_metadata, metadata, {"name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
+                                     "generateName", "resourceVersion"});
+  metadata.erase("selfLink");
+  if (!metadata.contains("managedFields") && old_metadata.contains("managedFields")) metadata["managedFields"] = old_metadata["managedFields"];
+  // A namespace's spec is its finalizers, which only /finalize writes.
+  if (r.storage_name == "namespaces") tree["spec"] = store::get_object(old_tree, "spec");
+  if (r.has_status) {
+    if (const json* status = store::find_key(old_tree, "status")) tree["status"] = *status;
+    else tree.erase("status");
+  }
+  return tree;
+}
+
+base::Result<json> Pipeline::finish_update(const store::Resource& r, const std::string& subresource, const json& old_tree, json tree,
+                                           WriteContext& context) const {
+  json out = TRY(merge_update(r, subresource, old_tree, std::move(tree)));
+  note_stored_only(r, out, &old_tree, context);
+  store::apply_defaults(out, *r.type);
+  if (store::PrepareHook hook = store::find_prepare_hook(r.prepare_hook)) hook(out);
+  return out;
+}
+
+base::Result<store::Object> Pipeline::modify(const store::Resource& r, const std::string& ns, const std::string& name, const std::string& subresource,
+                                             const Change& change, WriteContext& context, Tracking tracking) {
+  const store::Key key{r.storage(), r.namespaced ? ns : "", name};
+  for (int attempt = 1;; ++attempt) {
+    store::Object stored = TRY(get(r, key.ns, name));
+    const json& old_tree = stored.tree();
+    json tree = TRY(change(old_tree));
+    tree = TRY(finish_update(r, subresource, old_tree, std::move(tree), context));
+    ServiceAllocator::Reservation reservation;
+    if (r.storage_name == "services" && subresource.empty()) reservation = TRY(services_.allocate(old_tree, tree, r));
+    TRY_STATUS(validate(r, tree, &old_tree));
+    const bool changed = !same_content(old_tree, tree);
+    if (!changed && same_managers(old_tree, tree)) return stored;
+    if (changed && r.has_generation && spec_differs(old_tree, tree)) {
+      tree["metadata"]["generation"] = store::get_int(old_tree, "metadata.generation") + 1;
+    }
+    if (changed && tracking == Tracking::kUpdate) {
+      tree = compat::track_update(old_tree, std::move(tree), r, {context.manager, r.api_version(), subresource}, clock_.wall());
+    }
+    auto written = persist_update(r, stored, std::move(tree), context.dry_run);
+    if (written.ok()) {
+      if (!context.dry_run) reservation.keep();
+      return written;
+    }
+    if (written.error().code == base::Code::kNotFound) return not_found(r, name);
+    if (written.error().code != base::Code::kConflict) return written;
+    if (attempt == kConflictRetries) return stale(r, name);
+  }
+}
+
+base::Result<store::Object> Pipeline::rewrite(const store::Resource& r, const std::string& ns, const std::string& name, const Change& change,
+                                              WriteContext& context) {
+  for (int attempt = 1;; ++attempt) {
+    store::Object stored = TRY(get(r, r.namespaced ? ns : "", name));
+    json tree = TRY(change(stored.tree()));
+    if (same_content(stored.tree(), tree) && !is_finished(tree)) return stored;
+    auto written = persist_update(r, stored, std::move(tree), context.dry_run);
+    if (written.ok() || written.error().code != base::Code::kConflict) return written;
+    if (attempt == kConflictRetries) return stale(r, name);
+  }
+}
+
+base::Result<store::Object> Pipeline::persist_update(const store::Resource& r, const store::Object& stored, json tree, bool dry_run) {
+  if (dry_run) return store::Object(r.storage(), std::move(tree));
+  if (is_finished(tree)) return persist_removal(stored, std::move(tree));
+  return store_.update(stored.key(), std::move(tree), stored.revision());
+}
+
+}  // namespace server

@@ -1,0 +1,100 @@
+// server/api/pipeline.h - the one way to write: decode, prune, default, prepare, validate, allocate, persist.
+// REST verbs, subresources, the in-process client and `up -f` all come through here.
+//
+// Thread-safe; calls block on the store.
+#pragma once
+
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/api/allocator.h"
+#include "store/base/clock.h"
+#include "store/base/result.h"
+#include "store/object/object.h"
+#include "store/schema/schema.h"
+#include "store/store.h"
+
+namespace server {
+
+using json = nlohmann::json;
+
+enum class FieldValidation { kIgnore, kWarn, kStrict };
+
+// Who writes and how; gathers warnings on the way.
+struct WriteContext {
+  bool dry_run = false;
+  FieldValidation validation = FieldValidation::kWarn;
+  std::string manager = "kubelan";             // Field manager.
+  std::vector<std::string> duplicates;         // From decoding the body.
+  std::vector<std::string> warnings;           // Out: Warning header texts.
+};
+
+struct RemoveOptions {
+  std::optional<int64_t> grace_period_seconds;
+  std::string propagation;       // "", "Foreground", "Background", "Orphan"
+  std::string uid;               // Preconditions; "" = none.
+  std::string resource_version;
+  bool dry_run = false;
+};
+struct Removed {
+  store::Object object;  // The last state, or the state with its deletionTimestamp.
+  bool gone = false;
+};
+
+class Pipeline {
+ public:
+  Pipeline(store::Store& store, const store::Registry& registry, const base::Clock& clock, ServiceAllocator& services)
+      : store_(store), registry_(registry), clock_(clock), services_(services) {}
+
+  // `ns` is the request's namespace ("" for cluster-scoped kinds).
+  base::Result<store::Object> create(const store::Resource& r, const std::string& ns, json tree, WriteContext& context);
+
+  // Replaces the object, or with `subresource` "status" its status. metadata.resourceVersion of `tree`, when
+  // present, is the expected revision.
+  base::Result<store::Object> update(const store::Resource& r, const std::string& ns, const std::string& name, const std::string& subresource,
+                                     json tree, WriteContext& context);
+
+  // Makes the new tree from the stored one; called again when somebody else wrote in between. A tree whose
+  // resourceVersion differs from the stored one is a conflict.
+  using Change = std::function<base::Result<json>(const json& stored)>;
+  // Server-side apply sets managedFields itself.
+  enum class Tracking { kUpdate, kDoneByChange };
+  base::Result<store::Object> modify(const store::Resource& r, const std::string& ns, const std::string& name, const std::string& subresource,
+                                     const Change& change, WriteContext& context, Tracking tracking = Tracking::kUpdate);
+
+  // For subresources that own fields which nobody else may write (binding, finalize): stores what `change` makes of
+  // the stored tree, unvalidated.
+  base::Result<store::Object> rewrite(const store::Resource& r, const std::string& ns, const std::string& name, const Change& change, WriteContext& context);
+
+  // As create; metadata.managedFields is already what it shall be (server-side apply).
+  base::Result<store::Object> create_applied(const store::Resource& r, const std::string& ns, json tree, WriteContext& context);
+
+  base::Result<Removed> remove(const store::Resource& r, const std::string& ns, const std::string& name, const RemoveOptions& options);
+
+  // The first steps for a tree that came from a client: kind, nulls, JSON types, unknown fields by
+  // context.validation. `patch`: the tree was made by it (errors quote it), or null.
+  base::Status decode(const store::Resource& r, json& tree, WriteContext& context, const json* patch) const;
+
+  base::Result<store::Object> get(const store::Resource& r, const std::string& ns, const std::string& name) const;
+
+ private:
+  base::Result<store::Object> do_create(const store::Resource& r, const std::string& ns, json tree, WriteContext& context, Tracking tracking);
+  base::Status check_namespace(const store::Resource& r, const std::string& ns, const std::string& name) const;
+  base::Result<json> merge_update(const store::Resource& r, const std::string& subresource, const json& old_tree, json tree) const;
+  base::Result<json> finish_update(const store::Resource& r, const std::string& subresource, const json& old_tree, json tree, WriteContext& context) const;
+  base::Status validate(const store::Resource& r, const json& tree, const json* old_tree) const;
+  void note_stored_only(const store::Resource& r, const json& tree, const json* old_tree, WriteContext& context) const;
+  base::Result<store::Object> persist_update(const store::Resource& r, const store::Object& stored, json tree, bool dry_run);
+  base::Result<store::Object> persist_removal(const store::Object& stored, json tree);
+  base::Result<Removed> remove_once(const store::Resource& r, const store::Object& stored, const RemoveOptions& options);
+
+  store::Store& store_;
+  const store::Registry& registry_;
+  const base::Clock& clock_;
+  ServiceAllocator& services_;
+};
+
+}  // namespace server

@@ -1,0 +1,107 @@
+// Deletion: grace, finalizers, propagation.
+#include <nlohmann/json.hpp>
+
+#include "server/api/meta.h"
+#include "server/api/pipeline.h"
+#include "server/api/status.h"
+#include "store/object/access.h"
+
+namespace server {
+namespace {
+
+constexpr int kConflictRetries = 64;
+
+base::Status check_preconditions(const store::Resource& r, const json& tree, const RemoveOptions& options) {
+  std::string name = store::get_string(tree, "metadata.name");
+  std::string uid = store::get_string(tree, "metadata.uid"), version = store::get_string(tree, "metadata.resourceVersion");
+  if (!options.uid.empty() && options.uid != uid) {
+    return conflict(r, name, "Precondition failed: UID in precondition: " + options.uid + ", UID in object meta: " + uid);
+  }
+  if (!options.resource_version.empty() && options.resource_version != version) {
+    return conflict(r, name, "Precondition failed: ResourceVersion in precondition: " + options.resource_version + ", ResourceVersion in object meta: " + version);
+  }
+  return {};
+}
+
+// The finalizers that the garbage collector acts on. Without a policy what is there stays.
+void set_propagation(json& tree, const std::string& propagation) {
+  if (propagation.empty()) return;
+  json kept = json::array();
+  for (const json& f : store::get_array(tree, "metadata.finalizers")) {
+    if (f != "foregroundDeletion" && f != "orphan") kept.push_back(f);
+  }
+  if (propagation == "Foreground") kept.push_back("foregroundDeletion");
+  if (propagation == "Orphan") kept.push_back("orphan");
+  if (kept.empty()) store::erase(tree, "metadata.finalizers");
+  else store::set(tree, "metadata.finalizers", std::move(kept));
+}
+
+// Seconds until a pod is gone for good. Nobody runs a pod that has no node or has ended: nothing to wait for.
+int64_t pod_grace(const json& pod, const RemoveOptions& options) {
+  int64_t grace = options.grace_period_seconds.value_or(store::get_int(pod, "spec.terminationGracePeriodSeconds", 30));
+  if (grace < 0) grace = 1;
+  std::string phase = store::get_string(pod, "status.phase");
+  if (store::get_string(pod, "spec.nodeName").empty() || phase == "Succeeded" || phase == "Failed") return 0;
+  return grace;
+}
+
+void mark_deleted(json& tree, base::WallTime at, int64_t grace) {
+  json& metadata = tree["metadata"];
+  metadata["deletionTimestamp"] = base::render_rfc3339(at);
+  metadata["deletionGracePeriodSeconds"] = grace;
+  if (int64_t generation = store::get_int(metadata, "generation")) metadata["generation"] = generation + 1;
+}
+
+}  // namespace
+
+base::Result<store::Object> Pipeline::persist_removal(const store::Object& stored, json tree) {
+  auto removed = store_.remove(stored.key(), std::move(tree), stored.revision());
+  if (removed.ok() && stored.key().resource == "services") services_.release(stored.tree());
+  return removed;
+}
+
+base::Result<Removed> Pipeline::remove(const store::Resource& r, const std::string& ns, const std::string& name, const RemoveOptions& options) {
+  static const char* kKept[] = {"default", "kube-system", "kube-public"};
+  for (const char* kept : kKept) {
+    if (r.storage_name == "namespaces" && name == kept) return forbidden(r, name, "this namespace may not be deleted");
+  }
+  for (int attempt = 1;; ++attempt) {
+    store::Object stored = TRY(get(r, r.namespaced ? ns : "", name));
+    TRY_STATUS(check_preconditions(r, stored.tree(), options));
+    auto removed = remove_once(r, stored, options);
+    if (removed.ok()) return removed;
+    if (removed.error().code == base::Code::kNotFound) return not_found(r, name);
+    if (removed.error().code != base::Code::kConflict) return std::move(removed).error();
+    if (attempt == kConflictRetries) return stale(r, name);
+  }
+}
+
+base::Result<Removed> Pipeline::remove_once(const store::Resource& r, const store::Object& stored, const RemoveOptions& options) {
+  const bool pod = r.storage_name == "pods";
+  const bool deleting = is_deleting(stored.tree());
+  json tree = stored.tree();
+  set_propagation(tree, options.propagation);
+  int64_t grace = pod ? pod_grace(tree, options) : 0;
+  if (deleting && pod) {
+    // Only a shorter time may be asked for later.
+    int64_t pending = store::get_int(tree, "metadata.deletionGracePeriodSeconds");
+    if (!options.grace_period_seconds) grace = pending;
+    grace = std::min(grace, pending);
+    auto end = base::parse_rfc3339(store::get_string(tree, "metadata.deletionTimestamp"));
+    if (grace < pending && end.ok()) {
+      json& metadata = tree["metadata"];
+      metadata["deletionTimestamp"] = base::render_rfc3339(*end - std::chrono::seconds(pending - grace));
+      metadata["deletionGracePeriodSeconds"] = grace;
+    }
+  } else if (!deleting) {
+    mark_deleted(tree, clock_.wall() + std::chrono::seconds(grace), grace);
+    if (r.storage_name == "namespaces") store::set(tree, "status.phase", "Terminating");
+  }
+  const bool gone = grace == 0 && !has_finalizers(tree);
+  if (options.dry_run) return Removed{store::Object(r.storage(), std::move(tree)), gone};
+  if (gone) return Removed{TRY(persist_removal(stored, std::move(tree))), true};
+  if (tree == stored.tree()) return Removed{stored, false};
+  return Removed{TRY(store_.update(stored.key(), std::move(tree), stored.revision())), false};
+}
+
+}  // namespace server

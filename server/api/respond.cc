@@ -1,0 +1,152 @@
+#include "server/api/respond.h"
+
+#include <zlib.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "server/api/status.h"
+#include "store/object/access.h"
+
+namespace server {
+namespace {
+
+constexpr size_t kCompressFrom = 128 * 1024;  // As upstream: below, the time costs more than the bytes.
+constexpr size_t kMaxWarnings = 4096;         // Characters in all headers together.
+constexpr size_t kMaxWarning = 256;           // Each, once they are more than that.
+
+json list_meta_json(const ListMeta& meta) {
+  json out = {{"resourceVersion", std::to_string(meta.revision)}};
+  if (!meta.continue_token.empty()) out["continue"] = meta.continue_token;
+  if (meta.remaining) out["remainingItemCount"] = *meta.remaining;
+  return out;
+}
+
+HttpResponse text_response(const Form& form, int code, const json& body) {
+  HttpResponse response = json_response(code, body);
+  if (form.pretty) response.body = body.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+  response.content_type = form.negotiated.content_type.empty() ? "application/json" : form.negotiated.content_type;
+  return response;
+}
+
+}  // namespace
+
+base::Result<Form> choose_form(const Call& call) {
+  Form form;
+  form.negotiated = TRY(compat::negotiate(call.request.header("accept")));
+  // Aggregated discovery is only at /api and /apis.
+  if (form.negotiated.as == compat::As::kAggregatedDiscovery) form.negotiated = {};
+  form.pretty = form.negotiated.pretty || query_flag(call.request, "pretty");
+  form.table.now = call.core.clock.wall();
+  form.table.version = form.negotiated.version.empty() ? "v1" : form.negotiated.version;
+  std::string include = call.request.param("includeObject").value_or("");
+  if (include == "Object") form.table.include = compat::IncludeObject::kObject;
+  else if (include == "None") form.table.include = compat::IncludeObject::kNone;
+  else if (!include.empty() && include != "Metadata") return bad_request("unrecognized includeObject value: \"" + include + "\"");
+  return form;
+}
+
+std::shared_ptr<const std::string> object_bytes(const store::Resource& r, const store::Object& object) {
+  // Keys are sorted, so apiVersion comes first.
+  const std::string start = "{\"apiVersion\":\"" + r.api_version() + "\"";
+  if (object.bytes().starts_with(start)) {
+    auto holder = std::make_shared<store::Object>(object);
+    return {holder, &holder->bytes()};
+  }
+  json tree = object.tree();
+  tree["apiVersion"] = r.api_version();
+  tree["kind"] = r.kind;
+  return std::make_shared<const std::string>(tree.dump(-1, ' ', false, json::error_handler_t::replace));
+}
+
+HttpResponse object_response(const Call& call, int code, const store::Object& object, const std::vector<std::string>& warnings) {
+  auto form = choose_form(call);
+  if (!form.ok()) return error_response(form.error());
+  HttpResponse response;
+  switch (form->negotiated.as) {
+    case compat::As::kTable: {
+      json meta = {{"resourceVersion", std::to_string(object.revision())}};
+      response = text_response(*form, code, compat::render_table(call.resource, std::span(&object, 1), meta, form->table));
+      break;
+    }
+    case compat::As::kPartialMetadata:
+    case compat::As::kPartialMetadataList:
+      response = text_response(*form, code, compat::partial_metadata(object, form->table.version));
+      break;
+    default:
+      if (form->pretty) {
+        response = text_response(*form, code, json::parse(*object_bytes(call.resource, object), nullptr, false));
+      } else {
+        response.status = code;
+        response.shared_body = object_bytes(call.resource, object);
+      }
+  }
+  add_warnings(response, warnings);
+  return response;
+}
+
+HttpResponse list_response(const Call& call, const Form& form, std::span<const store::Object> items, const ListMeta& meta) {
+  const json list_meta = list_meta_json(meta);
+  if (form.negotiated.as == compat::As::kTable) return text_response(form, 200, compat::render_table(call.resource, items, list_meta, form.table));
+  HttpResponse response;
+  const bool partial = form.negotiated.as == compat::As::kPartialMetadata || form.negotiated.as == compat::As::kPartialMetadataList;
+  std::string kind = partial ? "PartialObjectMetadataList" : std::string(call.resource.list_kind);
+  std::string version = partial ? "meta.k8s.io/" + form.table.version : call.resource.api_version();
+  std::vector<std::shared_ptr<const std::string>> parts;
+  parts.reserve(items.size());
+  size_t size = 256;
+  for (const store::Object& item : items) {
+    parts.push_back(partial ? std::make_shared<const std::string>(compat::partial_metadata(item, form.table.version).dump()) : object_bytes(call.resource, item));
+    size += parts.back()->size() + 1;
+  }
+  response.body.reserve(size);
+  response.body += "{\"kind\":\"" + kind + "\",\"apiVersion\":\"" + version + "\",\"metadata\":" + list_meta.dump() + ",\"items\":[";
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (i > 0) response.body += ',';
+    response.body += *parts[i];
+  }
+  response.body += "]}\n";
+  if (form.pretty) response.body = json::parse(response.body, nullptr, false).dump(2) + "\n";
+  if (partial) response.content_type = form.negotiated.content_type;
+  return response;
+}
+
+void add_warnings(HttpResponse& response, const std::vector<std::string>& warnings) {
+  std::set<std::string> seen;
+  size_t total = 0;
+  for (const std::string& warning : warnings) total += warning.size();
+  for (const std::string& warning : warnings) {
+    if (!seen.insert(warning).second) continue;
+    std::string text = total > kMaxWarnings ? warning.substr(0, kMaxWarning) : warning;
+    std::string quoted = "299 - \"";
+    for (char c : text) {
+      if (static_cast<unsigned char>(c) < 0x20) continue;  // A header is one line.
+      if (c == '"' || c == '\\') quoted += '\\';
+      quoted += c;
+    }
+    response.headers.emplace_back("Warning", quoted + "\"");
+  }
+}
+
+void compress(const HttpRequest& request, HttpResponse& response) {
+  const std::string& body = response.shared_body ? *response.shared_body : response.body;
+  if (body.size() < kCompressFrom || response.stream || response.upgrade) return;
+  if (request.header("accept-encoding").find("gzip") == std::string::npos) return;
+  z_stream z{};
+  if (deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) return;
+  std::string out(deflateBound(&z, body.size()), '\0');
+  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(body.data()));
+  z.avail_in = static_cast<uInt>(body.size());
+  z.next_out = reinterpret_cast<Bytef*>(out.data());
+  z.avail_out = static_cast<uInt>(out.size());
+  const bool done = deflate(&z, Z_FINISH) == Z_STREAM_END;
+  out.resize(z.total_out);
+  deflateEnd(&z);
+  if (!done) return;
+  response.shared_body.reset();
+  response.body = std::move(out);
+  response.headers.emplace_back("Content-Encoding", "gzip");
+  response.headers.emplace_back("Vary", "Accept-Encoding");
+}
+
+}  // namespace server
