@@ -2,7 +2,8 @@
 #pragma once
 
 #include <map>
-#include <nlohmann/json.hpp>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <set>
 #include <span>
 #include <string>
@@ -68,6 +69,7 @@ json render_paths(const std::vector<PathItem>& paths, class SchemaSet& schemas);
 class SchemaSet {
  public:
   SchemaSet(const store::Registry& registry, Dialect dialect);
+  ~SchemaSet();
 
   Dialect dialect() const { return dialect_; }
   json use(const store::Type* type);                     // At a use site: a reference, or the type itself if it has no name.
@@ -86,7 +88,7 @@ class SchemaSet {
 
   Dialect dialect_;
   std::map<const store::Type*, std::vector<Gvk>> gvks_;  // Kinds of the types that are whole objects.
-  std::map<std::string, json> done_;
+  std::unique_ptr<json> done_;  // Object: name -> schema.
   std::vector<const store::Type*> queue_;
   std::set<std::string_view> queued_;
 };

@@ -1,6 +1,7 @@
 // From resources to paths and operations, after the layout that every Kubernetes API group has.
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "kubectl-compat/openapi/model.h"
 #include "store/schema/tables.h"

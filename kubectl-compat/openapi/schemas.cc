@@ -1,4 +1,6 @@
 // From schema types to JSON schemas, in the shape that kubectl's explain, validation and patching read.
+#include <algorithm>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "kubectl-compat/openapi/model.h"
@@ -63,7 +65,10 @@ constexpr std::string_view kMetaPackage = "io.k8s.apimachinery.pkg.apis.meta.v1.
 
 }  // namespace
 
-SchemaSet::SchemaSet(const store::Registry& registry, Dialect dialect) : dialect_(dialect) {
+SchemaSet::~SchemaSet() = default;
+
+SchemaSet::SchemaSet(const store::Registry& registry, Dialect dialect)
+    : dialect_(dialect), done_(std::make_unique<json>(json::object())) {
   auto add = [this](const Type* type, Gvk gvk) {
     if (type == nullptr) return;
     std::vector<Gvk>& gvks = gvks_[type];
@@ -93,7 +98,7 @@ void SchemaSet::put_gvks(json& schema, std::span<const Gvk> gvks) const {
 json SchemaSet::use_scalar(TypeKind kind) {
   for (const ScalarRow& row : kScalars) {
     if (row.kind != kind) continue;
-    json& schema = done_[std::string(row.name)];
+    json& schema = (*done_)[std::string(row.name)];
     if (schema.is_null()) {
       schema["description"] = row.doc;
       if (dialect_ == Dialect::kV3 && !row.alternative.empty()) {
@@ -197,7 +202,7 @@ json SchemaSet::render_list_kind(const store::Resource& resource) {
 json SchemaSet::use_list(const store::Resource& resource) {
   if (resource.type == nullptr || resource.type->name.empty()) return render_list_kind(resource);
   std::string name = std::string(resource.type->name) + "List";
-  if (!done_.contains(name)) done_[name] = render_list_kind(resource);
+  if (!done_->contains(name)) (*done_)[name] = render_list_kind(resource);
   return reference(name);
 }
 
@@ -208,7 +213,7 @@ json SchemaSet::use_meta(std::string_view name) {
 
 json SchemaSet::use_patch() {
   std::string name = std::string(kMetaPackage) + "Patch";
-  done_[name] = {{"type", "object"}, {"description", "A patch, in the form that the request's Content-Type names."}};
+  (*done_)[name] = {{"type", "object"}, {"description", "A patch, in the form that the request's Content-Type names."}};
   return reference(name);
 }
 
@@ -227,12 +232,9 @@ json SchemaSet::take() {
       if (!type->doc.empty()) schema["description"] = type->doc;
     }
     if (auto gvks = gvks_.find(type); gvks != gvks_.end()) put_gvks(schema, gvks->second);
-    done_[std::string(type->name)] = std::move(schema);
+    (*done_)[std::string(type->name)] = std::move(schema);
   }
-  json out = json::object();
-  for (auto& [name, schema] : done_) out[name] = std::move(schema);
-  done_.clear();
-  return out;
+  return std::exchange(*done_, json::object());
 }
 
 }  // namespace compat

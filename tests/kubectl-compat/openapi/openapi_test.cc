@@ -46,7 +46,8 @@ const Field kSpecFields[] = {
     {.name = "when", .type = &kTime},
 };
 const Type kSpec = {.name = "io.x.v1.WidgetSpec", .kind = TypeKind::kObject, .doc = "What is wanted.", .fields = kSpecFields};
-const Field kWidgetFields[] = {{.name = "kind", .type = &kString}, {.name = "spec", .type = &kSpec, .doc = "The widget.", .default_json = "{}"}};
+const Field kWidgetFields[] = {{.name = "kind", .type = &kString},
+                               {.name = "spec", .type = &kSpec, .doc = "The widget.", .default_json = "{}"}};
 const Type kWidget = {.name = "io.x.v1.Widget", .kind = TypeKind::kObject, .doc = "A widget.", .fields = kWidgetFields};
 
 const std::string_view kVerbs[] = {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"};
@@ -246,7 +247,8 @@ TEST(OpenApi, ProtobufPaths) {
   std::string item = entry(paths, 2, "/apis/x.io/v1/namespaces/{namespace}/widgets/{name}");
   std::string patch = only(item, {8});
   EXPECT_EQ(only(patch, {5}), "patchXIoV1NamespacedWidget");
-  EXPECT_EQ(only(entry(patch, 13, "x-kubernetes-group-version-kind"), {2}), "{\"group\":\"x.io\",\"kind\":\"Widget\",\"version\":\"v1\"}\n");
+  EXPECT_EQ(only(entry(patch, 13, "x-kubernetes-group-version-kind"), {2}),
+            "{\"group\":\"x.io\",\"kind\":\"Widget\",\"version\":\"v1\"}\n");
   std::set<std::string> query;
   for (const std::string& parameter : fields(patch, 8)) {
     if (fields(only(parameter, {1}), 2).empty()) continue;  // the body
