@@ -71,7 +71,7 @@ std::string qos_class(json& spec) {
     for (const char* name : {"cpu", "memory"}) {
       const auto limit = limits.find(name), request = requests.find(name);
       any |= limit != limits.end() || request != requests.end();
-      guaranteed &= limit != limits.end() && request != requests.end() && quantity_value(*limit) == quantity_value(*request);
+      guaranteed &= limit != limits.end() && request != requests.end() && quantity_nanos(*limit) == quantity_nanos(*request);
     }
   });
   return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";

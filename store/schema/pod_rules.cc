@@ -61,9 +61,9 @@ void check_resources(const json& container, const std::string& path, Causes& cau
   const json& requests = object_at(resources, "requests");
   for (auto it = requests.begin(); it != requests.end(); ++it) {
     const auto limit = limits.find(it.key());
-    const auto wanted = quantity_value(it.value());
+    const auto wanted = quantity_nanos(it.value());
     if (limit == limits.end() || !wanted) continue;
-    const auto allowed = quantity_value(*limit);
+    const auto allowed = quantity_nanos(*limit);
     if (allowed && *wanted > *allowed) {
       const std::string bound = limit->is_string() ? limit->get<std::string>() : limit->dump();
       causes.push_back(cause_invalid(path + ".resources.requests", it.value(), "must be less than or equal to " + it.key() + " limit of " + bound));

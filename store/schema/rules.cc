@@ -117,15 +117,15 @@ bool selector_matches(const json& selector, const json& labels) {
   return parsed->matches(values);
 }
 
-std::optional<long double> quantity_value(const json& quantity) {
+std::optional<long double> quantity_nanos(const json& quantity) {
   struct Suffix {
     std::string_view text;
     long double factor;
   };
-  static constexpr Suffix kSuffixes[] = {{"", 1},          {"n", 1e-9L},         {"u", 1e-6L},           {"m", 1e-3L},
-                                         {"k", 1e3L},      {"M", 1e6L},          {"G", 1e9L},            {"T", 1e12L},
-                                         {"P", 1e15L},     {"E", 1e18L},         {"Ki", 1024.0L},        {"Mi", 1048576.0L},
-                                         {"Gi", 0x1p30L},  {"Ti", 0x1p40L},      {"Pi", 0x1p50L},        {"Ei", 0x1p60L}};
+  static constexpr Suffix kSuffixes[] = {{"", 1e9L},        {"n", 1},              {"u", 1e3L},           {"m", 1e6L},
+                                         {"k", 1e12L},      {"M", 1e15L},          {"G", 1e18L},          {"T", 1e21L},
+                                         {"P", 1e24L},      {"E", 1e27L},          {"Ki", 1e9L * 0x1p10L}, {"Mi", 1e9L * 0x1p20L},
+                                         {"Gi", 1e9L * 0x1p30L}, {"Ti", 1e9L * 0x1p40L}, {"Pi", 1e9L * 0x1p50L}, {"Ei", 1e9L * 0x1p60L}};
   const std::string text = quantity.is_string() ? quantity.get<std::string>() : quantity.dump();
   size_t digits = text.find_first_not_of("+-0123456789.");
   digits = std::min(digits, text.size());
@@ -135,7 +135,7 @@ std::optional<long double> quantity_value(const json& quantity) {
   for (const Suffix& known : kSuffixes) {
     if (suffix == known.text) return number * known.factor;
   }
-  if (suffix.size() > 1 && (suffix[0] == 'e' || suffix[0] == 'E')) return number * std::pow(10.0L, std::strtol(suffix.c_str() + 1, nullptr, 10));
+  if (suffix.size() > 1 && (suffix[0] == 'e' || suffix[0] == 'E')) return number * std::pow(10.0L, 9 + std::strtol(suffix.c_str() + 1, nullptr, 10));
   return std::nullopt;
 }
 

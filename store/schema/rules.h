@@ -29,8 +29,8 @@ void check_annotations(const json& annotations, const std::string& field, Causes
 // A LabelSelector {matchLabels, matchExpressions} at `path`.
 void check_label_selector(const json& selector, const std::string& path, Causes& causes);
 bool selector_matches(const json& selector, const json& labels);
-// The number a quantity stands for ("100m" = 0.1); nothing when it is malformed.
-std::optional<long double> quantity_value(const json& quantity);
+// A quantity in billionths, so that "1000m" and "1" compare equal; nothing when it is malformed.
+std::optional<long double> quantity_nanos(const json& quantity);
 
 // "spec.containers[0]"
 std::string item(const std::string& path, std::string_view list, size_t index);

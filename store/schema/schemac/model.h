@@ -77,6 +77,7 @@ struct KindDef {
   int priority = 0;                          // Of the group: higher comes first.
   std::vector<std::string> short_names, categories, verbs, field_labels;
   bool namespaced = true, has_generation = false, has_status = false;
+  bool metadata_required = false;            // Said in OpenAPI; Event has it so.
   std::vector<SubresourceDef> subresources;
   std::vector<ColumnDef> columns;
   std::string name_rule = "subdomain", prepare_hook, validate_hook;

@@ -141,8 +141,8 @@ struct Reader {
   }
 
   // apiVersion and kind of a whole object, and metadata of a resource: the same text for all of them.
-  void header(TypeDef& type, bool metadata) const {
-    auto add = [&](const char* name, const char* type_text, const char* doc) {
+  void header(TypeDef& type, bool metadata, bool metadata_required = false) const {
+    auto add = [&](const char* name, const char* type_text, const char* doc, bool required) {
       for (const FieldDef& field : type.fields) {
         if (field.name == name) throw Mistake(field.where, std::string("duplicate field \"") + name + "\": every object has it");
       }
@@ -151,11 +151,12 @@ struct Reader {
       field.name = name;
       field.type_text = type_text;
       field.doc = doc;
+      field.required = required;
       type.fields.push_back(field);
     };
-    add("apiVersion", "string", "Group and version of the schema that this object is written in, such as apps/v1.");
-    add("kind", "string", "Which kind of object this is.");
-    if (metadata) add("metadata", "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta", "Name, labels and the rest of what every object carries.");
+    add("apiVersion", "string", "Group and version of the schema that this object is written in, such as apps/v1.", false);
+    add("kind", "string", "Which kind of object this is.", false);
+    if (metadata) add("metadata", "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta", "Name, labels and the rest of what every object carries.", metadata_required);
   }
 
   void add_type(Model& model, TypeDef type) const {
@@ -227,6 +228,7 @@ struct Reader {
     else if (attribute == "fieldLabels") out.field_labels = words(value);
     else if (attribute == "generation") out.has_generation = flag(value);
     else if (attribute == "nameRule") out.name_rule = text(value);
+    else if (attribute == "metadataRequired") out.metadata_required = flag(value);
     else if (attribute == "prepare") out.prepare_hook = text(value);
     else if (attribute == "validate") out.validate_hook = text(value);
     else if (attribute == "fields") fields(body, value);
@@ -262,7 +264,7 @@ struct Reader {
     out.list_kind = name + "List";
     out.storage = out.group.empty() ? out.plural : out.plural + "." + out.group;
     for (const SubresourceDef& sub : out.subresources) out.has_status |= sub.name == "status";
-    header(body, true);
+    header(body, true, out.metadata_required);
     add_type(model, std::move(body));
     model.kinds.push_back(std::move(out));
   }

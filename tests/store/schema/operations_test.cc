@@ -1,0 +1,275 @@
+// The pure operations of schema.h, by tables of {name, in, want}.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "store/schema/schema.h"
+
+namespace store {
+namespace {
+
+const Type& type_of(const char* api_version, const char* kind) { return *builtin_registry().find_kind(api_version, kind)->type; }
+const Type& named(const char* name) { return *find_type(name); }
+const char kPod[] = "io.k8s.api.core.v1.Pod";
+const char kPodSpec[] = "io.k8s.api.core.v1.PodSpec";
+const char kService[] = "io.k8s.api.core.v1.Service";
+const char kDeployment[] = "io.k8s.api.apps.v1.Deployment";
+const char kReplicaSet[] = "io.k8s.api.apps.v1.ReplicaSet";
+const char kConfigMap[] = "io.k8s.api.core.v1.ConfigMap";
+const char kSecret[] = "io.k8s.api.core.v1.Secret";
+const char kEndpointSlice[] = "io.k8s.api.discovery.v1.EndpointSlice";
+
+std::vector<std::string> texts(const std::vector<base::Cause>& causes) {
+  std::vector<std::string> out;
+  for (const base::Cause& cause : causes) out.push_back(cause.reason + " " + cause.field + ": " + cause.message);
+  return out;
+}
+
+TEST(Prune, RemovesAndNamesUnknownFields) {
+  struct Row {
+    const char* name;
+    const char* type;
+    const char* in;
+    const char* left;
+    std::vector<std::string> want;
+  };
+  const Row rows[] = {
+      {"nothing unknown", kPod, R"({"spec":{"nodeName":"a"}})", R"({"spec":{"nodeName":"a"}})", {}},
+      {"top level", kPod, R"({"foo":1})", R"({})", {R"(unknown field "foo")"}},
+      {"in a list", kPod, R"({"spec":{"containers":[{"name":"a"},{"imag":"x"}]}})", R"({"spec":{"containers":[{"name":"a"},{}]}})",
+       {R"(unknown field "spec.containers[1].imag")"}},
+      {"several, in field order", kPod, R"({"spec":{"b":1,"a":2}})", R"({"spec":{}})", {R"(unknown field "spec.a")", R"(unknown field "spec.b")"}},
+      {"names are case-sensitive", kPod, R"({"spec":{"NodeName":"a"}})", R"({"spec":{}})", {R"(unknown field "spec.NodeName")"}},
+      {"map keys are free", kConfigMap, R"({"data":{"any.key":"x"}})", R"({"data":{"any.key":"x"}})", {}},
+      {"arbitrary JSON is kept", kPod, R"({"metadata":{"managedFields":[{"fieldsV1":{"f:spec":{"x":{}}}}]}})",
+       R"({"metadata":{"managedFields":[{"fieldsV1":{"f:spec":{"x":{}}}}]}})", {}},
+      {"another JSON type is left alone", kPod, R"({"spec":[1]})", R"({"spec":[1]})", {}},
+      {"not even an object", kPod, "7", "7", {}},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    json tree = json::parse(row.in);
+    EXPECT_EQ(prune_unknown(tree, named(row.type)), row.want);
+    EXPECT_EQ(tree, json::parse(row.left));
+  }
+}
+
+TEST(DropNulls, FollowsTheDecoder) {
+  struct Row {
+    const char* name;
+    const char* type;
+    const char* in;
+    const char* want;
+  };
+  const Row rows[] = {
+      {"field", kPod, R"({"metadata":{"creationTimestamp":null,"name":"a"},"status":null})", R"({"metadata":{"name":"a"}})"},
+      {"map value becomes empty", kConfigMap, R"({"data":{"a":null}})", R"({"data":{"a":""}})"},
+      {"list element becomes empty", kPodSpec, R"({"containers":[null,{"args":[null,"x"]}]})", R"({"containers":[{},{"args":["","x"]}]})"},
+      {"arbitrary JSON keeps it", kPod, R"({"metadata":{"managedFields":[{"fieldsV1":{"f:a":null}}]}})", R"({"metadata":{"managedFields":[{"fieldsV1":{"f:a":null}}]}})"},
+      {"unknown field keeps it", kPod, R"({"foo":null})", R"({"foo":null})"},
+      {"resource quantity", kPodSpec, R"({"containers":[{"resources":{"limits":{"cpu":null}}}]})", R"({"containers":[{"resources":{"limits":{"cpu":"0"}}}]})"},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    json tree = json::parse(row.in);
+    drop_nulls(tree, named(row.type));
+    EXPECT_EQ(tree, json::parse(row.want));
+  }
+}
+
+TEST(Defaults, AreFilledUnderPresentParents) {
+  struct Row {
+    const char* name;
+    const char* type;
+    const char* in;
+    const char* want;
+  };
+  const Row rows[] = {
+      {"pod spec", kPodSpec, "{}",
+       R"({"dnsPolicy":"ClusterFirst","restartPolicy":"Always","schedulerName":"default-scheduler","securityContext":{},"terminationGracePeriodSeconds":30})"},
+      {"a given value stays", kPodSpec, R"({"restartPolicy":"Never","dnsPolicy":"Default","schedulerName":"s","terminationGracePeriodSeconds":0,"securityContext":{"runAsUser":1}})",
+       R"({"restartPolicy":"Never","dnsPolicy":"Default","schedulerName":"s","terminationGracePeriodSeconds":0,"securityContext":{"runAsUser":1}})"},
+      {"an empty string reads as absent", kService, R"({"spec":{"type":"","sessionAffinity":"ClientIP"},"status":{}})",
+       R"({"spec":{"type":"ClusterIP","sessionAffinity":"ClientIP"},"status":{"loadBalancer":{}}})"},
+      {"service", kService, R"({"spec":{"ports":[{"port":80}]}})",
+       R"({"spec":{"ports":[{"port":80,"protocol":"TCP"}],"sessionAffinity":"None","type":"ClusterIP"},"status":{"loadBalancer":{}}})"},
+      {"container", "io.k8s.api.core.v1.Container", R"({"name":"a","ports":[{"containerPort":80}]})",
+       R"({"name":"a","ports":[{"containerPort":80,"protocol":"TCP"}],"resources":{},"terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File"})"},
+      {"probe: zero reads as absent, but not everywhere", "io.k8s.api.core.v1.Probe", R"({"periodSeconds":0,"initialDelaySeconds":0,"httpGet":{"port":80}})",
+       R"({"periodSeconds":10,"timeoutSeconds":1,"successThreshold":1,"failureThreshold":3,"initialDelaySeconds":0,"httpGet":{"port":80,"path":"/","scheme":"HTTP"}})"},
+      {"deployment", "io.k8s.api.apps.v1.DeploymentSpec", R"({"replicas":0})",
+       R"({"replicas":0,"progressDeadlineSeconds":600,"revisionHistoryLimit":10,"strategy":{"type":"RollingUpdate"}})"},
+      {"a default object gets its own defaults", "io.k8s.api.core.v1.Namespace", "{}", R"({"spec":{},"status":{"phase":"Active"}})"},
+      {"numbers become quantities", kPodSpec, R"({"containers":[],"overhead":{"cpu":1,"memory":"1Gi"},"dnsPolicy":"None","restartPolicy":"Never","schedulerName":"x","securityContext":{},"terminationGracePeriodSeconds":1})",
+       R"({"containers":[],"overhead":{"cpu":"1","memory":"1Gi"},"dnsPolicy":"None","restartPolicy":"Never","schedulerName":"x","securityContext":{},"terminationGracePeriodSeconds":1})"},
+      {"another JSON type is left alone", kPodSpec, "[]", "[]"},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    json tree = json::parse(row.in);
+    apply_defaults(tree, named(row.type));
+    EXPECT_EQ(tree, json::parse(row.want));
+    json again = tree;
+    apply_defaults(again, named(row.type));
+    EXPECT_EQ(again, tree) << "not idempotent";
+  }
+}
+
+TEST(CheckTypes, WordsProblemsAsTheDecoderDoes) {
+  struct Row {
+    const char* name;
+    const char* type;
+    const char* in;
+    const char* want;  // After "X in version ... cannot be handled as a X: "; "" = fine.
+  };
+  const Row rows[] = {
+      {"fine", kPod, R"({"spec":{"containers":[{"name":"a","ports":[{"containerPort":80}]}],"nodeName":null}})", ""},
+      {"string for list", kPod, R"({"spec":{"containers":"x"}})", "json: cannot unmarshal string into Go struct field PodSpec.spec.containers of type []v1.Container"},
+      {"object for list", kPod, R"({"spec":{"containers":{}}})", "json: cannot unmarshal object into Go struct field PodSpec.spec.containers of type []v1.Container"},
+      {"string for int32", kDeployment, R"({"spec":{"replicas":"3"}})", "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32"},
+      {"fraction for int32", kDeployment, R"({"spec":{"replicas":1.5}})", "json: cannot unmarshal number 1.5 into Go struct field DeploymentSpec.spec.replicas of type int32"},
+      {"too large for int32", kDeployment, R"({"spec":{"replicas":4294967296}})", "json: cannot unmarshal number 4294967296 into Go struct field DeploymentSpec.spec.replicas of type int32"},
+      {"too large for int64", kPod, R"({"spec":{"terminationGracePeriodSeconds":18446744073709551615}})",
+       "json: cannot unmarshal number 18446744073709551615 into Go struct field PodSpec.spec.terminationGracePeriodSeconds of type int64"},
+      {"number for env value", kDeployment, R"({"spec":{"template":{"spec":{"containers":[{"env":[{"name":"A","value":1}]}]}}}})",
+       "json: cannot unmarshal number into Go struct field EnvVar.spec.template.spec.containers.env.value of type string"},
+      {"number for label", kPod, R"({"metadata":{"labels":{"a":1}}})", "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string"},
+      {"bool for data", kConfigMap, R"({"data":{"a":true}})", "json: cannot unmarshal bool into Go struct field ConfigMap.data of type string"},
+      {"list for map", kConfigMap, R"({"data":["a"]})", "json: cannot unmarshal array into Go struct field ConfigMap.data of type map[string]string"},
+      {"string for struct", kPod, R"({"spec":"x"})", "json: cannot unmarshal string into Go struct field Pod.spec of type v1.PodSpec"},
+      {"string for bool", kPod, R"({"spec":{"hostNetwork":"yes"}})", "json: cannot unmarshal string into Go struct field PodSpec.spec.hostNetwork of type bool"},
+      {"not an object", kPod, "[]", "json: cannot unmarshal array into Go value of type v1.Pod"},
+      {"int or string", kService, R"({"spec":{"ports":[{"port":80,"targetPort":true}]}})", "json: cannot unmarshal bool into Go value of type int32"},
+      {"int or string, both fine", kService, R"({"spec":{"ports":[{"targetPort":80},{"targetPort":"http"}]}})", ""},
+      {"quantity", kPodSpec, R"({"overhead":{"cpu":"lots"}})", "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"},
+      {"quantity suffix", kPodSpec, R"({"overhead":{"cpu":"1MM"}})", "unable to parse quantity's suffix"},
+      {"quantities, all fine", kPodSpec, R"({"overhead":{"a":"100m","b":1,"c":"1.5Gi","d":"1e3","e":"-1","f":".5","g":0.1,"h":"2E"}})", ""},
+      {"time", kPod, R"({"metadata":{"creationTimestamp":"soon"}})", R"(parsing time "soon" as "2006-01-02T15:04:05Z07:00": cannot parse "soon" as "2006")"},
+      {"time, later part", kPod, R"({"metadata":{"creationTimestamp":"2026-01-02 03:04:05Z"}})",
+       R"(parsing time "2026-01-02 03:04:05Z" as "2006-01-02T15:04:05Z07:00": cannot parse " 03:04:05Z" as "T")"},
+      {"time of wrong type", kPod, R"({"metadata":{"creationTimestamp":5}})", "json: cannot unmarshal number into Go value of type string"},
+      {"times, fine", kPod, R"({"metadata":{"creationTimestamp":"2026-01-02T03:04:05.123456+02:00","deletionTimestamp":"2026-01-02T03:04:05Z"}})", ""},
+      {"base64", kSecret, R"({"data":{"a":"abc!"}})", "illegal base64 data at input byte 3"},
+      {"base64 padding", kSecret, R"({"data":{"a":"abc"}})", "illegal base64 data at input byte 3"},
+      {"base64, fine", kSecret, R"({"data":{"a":"aGk=","b":"","c":"aGVs\nbG8h"}})", ""},
+      {"unknown fields are not its business", kPod, R"({"foo":1})", ""},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    const base::Status status = check_types(json::parse(row.in), named(row.type), "v1", "X");
+    if (*row.want == '\0') {
+      EXPECT_TRUE(status.ok()) << (status.ok() ? "" : status.error().message);
+      continue;
+    }
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().code, base::Code::kBadRequest);
+    EXPECT_EQ(status.error().message, std::string("X in version \"v1\" cannot be handled as a X: ") + row.want);
+  }
+  const Resource& deployment = *builtin_registry().find_kind("apps/v1", "Deployment");
+  EXPECT_EQ(check_types(json::parse(R"({"spec":1})"), deployment).error().message,
+            "Deployment in version \"v1\" cannot be handled as a Deployment: json: cannot unmarshal number into Go struct field Deployment.spec of type v1.DeploymentSpec");
+}
+
+TEST(ValidateFields, CollectsAllCausesInFieldOrder) {
+  struct Row {
+    const char* name;
+    const char* type;
+    const char* in;
+    std::vector<std::string> want;
+  };
+  const Row rows[] = {
+      {"fine", kPodSpec, R"({"containers":[{"name":"a"}]})", {}},
+      {"absent", kPodSpec, "{}", {"FieldValueRequired containers: Required value"}},
+      {"empty list", kPodSpec, R"({"containers":[]})", {"FieldValueRequired containers: Required value"}},
+      {"empty string, nested", kPodSpec, R"({"containers":[{"name":"a"},{"name":"","ports":[{}]}]})",
+       {"FieldValueRequired containers[1].name: Required value", "FieldValueRequired containers[1].ports[0].containerPort: Required value"}},
+      {"enum", kPodSpec, R"({"containers":[{"name":"a"}],"restartPolicy":"Sometimes"})",
+       {R"(FieldValueNotSupported restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "Never", "OnFailure")"}},
+      {"enum, empty reads as absent", kPodSpec, R"({"containers":[{"name":"a"}],"restartPolicy":""})", {}},
+      {"range", kService, R"({"spec":{"ports":[{"port":70000}]}})", {"FieldValueInvalid spec.ports[0].port: Invalid value: 70000: must be between 1 and 65535, inclusive"}},
+      {"range, beyond 64 bits", kService, R"({"spec":{"ports":[{"port":18446744073709551615}]}})",
+       {"FieldValueInvalid spec.ports[0].port: Invalid value: 18446744073709551615: must be between 1 and 65535, inclusive"}},
+      {"minimum", "io.k8s.api.apps.v1.DeploymentSpec", R"({"selector":{},"replicas":-1,"minReadySeconds":-2})",
+       {"FieldValueInvalid minReadySeconds: Invalid value: -2: must be greater than or equal to 0", "FieldValueInvalid replicas: Invalid value: -1: must be greater than or equal to 0"}},
+      {"only said in OpenAPI", "io.k8s.api.core.v1.ContainerStatus", "{}", {}},
+      {"wrong types are not its business", kPodSpec, R"({"containers":"x","restartPolicy":5})", {}},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    EXPECT_EQ(texts(validate_fields(json::parse(row.in), named(row.type))), row.want);
+  }
+  json endpoints = json::array();
+  for (int i = 0; i < 1001; ++i) endpoints.push_back({{"addresses", {"10.0.0.1"}}});
+  EXPECT_EQ(texts(validate_fields({{"addressType", "IPv4"}, {"endpoints", endpoints}}, named(kEndpointSlice))),
+            std::vector<std::string>{"FieldValueTooMany endpoints: Too many: 1001: must have at most 1000 items"});
+}
+
+TEST(ValidateImmutable, ComparesMarkedFields) {
+  struct Row {
+    const char* name;
+    const char* type;
+    const char *before, *after;
+    std::vector<std::string> want;
+  };
+  const Row rows[] = {
+      {"same", kDeployment, R"({"spec":{"selector":{"matchLabels":{"a":"b"}}}})", R"({"spec":{"selector":{"matchLabels":{"a":"b"}}}})", {}},
+      {"changed", kDeployment, R"({"spec":{"selector":{"matchLabels":{"a":"b"}}}})", R"({"spec":{"selector":{"matchLabels":{"a":"c"}}}})",
+       {R"(FieldValueInvalid spec.selector: Invalid value: {"matchLabels":{"a":"c"}}: field is immutable)"}},
+      {"changed in a replica set", kReplicaSet, R"({"spec":{"selector":{"matchLabels":{"a":"b"}}}})", R"({"spec":{"selector":{}}})",
+       {"FieldValueInvalid spec.selector: Invalid value: {}: field is immutable"}},
+      {"removed", kSecret, R"({"type":"Opaque"})", "{}", {"FieldValueInvalid type: Invalid value: null: field is immutable"}},
+      {"top level", kEndpointSlice, R"({"addressType":"IPv4"})", R"({"addressType":"IPv6"})",
+       {R"(FieldValueInvalid addressType: Invalid value: "IPv6": field is immutable)"}},
+      {"others may change", kDeployment, R"({"spec":{"replicas":1}})", R"({"spec":{"replicas":2}})", {}},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    EXPECT_EQ(texts(validate_immutable(json::parse(row.before), json::parse(row.after), named(row.type))), row.want);
+  }
+}
+
+TEST(StoredOnly, NamesWhatIsKeptButNotActedOn) {
+  struct Row {
+    const char* name;
+    const char* type;
+    const char* in;
+    std::vector<std::string> want;
+  };
+  const Row rows[] = {
+      {"an ordinary pod says nothing", kPodSpec, R"({"containers":[{"name":"a","image":"b","imagePullPolicy":"Always","resources":{"requests":{"cpu":"1"}}}],"restartPolicy":"Always","schedulerName":"default-scheduler"})", {}},
+      {"probes and limits", kPodSpec, R"({"containers":[{"livenessProbe":{"exec":{}},"resources":{"limits":{"cpu":"1"}}}]})",
+       {"containers[0].livenessProbe", "containers[0].resources.limits"}},
+      {"empty values say nothing", kPodSpec, R"({"securityContext":{},"hostNetwork":false,"priorityClassName":"","imagePullSecrets":[]})", {}},
+      {"security context", kPodSpec, R"({"securityContext":{"runAsUser":0}})", {"securityContext"}},
+      {"a default says nothing", kService, R"({"spec":{"sessionAffinity":"None"}})", {}},
+      {"a default overridden", kService, R"({"spec":{"sessionAffinity":"ClientIP"}})", {"spec.sessionAffinity"}},
+      {"below a template", kDeployment, R"({"spec":{"template":{"spec":{"hostNetwork":true}}}})", {"spec.template.spec.hostNetwork"}},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    EXPECT_EQ(stored_only_fields(json::parse(row.in), named(row.type)), row.want);
+  }
+}
+
+// Any JSON must pass through every operation without harm.
+TEST(Operations, TakeAnyJson) {
+  const char* inputs[] = {"null", "1", "\"x\"", "[]", "[[[{}]]]", R"({"spec":{"containers":[1,"x",null,[],{"ports":{"a":1}}]},"metadata":7})",
+                          R"({"data":{"a":{"b":[]}},"subsets":[null,{"addresses":"x"}],"status":[]})"};
+  for (const char* input : inputs) {
+    for (const Resource* resource : builtin_registry().resources()) {
+      SCOPED_TRACE(std::string(input) + " as " + std::string(resource->kind));
+      json tree = json::parse(input);
+      base::ignore(check_types(tree, *resource), "only that it returns");
+      stored_only_fields(tree, *resource->type);
+      validate_fields(tree, *resource->type);
+      validate_immutable(tree, json::parse(input), *resource->type);
+      drop_nulls(tree, *resource->type);
+      prune_unknown(tree, *resource->type);
+      apply_defaults(tree, *resource->type);
+    }
+  }
+  EXPECT_EQ(type_of("v1", "Pod").name, kPod);
+}
+
+}  // namespace
+}  // namespace store
