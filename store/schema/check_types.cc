@@ -23,19 +23,31 @@ std::string_view after_dot(std::string_view name, int dots) {
 
 std::string go_type(const Type& type) {
   switch (type.kind) {
-    case TypeKind::kObject: return std::string(after_dot(type.name, 2));
-    case TypeKind::kMap: return "map[string]" + go_type(*type.element);
-    case TypeKind::kList: return "[]" + go_type(*type.element);
-    case TypeKind::kString: return "string";
-    case TypeKind::kInteger: return std::string(type.format);
-    case TypeKind::kNumber: return "float64";
-    case TypeKind::kBoolean: return "bool";
-    case TypeKind::kIntOrString: return "int32";
-    case TypeKind::kBytes: return "[]uint8";
-    case TypeKind::kQuantity: return "resource.Quantity";
+    case TypeKind::kObject:
+      return std::string(after_dot(type.name, 2));
+    case TypeKind::kMap:
+      return "map[string]" + go_type(*type.element);
+    case TypeKind::kList:
+      return "[]" + go_type(*type.element);
+    case TypeKind::kString:
+      return "string";
+    case TypeKind::kInteger:
+      return std::string(type.format);
+    case TypeKind::kNumber:
+      return "float64";
+    case TypeKind::kBoolean:
+      return "bool";
+    case TypeKind::kIntOrString:
+      return "int32";
+    case TypeKind::kBytes:
+      return "[]uint8";
+    case TypeKind::kQuantity:
+      return "resource.Quantity";
     case TypeKind::kTime:
-    case TypeKind::kMicroTime: return "string";
-    case TypeKind::kAny: return "interface {}";
+    case TypeKind::kMicroTime:
+      return "string";
+    case TypeKind::kAny:
+      return "interface {}";
   }
   return {};
 }
@@ -75,8 +87,8 @@ std::optional<std::string> quantity_problem(std::string_view text) {
 std::optional<std::string> time_problem(std::string_view text) {
   static constexpr std::string_view kParts[] = {"2006", "-", "01", "-", "02", "T", "15", ":", "04", ":", "05"};
   auto problem = [&](size_t from, std::string_view part) {
-    return "parsing time " + json(text).dump() + " as \"2006-01-02T15:04:05Z07:00\": cannot parse " + json(text.substr(std::min(from, text.size()))).dump() +
-           " as \"" + std::string(part) + "\"";
+    return "parsing time " + json(text).dump() + " as \"2006-01-02T15:04:05Z07:00\": cannot parse " +
+           json(text.substr(std::min(from, text.size()))).dump() + " as \"" + std::string(part) + "\"";
   };
   size_t at = 0;
   for (std::string_view part : kParts) {
@@ -109,8 +121,10 @@ std::optional<std::string> base64_problem(std::string_view text) {
     const char c = text[i];
     if (c == '\r' || c == '\n') continue;
     const bool letter = is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' || c == '/';
-    if (c == '=' && count % 4 >= 2 && padding < 2) ++padding;
-    else if (!letter || padding > 0) return bad(i);
+    if (c == '=' && count % 4 >= 2 && padding < 2)
+      ++padding;
+    else if (!letter || padding > 0)
+      return bad(i);
     ++count;
   }
   if (count % 4 != 0) return bad(text.size());
@@ -123,7 +137,8 @@ class Checker {
   std::optional<std::string> check(const json& value, const Type& type, const Path& path, const Type* owner) const {
     if (value.is_null()) return std::nullopt;
     switch (type.kind) {
-      case TypeKind::kObject: return object(value, type, path, owner);
+      case TypeKind::kObject:
+        return object(value, type, path, owner);
       case TypeKind::kMap:
         if (!value.is_object()) return mismatch(value, type, path, owner);
         for (auto it = value.begin(); it != value.end(); ++it) {
@@ -136,7 +151,8 @@ class Checker {
           if (auto problem = check(element, *type.element, path, owner)) return problem;
         }
         return std::nullopt;
-      default: return scalar(value, type, path, owner);
+      default:
+        return scalar(value, type, path, owner);
     }
   }
 
@@ -162,7 +178,8 @@ class Checker {
       case TypeKind::kNumber:
         if (!value.is_number()) return mismatch(value, type, path, owner);
         return std::nullopt;
-      case TypeKind::kInteger: return integer(value, type, path, owner);
+      case TypeKind::kInteger:
+        return integer(value, type, path, owner);
       case TypeKind::kIntOrString:
         if (value.is_string() || (value.is_number_integer() && fits(value, "int32"))) return std::nullopt;
         return "json: cannot unmarshal " + kind_of(value) + " into Go value of type int32";
@@ -175,7 +192,8 @@ class Checker {
       case TypeKind::kBytes:
         if (!value.is_string()) return mismatch(value, type, path, owner);
         return base64_problem(value.get_ref<const std::string&>());
-      default: return std::nullopt;
+      default:
+        return std::nullopt;
     }
   }
 
@@ -197,7 +215,8 @@ class Checker {
     const std::string kind = type.kind == TypeKind::kInteger ? kind_of(value) : json_kind(value);
     const std::string target = " of type " + go_type(type);
     if (!owner) return "json: cannot unmarshal " + kind + " into Go value" + target;
-    return "json: cannot unmarshal " + kind + " into Go struct field " + std::string(after_dot(owner->name, 1)) + "." + path.go_text() + target;
+    return "json: cannot unmarshal " + kind + " into Go struct field " + std::string(after_dot(owner->name, 1)) + "." + path.go_text() +
+           target;
   }
 };
 

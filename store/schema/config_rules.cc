@@ -45,7 +45,8 @@ void check_data(const json& tree, const char* map, bool encoded, size_t& bytes, 
 }
 
 void check_size(size_t bytes, const char* field, Causes& causes) {
-  if (bytes > kMaxData) causes.push_back({"FieldValueTooLong", "Too long: may not be more than " + std::to_string(kMaxData) + " bytes", field});
+  if (bytes > kMaxData)
+    causes.push_back({"FieldValueTooLong", "Too long: may not be more than " + std::to_string(kMaxData) + " bytes", field});
 }
 
 // What a ConfigMap or Secret with `immutable: true` no longer lets through.
@@ -101,7 +102,8 @@ std::vector<base::Cause> validate_configmap(const json& tree, const json* old) {
   const json& binary = object_at(tree, "binaryData");
   const json& data = object_at(tree, "data");
   for (auto it = data.begin(); it != data.end(); ++it) {
-    if (binary.contains(it.key())) causes.push_back(cause_invalid("data[" + it.key() + "]", it.key(), "duplicate of key present in binaryData"));
+    if (binary.contains(it.key()))
+      causes.push_back(cause_invalid("data[" + it.key() + "]", it.key(), "duplicate of key present in binaryData"));
   }
   check_size(bytes, "", causes);
   check_frozen(tree, old, {"data", "binaryData"}, causes);
@@ -140,7 +142,8 @@ std::vector<base::Cause> validate_node(const json& tree, const json* old) {
   const json& cidrs = array_at(spec, "podCIDRs");
   for (size_t i = 0; i < cidrs.size(); ++i) {
     if (cidrs[i].is_string() && !base::Cidr::parse(cidrs[i].get_ref<const std::string&>()).ok()) {
-      causes.push_back(cause_invalid(item("spec", "podCIDRs", i), cidrs[i], "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"));
+      causes.push_back(
+          cause_invalid(item("spec", "podCIDRs", i), cidrs[i], "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"));
     }
   }
   const json& taints = array_at(spec, "taints");

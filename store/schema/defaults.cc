@@ -42,7 +42,8 @@ void defaults(json& tree, const Type& type) {
     case TypeKind::kMap:
     case TypeKind::kList: {
       const TypeKind element = type.element->kind;
-      const bool leaf = element != TypeKind::kObject && element != TypeKind::kMap && element != TypeKind::kList && element != TypeKind::kQuantity;
+      const bool leaf =
+          element != TypeKind::kObject && element != TypeKind::kMap && element != TypeKind::kList && element != TypeKind::kQuantity;
       if (leaf || !(tree.is_object() || tree.is_array())) break;
       for (json& value : tree) defaults(value, *type.element);
       break;

@@ -17,13 +17,20 @@ struct ValidateRow {
 };
 
 constexpr PrepareRow kPrepare[] = {
-    {"deployment", prepare_deployment}, {"namespace", prepare_namespace}, {"node", prepare_node},       {"pod", prepare_pod},
-    {"replicaset", prepare_pod_template}, {"secret", prepare_secret},     {"service", prepare_service},
+    {"deployment", prepare_deployment},   {"namespace", prepare_namespace}, {"node", prepare_node},       {"pod", prepare_pod},
+    {"replicaset", prepare_pod_template}, {"secret", prepare_secret},       {"service", prepare_service},
 };
 constexpr ValidateRow kValidate[] = {
-    {"configmap", validate_configmap}, {"deployment", validate_deployment}, {"endpoints", validate_endpoints}, {"endpointslice", validate_endpointslice},
-    {"event", validate_event},         {"node", validate_node},             {"pod", validate_pod},             {"replicaset", validate_replicaset},
-    {"secret", validate_secret},       {"service", validate_service},
+    {"configmap", validate_configmap},
+    {"deployment", validate_deployment},
+    {"endpoints", validate_endpoints},
+    {"endpointslice", validate_endpointslice},
+    {"event", validate_event},
+    {"node", validate_node},
+    {"pod", validate_pod},
+    {"replicaset", validate_replicaset},
+    {"secret", validate_secret},
+    {"service", validate_service},
 };
 
 template <class Row, size_t N>

@@ -10,7 +10,8 @@ namespace {
 
 constexpr char kSubdomain[] =
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an "
-    "alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+    "alphanumeric character (e.g. 'example.com', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 constexpr char kLabel[] =
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric "
     "character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
@@ -53,8 +54,10 @@ void check_names(const json& meta, const Resource& resource, Causes& causes) {
     if (base.back() == '-' || base.back() == '.') base.back() = 'a';  // What is appended starts with a letter or digit.
     add_problem(causes, "metadata.generateName", written, name_problem(base, resource.name_rule));
   }
-  if (name.empty()) causes.push_back(cause_required("metadata.name", "name or generateName is required"));
-  else add_problem(causes, "metadata.name", name, name_problem(name, resource.name_rule));
+  if (name.empty())
+    causes.push_back(cause_required("metadata.name", "name or generateName is required"));
+  else
+    add_problem(causes, "metadata.name", name, name_problem(name, resource.name_rule));
 }
 
 void check_finalizers(const json& finalizers, Causes& causes) {
@@ -75,7 +78,8 @@ void check_owners(const json& owners, Causes& causes) {
   std::string controller;
   for (const json& owner : owners) {
     const std::string api_version = string_at(owner, "apiVersion");
-    if (api_version.empty() || api_version.back() == '/') causes.push_back(cause_invalid(field + ".apiVersion", api_version, "version must not be empty"));
+    if (api_version.empty() || api_version.back() == '/')
+      causes.push_back(cause_invalid(field + ".apiVersion", api_version, "version must not be empty"));
     for (const char* part : {"kind", "name", "uid"}) {
       if (string_at(owner, part).empty()) causes.push_back(cause_invalid(field + "." + part, "", std::string(part) + " must not be empty"));
     }
@@ -83,7 +87,9 @@ void check_owners(const json& owners, Causes& causes) {
     if (!owner.is_object() || flag == owner.end() || *flag != true) continue;
     const std::string name = string_at(owner, "name");
     if (!controller.empty()) {
-      causes.push_back(cause_invalid(field, owners, "Only one reference can have Controller set to true. Found \"true\" in references for " + controller + " and " + name));
+      causes.push_back(cause_invalid(
+          field, owners,
+          "Only one reference can have Controller set to true. Found \"true\" in references for " + controller + " and " + name));
     }
     controller = name;
   }

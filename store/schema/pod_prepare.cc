@@ -31,8 +31,10 @@ void prepare_spec(json& spec) {
   });
   // serviceAccount is the old name of serviceAccountName; both are always shown.
   const std::string name = string_at(spec, "serviceAccountName"), old_name = string_at(spec, "serviceAccount");
-  if (name.empty() && !old_name.empty()) spec["serviceAccountName"] = old_name;
-  else if (!name.empty()) spec["serviceAccount"] = name;
+  if (name.empty() && !old_name.empty())
+    spec["serviceAccountName"] = old_name;
+  else if (!name.empty())
+    spec["serviceAccount"] = name;
 }
 
 // A limit without a request asks for as much as it allows.

@@ -29,13 +29,15 @@ void check_env(const json& container, const std::string& path, Causes& causes) {
     const std::string name = string_at(env[i], "name");
     const bool printable = std::all_of(name.begin(), name.end(), [](char c) { return c > 0x1f && c < 0x7f && c != '='; });
     if (!printable) {
-      causes.push_back(cause_invalid(here + ".name", name, "a valid environment variable name must consist only of printable ASCII characters other than '='"));
+      causes.push_back(cause_invalid(here + ".name", name,
+                                     "a valid environment variable name must consist only of printable ASCII characters other than '='"));
     }
     if (!env[i].is_object() || !env[i].contains("valueFrom")) continue;
     const json& source = object_at(env[i], "valueFrom");
     const std::string field = here + ".valueFrom";
     if (source.empty()) {
-      causes.push_back(cause_invalid(field, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"));
+      causes.push_back(
+          cause_invalid(field, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"));
     } else if (!string_at(env[i], "value").empty()) {
       causes.push_back(cause_invalid(field, "", "may not be specified when `value` is not empty"));
     } else if (source.size() > 1) {
@@ -66,7 +68,8 @@ void check_resources(const json& container, const std::string& path, Causes& cau
     const auto allowed = quantity_nanos(*limit);
     if (allowed && *wanted > *allowed) {
       const std::string bound = limit->is_string() ? limit->get<std::string>() : limit->dump();
-      causes.push_back(cause_invalid(path + ".resources.requests", it.value(), "must be less than or equal to " + it.key() + " limit of " + bound));
+      causes.push_back(
+          cause_invalid(path + ".resources.requests", it.value(), "must be less than or equal to " + it.key() + " limit of " + bound));
     }
   }
 }
@@ -83,8 +86,10 @@ void check_container(const json& container, const std::string& path, Names& name
     add_problem(causes, path + ".name", name, problem);
     if (problem.empty() && !names.containers.insert(name).second) causes.push_back(cause_duplicate(path + ".name", name));
   }
-  if (image.empty()) causes.push_back(cause_required(path + ".image"));
-  else if (image.front() == ' ' || image.back() == ' ') causes.push_back(cause_invalid(path + ".image", image, "must not have leading or trailing whitespace"));
+  if (image.empty())
+    causes.push_back(cause_required(path + ".image"));
+  else if (image.front() == ' ' || image.back() == ' ')
+    causes.push_back(cause_invalid(path + ".image", image, "must not have leading or trailing whitespace"));
   check_ports(container, path, causes);
   check_env(container, path, causes);
   check_mounts(container, path, names.volumes, causes);
@@ -148,12 +153,15 @@ json without_mutable(const json& spec) {
       if (container.is_object()) container.erase("image");
     }
   }
-  for (const char* field : {"activeDeadlineSeconds", "terminationGracePeriodSeconds", "tolerations", "ephemeralContainers", "schedulingGates"}) out.erase(field);
+  for (const char* field :
+       {"activeDeadlineSeconds", "terminationGracePeriodSeconds", "tolerations", "ephemeralContainers", "schedulingGates"})
+    out.erase(field);
   return out;
 }
 
 bool only_added(const json& before, const json& after) {
-  return std::all_of(before.begin(), before.end(), [&](const json& old) { return std::find(after.begin(), after.end(), old) != after.end(); });
+  return std::all_of(before.begin(), before.end(),
+                     [&](const json& old) { return std::find(after.begin(), after.end(), old) != after.end(); });
 }
 
 void check_update(const json& tree, const json& old, Causes& causes) {
@@ -161,7 +169,9 @@ void check_update(const json& tree, const json& old, Causes& causes) {
   const json& after = object_at(tree, "spec");
   for (const char* list : {"containers", "initContainers"}) {
     if (array_at(before, list).size() != array_at(after, list).size()) {
-      causes.push_back(cause_forbidden(std::string("spec.") + list, list == std::string("containers") ? "pod updates may not add or remove containers" : "pod updates may not add or remove init containers"));
+      causes.push_back(cause_forbidden(std::string("spec.") + list, list == std::string("containers")
+                                                                        ? "pod updates may not add or remove containers"
+                                                                        : "pod updates may not add or remove init containers"));
       return;
     }
   }
@@ -170,7 +180,8 @@ void check_update(const json& tree, const json& old, Causes& causes) {
   if (string_at(before, "nodeName").empty()) fixed_before.erase("nodeName"), fixed_after.erase("nodeName");
   const bool grace_changed = before.value("terminationGracePeriodSeconds", json()) != after.value("terminationGracePeriodSeconds", json());
   if (fixed_before == fixed_after && only_added(array_at(before, "tolerations"), array_at(after, "tolerations")) && !grace_changed) return;
-  causes.push_back(cause_forbidden("spec",
+  causes.push_back(cause_forbidden(
+      "spec",
       "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"
       "`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was "
       "previously negative)"));
@@ -199,7 +210,8 @@ std::vector<base::Cause> validate_pod(const json& tree, const json* old) {
   Causes causes;
   if (!tree.is_object() || !tree.contains("spec")) return {cause_required("spec.containers")};
   check_pod_spec(object_at(tree, "spec"), "spec", causes);
-  if (old) check_update(tree, *old, causes);
+  if (old)
+    check_update(tree, *old, causes);
   else if (!array_at(object_at(tree, "spec"), "ephemeralContainers").empty()) {
     causes.push_back(cause_forbidden("spec.ephemeralContainers", "cannot be set on create"));
   }

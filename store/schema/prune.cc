@@ -32,18 +32,25 @@ void prune(json& tree, const Type& type, const Path& path, std::vector<std::stri
 json zero_value(const Type& type) {
   switch (type.kind) {
     case TypeKind::kObject:
-    case TypeKind::kMap: return json::object();
-    case TypeKind::kList: return json::array();
+    case TypeKind::kMap:
+      return json::object();
+    case TypeKind::kList:
+      return json::array();
     case TypeKind::kString:
-    case TypeKind::kBytes: return "";
+    case TypeKind::kBytes:
+      return "";
     case TypeKind::kInteger:
     case TypeKind::kNumber:
-    case TypeKind::kIntOrString: return 0;
-    case TypeKind::kBoolean: return false;
-    case TypeKind::kQuantity: return "0";
+    case TypeKind::kIntOrString:
+      return 0;
+    case TypeKind::kBoolean:
+      return false;
+    case TypeKind::kQuantity:
+      return "0";
     case TypeKind::kTime:
     case TypeKind::kMicroTime:
-    case TypeKind::kAny: return nullptr;
+    case TypeKind::kAny:
+      return nullptr;
   }
   return nullptr;
 }
@@ -96,8 +103,10 @@ void drop_nulls(json& tree, const Type& type) {
     }
   } else if ((type.kind == TypeKind::kMap && tree.is_object()) || (type.kind == TypeKind::kList && tree.is_array())) {
     for (json& element : tree) {
-      if (element.is_null()) element = zero_value(*type.element);
-      else drop_nulls(element, *type.element);
+      if (element.is_null())
+        element = zero_value(*type.element);
+      else
+        drop_nulls(element, *type.element);
     }
   }
 }

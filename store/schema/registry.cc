@@ -8,7 +8,8 @@
 namespace store {
 
 const Field* Type::find_field(std::string_view field) const {
-  const auto at = std::lower_bound(fields.begin(), fields.end(), field, [](const Field& f, std::string_view wanted) { return f.name < wanted; });
+  const auto at =
+      std::lower_bound(fields.begin(), fields.end(), field, [](const Field& f, std::string_view wanted) { return f.name < wanted; });
   return at != fields.end() && at->name == field ? &*at : nullptr;
 }
 

@@ -83,7 +83,8 @@ void check_annotations(const json& annotations, const std::string& field, Causes
     add_problem(causes, field, it.key(), label_key_problem(lower));
     bytes += it.key().size() + (it.value().is_string() ? it.value().get_ref<const std::string&>().size() : 0);
   }
-  if (bytes > kMaxBytes) causes.push_back({"FieldValueTooLong", "Too long: may not be more than " + std::to_string(kMaxBytes) + " bytes", field});
+  if (bytes > kMaxBytes)
+    causes.push_back({"FieldValueTooLong", "Too long: may not be more than " + std::to_string(kMaxBytes) + " bytes", field});
 }
 
 void check_label_selector(const json& selector, const std::string& path, Causes& causes) {
@@ -97,10 +98,12 @@ void check_label_selector(const json& selector, const std::string& path, Causes&
     if (op == "In" || op == "NotIn") {
       if (values.empty()) causes.push_back(cause_required(here + ".values", "must be specified when `operator` is 'In' or 'NotIn'"));
       for (size_t v = 0; v < values.size(); ++v) {
-        if (values[v].is_string()) add_problem(causes, item(here, "values", v), values[v], label_value_problem(values[v].get<std::string>()));
+        if (values[v].is_string())
+          add_problem(causes, item(here, "values", v), values[v], label_value_problem(values[v].get<std::string>()));
       }
     } else if (op == "Exists" || op == "DoesNotExist") {
-      if (!values.empty()) causes.push_back(cause_forbidden(here + ".values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
+      if (!values.empty())
+        causes.push_back(cause_forbidden(here + ".values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
     } else {
       causes.push_back(cause_invalid(here + ".operator", op, "not a valid selector operator"));
     }
@@ -122,10 +125,22 @@ std::optional<long double> quantity_nanos(const json& quantity) {
     std::string_view text;
     long double factor;
   };
-  static constexpr Suffix kSuffixes[] = {{"", 1e9L},        {"n", 1},              {"u", 1e3L},           {"m", 1e6L},
-                                         {"k", 1e12L},      {"M", 1e15L},          {"G", 1e18L},          {"T", 1e21L},
-                                         {"P", 1e24L},      {"E", 1e27L},          {"Ki", 1e9L * 0x1p10L}, {"Mi", 1e9L * 0x1p20L},
-                                         {"Gi", 1e9L * 0x1p30L}, {"Ti", 1e9L * 0x1p40L}, {"Pi", 1e9L * 0x1p50L}, {"Ei", 1e9L * 0x1p60L}};
+  static constexpr Suffix kSuffixes[] = {{"", 1e9L},
+                                         {"n", 1},
+                                         {"u", 1e3L},
+                                         {"m", 1e6L},
+                                         {"k", 1e12L},
+                                         {"M", 1e15L},
+                                         {"G", 1e18L},
+                                         {"T", 1e21L},
+                                         {"P", 1e24L},
+                                         {"E", 1e27L},
+                                         {"Ki", 1e9L * 0x1p10L},
+                                         {"Mi", 1e9L * 0x1p20L},
+                                         {"Gi", 1e9L * 0x1p30L},
+                                         {"Ti", 1e9L * 0x1p40L},
+                                         {"Pi", 1e9L * 0x1p50L},
+                                         {"Ei", 1e9L * 0x1p60L}};
   const std::string text = quantity.is_string() ? quantity.get<std::string>() : quantity.dump();
   size_t digits = text.find_first_not_of("+-0123456789.");
   digits = std::min(digits, text.size());
@@ -135,7 +150,8 @@ std::optional<long double> quantity_nanos(const json& quantity) {
   for (const Suffix& known : kSuffixes) {
     if (suffix == known.text) return number * known.factor;
   }
-  if (suffix.size() > 1 && (suffix[0] == 'e' || suffix[0] == 'E')) return number * std::pow(10.0L, 9 + std::strtol(suffix.c_str() + 1, nullptr, 10));
+  if (suffix.size() > 1 && (suffix[0] == 'e' || suffix[0] == 'E'))
+    return number * std::pow(10.0L, 9 + std::strtol(suffix.c_str() + 1, nullptr, 10));
   return std::nullopt;
 }
 

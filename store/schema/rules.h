@@ -21,9 +21,9 @@ inline constexpr std::string_view kIpWithFamily[] = {"must be a valid IPv4 addre
 
 // Adds cause_invalid(field, value, problem) unless `problem` is empty.
 void add_problem(Causes& causes, const std::string& field, const json& value, const std::string& problem);
-std::string port_name_problem(std::string_view name);   // IANA service name
-std::string port_number_problem(int64_t port);          // 1 to 65535
-std::string config_key_problem(std::string_view key);   // Keys of ConfigMap and Secret data
+std::string port_name_problem(std::string_view name);  // IANA service name
+std::string port_number_problem(int64_t port);         // 1 to 65535
+std::string config_key_problem(std::string_view key);  // Keys of ConfigMap and Secret data
 void check_labels(const json& labels, const std::string& field, Causes& causes);
 void check_annotations(const json& annotations, const std::string& field, Causes& causes);
 // A LabelSelector {matchLabels, matchExpressions} at `path`.

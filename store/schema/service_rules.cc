@@ -62,14 +62,19 @@ void check_addresses(const json& spec, const std::string& type, const json* old,
   const std::string address = string_at(spec, "clusterIP");
   const json shown_list = spec.contains("clusterIPs") ? spec["clusterIPs"] : json::array({address});
   if (type == "ExternalName") {
-    if (!address.empty() && address != "None") causes.push_back(cause_forbidden("spec.clusterIPs[0]", "may not be set when `type` is 'ExternalName'"));
+    if (!address.empty() && address != "None")
+      causes.push_back(cause_forbidden("spec.clusterIPs[0]", "may not be set when `type` is 'ExternalName'"));
     const std::string name = string_at(spec, "externalName");
-    if (name.empty()) causes.push_back(cause_required("spec.externalName"));
-    else add_problem(causes, "spec.externalName", name, name_problem(name.back() == '.' ? name.substr(0, name.size() - 1) : name, NameRule::kDnsSubdomain));
+    if (name.empty())
+      causes.push_back(cause_required("spec.externalName"));
+    else
+      add_problem(causes, "spec.externalName", name,
+                  name_problem(name.back() == '.' ? name.substr(0, name.size() - 1) : name, NameRule::kDnsSubdomain));
     return;
   }
   if (address == "None") {
-    if (is_external(type)) causes.push_back(cause_invalid("spec.clusterIPs[0]", "None", "may not be set to 'None' for " + type + " services"));
+    if (is_external(type))
+      causes.push_back(cause_invalid("spec.clusterIPs[0]", "None", "may not be set to 'None' for " + type + " services"));
   } else if (!address.empty() && !base::Ip::parse(address).ok()) {
     causes.push_back(cause_invalid("spec.clusterIPs[0]", address, std::string(kBadIp)));
   }
@@ -135,8 +140,10 @@ std::vector<base::Cause> validate_endpoints(const json& tree, const json*) {
     const json& ports = array_at(subsets[i], "ports");
     for (size_t p = 0; p < ports.size(); ++p) {
       const std::string name = string_at(ports[p], "name");
-      if (name.empty() && ports.size() > 1) causes.push_back(cause_required(item(here, "ports", p) + ".name"));
-      else if (!name.empty()) add_problem(causes, item(here, "ports", p) + ".name", name, name_problem(name, NameRule::kDnsLabel));
+      if (name.empty() && ports.size() > 1)
+        causes.push_back(cause_required(item(here, "ports", p) + ".name"));
+      else if (!name.empty())
+        add_problem(causes, item(here, "ports", p) + ".name", name, name_problem(name, NameRule::kDnsLabel));
     }
   }
   return causes;
@@ -154,7 +161,8 @@ std::vector<base::Cause> validate_endpointslice(const json& tree, const json*) {
       if (!addresses[a].is_string() || (type != "IPv4" && type != "IPv6")) continue;
       const bool v4 = type == "IPv4";
       const auto ip = base::Ip::parse(addresses[a].get_ref<const std::string&>());
-      if (!ip.ok() || ip->is_v4() != v4) causes.push_back(cause_invalid(item(here, "addresses", a), addresses[a], std::string(kIpWithFamily[v4 ? 0 : 1])));
+      if (!ip.ok() || ip->is_v4() != v4)
+        causes.push_back(cause_invalid(item(here, "addresses", a), addresses[a], std::string(kIpWithFamily[v4 ? 0 : 1])));
     }
   }
   const json& ports = array_at(tree, "ports");

@@ -33,7 +33,8 @@ namespace {
 using Causes = std::vector<base::Cause>;
 
 bool is_empty(const json& value) {
-  return value.is_null() || (value.is_number_integer() && value == 0) || (value.is_string() && value.get_ref<const std::string&>().empty()) || (value.is_array() && value.empty());
+  return value.is_null() || (value.is_number_integer() && value == 0) ||
+         (value.is_string() && value.get_ref<const std::string&>().empty()) || (value.is_array() && value.empty());
 }
 
 void check_integer(const json& value, const Type& type, const Path& path, Causes& causes) {
@@ -45,9 +46,12 @@ void check_integer(const json& value, const Type& type, const Path& path, Causes
   const bool high = type.has_max && (huge || number > type.max);
   if (!low && !high) return;
   std::string detail;
-  if (type.has_min && type.has_max) detail = "must be between " + std::to_string(type.min) + " and " + std::to_string(type.max) + ", inclusive";
-  else if (low) detail = "must be greater than or equal to " + std::to_string(type.min);
-  else detail = "must be less than or equal to " + std::to_string(type.max);
+  if (type.has_min && type.has_max)
+    detail = "must be between " + std::to_string(type.min) + " and " + std::to_string(type.max) + ", inclusive";
+  else if (low)
+    detail = "must be greater than or equal to " + std::to_string(type.min);
+  else
+    detail = "must be less than or equal to " + std::to_string(type.max);
   causes.push_back(cause_invalid(path.text(), value, detail));
 }
 
@@ -70,7 +74,8 @@ void check_list(const json& value, const Type& type, const Path& path, Causes& c
   if (!value.is_array()) return;
   const auto count = static_cast<int64_t>(value.size());
   if (type.has_max && count > type.max) {
-    causes.push_back({"FieldValueTooMany", "Too many: " + std::to_string(count) + ": must have at most " + std::to_string(type.max) + " items", path.text()});
+    causes.push_back({"FieldValueTooMany",
+                      "Too many: " + std::to_string(count) + ": must have at most " + std::to_string(type.max) + " items", path.text()});
     return;
   }
   for (size_t i = 0; i < value.size(); ++i) check(value[i], *type.element, path.at(i), causes);
@@ -83,18 +88,24 @@ void check(const json& value, const Type& type, const Path& path, Causes& causes
       for (const Field& field : type.fields) {
         const auto at = value.find(field.name);
         const Path here = path.field(field.name);
-        if (field.nonempty && (at == value.end() || is_empty(*at))) causes.push_back(cause_required(here.text()));
-        else if (at != value.end()) check(*at, *field.type, here, causes);
+        if (field.nonempty && (at == value.end() || is_empty(*at)))
+          causes.push_back(cause_required(here.text()));
+        else if (at != value.end())
+          check(*at, *field.type, here, causes);
       }
       return;
     case TypeKind::kMap:
       if (!value.is_object()) return;
       for (auto it = value.begin(); it != value.end(); ++it) check(it.value(), *type.element, path.key(it.key()), causes);
       return;
-    case TypeKind::kList: return check_list(value, type, path, causes);
-    case TypeKind::kInteger: return check_integer(value, type, path, causes);
-    case TypeKind::kString: return check_string(value, type, path, causes);
-    default: return;
+    case TypeKind::kList:
+      return check_list(value, type, path, causes);
+    case TypeKind::kInteger:
+      return check_integer(value, type, path, causes);
+    case TypeKind::kString:
+      return check_string(value, type, path, causes);
+    default:
+      return;
   }
 }
 

@@ -59,7 +59,8 @@ void check_share(const json& value, const std::string& field, bool at_most_all, 
   const auto share = percent(value);
   if (!share) {
     causes.push_back(cause_invalid(field, value,
-        "a valid percent string must be a numeric value followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"));
+                                   "a valid percent string must be a numeric value followed by an ending '%' (e.g. '1%',  or '93%', regex "
+                                   "used for validation is '[0-9]+%')"));
   } else if (at_most_all && *share > 100) {
     causes.push_back(cause_invalid(field, value, "must not be greater than 100%"));
   }
@@ -78,7 +79,8 @@ void check_strategy(const json& spec, Causes& causes) {
   const std::string field = "spec.strategy.rollingUpdate.";
   check_share(unavailable, field + "maxUnavailable", true, causes);
   check_share(surge, field + "maxSurge", false, causes);
-  if (is_zero(unavailable) && is_zero(surge)) causes.push_back(cause_invalid(field + "maxUnavailable", unavailable, "may not be 0 when `maxSurge` is 0"));
+  if (is_zero(unavailable) && is_zero(surge))
+    causes.push_back(cause_invalid(field + "maxUnavailable", unavailable, "may not be 0 when `maxSurge` is 0"));
 }
 
 int64_t integer_at(const json& object, const char* key) {
@@ -105,7 +107,8 @@ std::vector<base::Cause> validate_deployment(const json& tree, const json*) {
   check_selector_and_template(spec, "deployment", causes);
   check_strategy(spec, causes);
   if (spec.contains("progressDeadlineSeconds") && integer_at(spec, "progressDeadlineSeconds") <= integer_at(spec, "minReadySeconds")) {
-    causes.push_back(cause_invalid("spec.progressDeadlineSeconds", spec["progressDeadlineSeconds"], "must be greater than minReadySeconds"));
+    causes.push_back(
+        cause_invalid("spec.progressDeadlineSeconds", spec["progressDeadlineSeconds"], "must be greater than minReadySeconds"));
   }
   return causes;
 }

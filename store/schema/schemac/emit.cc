@@ -13,8 +13,10 @@ std::string literal(const std::string& text) {
   std::string out = "\"";
   for (char c : text) {
     if (c == '"' || c == '\\') out += '\\';
-    if (c == '\n') out += "\\n";
-    else out += c;
+    if (c == '\n')
+      out += "\\n";
+    else
+      out += c;
   }
   return out + "\"";
 }
@@ -31,9 +33,12 @@ class Emitter {
     out << "// Made by schemac from store/schema/data. Do not edit.\n"
         << "#include \"store/schema/tables.h\"\n\nnamespace store {\nnamespace {\n\n"
         << words_.str() << "\nextern const Type kTypes[" << model_.types.size() << "];\n\n"
-        << "constinit const Field kFields[] = {\n" << fields_.str() << "};\n\n"
-        << "constinit const Type kTypes[" << model_.types.size() << "] = {\n" << types_.str() << "};\n\n"
-        << kind_parts_.str() << "\nconstinit const Resource kResources[] = {\n" << kinds_.str() << "};\n\n"
+        << "constinit const Field kFields[] = {\n"
+        << fields_.str() << "};\n\n"
+        << "constinit const Type kTypes[" << model_.types.size() << "] = {\n"
+        << types_.str() << "};\n\n"
+        << kind_parts_.str() << "\nconstinit const Resource kResources[] = {\n"
+        << kinds_.str() << "};\n\n"
         << "}  // namespace\n\n"
         << "std::span<const Type> builtin_types() { return kTypes; }\n"
         << "std::span<const Resource> builtin_resources() { return kResources; }\n\n"
@@ -143,7 +148,8 @@ class Emitter {
     emit_subresources(kind);
     emit_columns(kind);
     kinds_ << "    {.group = " << literal(kind.group) << ", .version = " << literal(kind.version) << ", .kind = " << literal(kind.kind)
-           << ", .plural = " << literal(kind.plural) << ", .singular = " << literal(kind.singular) << ", .list_kind = " << literal(kind.list_kind);
+           << ", .plural = " << literal(kind.plural) << ", .singular = " << literal(kind.singular)
+           << ", .list_kind = " << literal(kind.list_kind);
     list(kinds_, "short_names", kind.short_names);
     list(kinds_, "categories", kind.categories);
     kinds_ << ", .namespaced = " << (kind.namespaced ? "true" : "false") << ", .verbs = " << words(kind.verbs);

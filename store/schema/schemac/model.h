@@ -26,38 +26,38 @@ class Mistake : public std::runtime_error {
 
 // A package prefix and the aliases of other packages, as one file declares them.
 struct Scope {
-  std::string package;                       // "io.k8s.api.core.v1"
-  std::map<std::string, std::string> uses;   // "meta" -> "io.k8s.apimachinery.pkg.apis.meta.v1"
+  std::string package;                      // "io.k8s.api.core.v1"
+  std::map<std::string, std::string> uses;  // "meta" -> "io.k8s.apimachinery.pkg.apis.meta.v1"
 };
 
 struct FieldDef {
   Where where;
   std::string name;
-  std::string type_text;                     // "list of Container"
+  std::string type_text;  // "list of Container"
   std::string doc;
-  std::string default_json;                  // Already JSON; "" = none.
+  std::string default_json;  // Already JSON; "" = none.
   bool default_zero = false;
-  std::vector<std::string> enum_values;      // Sorted.
+  std::vector<std::string> enum_values;  // Sorted.
   std::optional<int64_t> min, max;
-  bool required = false;                     // Said in OpenAPI.
-  bool nonempty = false;                     // Also enforced.
+  bool required = false;  // Said in OpenAPI.
+  bool nonempty = false;  // Also enforced.
   bool immutable = false;
   bool stored_only = false;
-  bool atomic = false;                       // A map that server-side apply replaces whole.
-  std::string list_type;                     // "", "map", "set", "atomic"
+  bool atomic = false;    // A map that server-side apply replaces whole.
+  std::string list_type;  // "", "map", "set", "atomic"
   std::vector<std::string> keys;
   bool patch_merge = false, patch_retain_keys = false;
   std::string merge_key;
-  int type = -1;                             // Index into Model::types, once resolved.
+  int type = -1;  // Index into Model::types, once resolved.
 };
 
 struct TypeDef {
   Where where;
   Scope scope;
-  std::string name;                          // Full: "io.k8s.api.core.v1.PodSpec"
+  std::string name;  // Full: "io.k8s.api.core.v1.PodSpec"
   std::string doc;
   bool atomic = false;
-  std::vector<FieldDef> fields;              // Sorted by name.
+  std::vector<FieldDef> fields;  // Sorted by name.
   int type = -1;
 };
 
@@ -74,10 +74,10 @@ struct SubresourceDef {
 struct KindDef {
   Where where;
   std::string group, version, kind, plural, singular, list_kind, storage, doc, type_name;
-  int priority = 0;                          // Of the group: higher comes first.
+  int priority = 0;  // Of the group: higher comes first.
   std::vector<std::string> short_names, categories, verbs, field_labels;
   bool namespaced = true, has_generation = false, has_status = false;
-  bool metadata_required = false;            // Said in OpenAPI; Event has it so.
+  bool metadata_required = false;  // Said in OpenAPI; Event has it so.
   std::vector<SubresourceDef> subresources;
   std::vector<ColumnDef> columns;
   std::string name_rule = "subdomain", prepare_hook, validate_hook;
@@ -85,25 +85,25 @@ struct KindDef {
 
 // One row of the generated Type table.
 struct TypeRow {
-  std::string kind;                          // Enumerator: "kObject"
+  std::string kind;  // Enumerator: "kObject"
   std::string name, doc, format;
   int element = -1;
-  std::string list_type;                     // Enumerator or ""
+  std::string list_type;  // Enumerator or ""
   std::vector<std::string> list_keys;
   bool atomic = false;
   std::vector<std::string> one_of;
   std::optional<int64_t> min, max;
-  const TypeDef* object = nullptr;           // Its fields, for kObject with names.
+  const TypeDef* object = nullptr;  // Its fields, for kObject with names.
 };
 
 struct Model {
-  std::map<std::string, TypeDef> objects;    // By full name; std::map keeps the addresses.
-  std::vector<KindDef> kinds;                // In preference order once resolved.
+  std::map<std::string, TypeDef> objects;  // By full name; std::map keeps the addresses.
+  std::vector<KindDef> kinds;              // In preference order once resolved.
   std::vector<TypeRow> types;
 };
 
-void read_file(const std::string& path, Model& model);   // Adds the file's types and kinds. Throws Mistake.
-void resolve(Model& model);                              // Fills types, checks every reference. Throws Mistake.
-std::string emit(const Model& model);                    // C++ source.
+void read_file(const std::string& path, Model& model);  // Adds the file's types and kinds. Throws Mistake.
+void resolve(Model& model);                             // Fills types, checks every reference. Throws Mistake.
+std::string emit(const Model& model);                   // C++ source.
 
 }  // namespace schemac

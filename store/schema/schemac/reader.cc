@@ -99,9 +99,12 @@ struct Reader {
 
   void patch(FieldDef& field, const YAML::Node& node) const {
     for (const std::string& word : words(node)) {
-      if (word == "merge") field.patch_merge = true;
-      else if (word == "retainKeys") field.patch_retain_keys = true;
-      else throw Mistake(at(node), "patch: [merge] or [retainKeys] or both, not \"" + word + "\"");
+      if (word == "merge")
+        field.patch_merge = true;
+      else if (word == "retainKeys")
+        field.patch_retain_keys = true;
+      else
+        throw Mistake(at(node), "patch: [merge] or [retainKeys] or both, not \"" + word + "\"");
     }
   }
 
@@ -110,23 +113,40 @@ struct Reader {
     out.where = at(key);
     out.name = name;
     each(node, "field attribute", [&](const std::string& attribute, const YAML::Node& word, const YAML::Node& value) {
-      if (attribute == "type") out.type_text = text(value);
-      else if (attribute == "doc") out.doc = text(value);
-      else if (attribute == "default") out.default_json = to_json(value);
-      else if (attribute == "defaultZero") out.default_zero = flag(value);
-      else if (attribute == "enum") out.enum_values = words(value);
-      else if (attribute == "min") out.min = number(value);
-      else if (attribute == "max") out.max = number(value);
-      else if (attribute == "required") required(out, value);
-      else if (attribute == "immutable") out.immutable = flag(value);
-      else if (attribute == "atomic") out.atomic = flag(value);
-      else if (attribute == "list") out.list_type = text(value);
-      else if (attribute == "keys") out.keys = words(value);
-      else if (attribute == "patch") patch(out, value);
-      else if (attribute == "mergeKey") out.merge_key = text(value);
-      else if (attribute == "support" && text(value) == "stored") out.stored_only = true;
-      else if (attribute == "support") throw Mistake(at(value), "support: stored, or leave it out");
-      else unknown(word, "field " + name);
+      if (attribute == "type")
+        out.type_text = text(value);
+      else if (attribute == "doc")
+        out.doc = text(value);
+      else if (attribute == "default")
+        out.default_json = to_json(value);
+      else if (attribute == "defaultZero")
+        out.default_zero = flag(value);
+      else if (attribute == "enum")
+        out.enum_values = words(value);
+      else if (attribute == "min")
+        out.min = number(value);
+      else if (attribute == "max")
+        out.max = number(value);
+      else if (attribute == "required")
+        required(out, value);
+      else if (attribute == "immutable")
+        out.immutable = flag(value);
+      else if (attribute == "atomic")
+        out.atomic = flag(value);
+      else if (attribute == "list")
+        out.list_type = text(value);
+      else if (attribute == "keys")
+        out.keys = words(value);
+      else if (attribute == "patch")
+        patch(out, value);
+      else if (attribute == "mergeKey")
+        out.merge_key = text(value);
+      else if (attribute == "support" && text(value) == "stored")
+        out.stored_only = true;
+      else if (attribute == "support")
+        throw Mistake(at(value), "support: stored, or leave it out");
+      else
+        unknown(word, "field " + name);
     });
     std::sort(out.enum_values.begin(), out.enum_values.end());
     if (out.type_text.empty()) throw Mistake(out.where, "field " + name + " has no type");
@@ -135,9 +155,8 @@ struct Reader {
   }
 
   void fields(TypeDef& type, const YAML::Node& node) const {
-    each(node, "field", [&](const std::string& name, const YAML::Node& key, const YAML::Node& value) {
-      type.fields.push_back(field(name, key, value));
-    });
+    each(node, "field",
+         [&](const std::string& name, const YAML::Node& key, const YAML::Node& value) { type.fields.push_back(field(name, key, value)); });
   }
 
   // apiVersion and kind of a whole object, and metadata of a resource: the same text for all of them.
@@ -156,7 +175,9 @@ struct Reader {
     };
     add("apiVersion", "string", "Group and version of the schema that this object is written in, such as apps/v1.", false);
     add("kind", "string", "Which kind of object this is.", false);
-    if (metadata) add("metadata", "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta", "Name, labels and the rest of what every object carries.", metadata_required);
+    if (metadata)
+      add("metadata", "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta", "Name, labels and the rest of what every object carries.",
+          metadata_required);
   }
 
   void add_type(Model& model, TypeDef type) const {
@@ -176,11 +197,16 @@ struct Reader {
     out.name = scope.package + "." + name;
     bool whole = false;
     each(node, "type attribute", [&](const std::string& attribute, const YAML::Node& word, const YAML::Node& value) {
-      if (attribute == "doc") out.doc = text(value);
-      else if (attribute == "atomic") out.atomic = flag(value);
-      else if (attribute == "object") whole = flag(value);
-      else if (attribute == "fields") fields(out, value);
-      else unknown(word, "type " + name);
+      if (attribute == "doc")
+        out.doc = text(value);
+      else if (attribute == "atomic")
+        out.atomic = flag(value);
+      else if (attribute == "object")
+        whole = flag(value);
+      else if (attribute == "fields")
+        fields(out, value);
+      else
+        unknown(word, "type " + name);
     });
     if (whole) header(out, false);
     add_type(model, std::move(out));
@@ -190,11 +216,16 @@ struct Reader {
     SubresourceDef out;
     out.name = name;
     each(node, "subresource attribute", [&](const std::string& attribute, const YAML::Node& word, const YAML::Node& value) {
-      if (attribute == "group") out.group = text(value);
-      else if (attribute == "version") out.version = text(value);
-      else if (attribute == "kind") out.kind = text(value);
-      else if (attribute == "verbs") out.verbs = words(value);
-      else unknown(word, "subresource " + name);
+      if (attribute == "group")
+        out.group = text(value);
+      else if (attribute == "version")
+        out.version = text(value);
+      else if (attribute == "kind")
+        out.kind = text(value);
+      else if (attribute == "verbs")
+        out.verbs = words(value);
+      else
+        unknown(word, "subresource " + name);
     });
     if (out.kind.empty() || out.verbs.empty()) throw Mistake(at(node), "subresource " + name + " needs kind and verbs");
     return out;
@@ -204,34 +235,55 @@ struct Reader {
     ColumnDef out;
     out.name = name;
     each(node, "column attribute", [&](const std::string& attribute, const YAML::Node& word, const YAML::Node& value) {
-      if (attribute == "type") out.type = text(value);
-      else if (attribute == "format") out.format = text(value);
-      else if (attribute == "doc") out.doc = text(value);
-      else if (attribute == "path") out.path = text(value);
-      else if (attribute == "cell") out.cell = text(value);
-      else if (attribute == "wide") out.priority = flag(value) ? 1 : 0;
-      else unknown(word, "column " + name);
+      if (attribute == "type")
+        out.type = text(value);
+      else if (attribute == "format")
+        out.format = text(value);
+      else if (attribute == "doc")
+        out.doc = text(value);
+      else if (attribute == "path")
+        out.path = text(value);
+      else if (attribute == "cell")
+        out.cell = text(value);
+      else if (attribute == "wide")
+        out.priority = flag(value) ? 1 : 0;
+      else
+        unknown(word, "column " + name);
     });
     if (out.path.empty() == out.cell.empty()) throw Mistake(at(node), "column " + name + " needs either path or cell");
     if (out.doc.empty()) throw Mistake(at(node), "column " + name + " has no doc");
-    if (out.type != "string" && out.type != "integer" && out.type != "date") throw Mistake(at(node), "column type: string, integer or date");
+    if (out.type != "string" && out.type != "integer" && out.type != "date")
+      throw Mistake(at(node), "column type: string, integer or date");
     return out;
   }
 
   void kind_attribute(KindDef& out, TypeDef& body, const std::string& attribute, const YAML::Node& word, const YAML::Node& value) const {
-    if (attribute == "doc") out.doc = body.doc = text(value);
-    else if (attribute == "plural") out.plural = text(value);
-    else if (attribute == "singular") out.singular = text(value);
-    else if (attribute == "short") out.short_names = words(value);
-    else if (attribute == "categories") out.categories = words(value);
-    else if (attribute == "verbs") out.verbs = words(value);
-    else if (attribute == "fieldLabels") out.field_labels = words(value);
-    else if (attribute == "generation") out.has_generation = flag(value);
-    else if (attribute == "nameRule") out.name_rule = text(value);
-    else if (attribute == "metadataRequired") out.metadata_required = flag(value);
-    else if (attribute == "prepare") out.prepare_hook = text(value);
-    else if (attribute == "validate") out.validate_hook = text(value);
-    else if (attribute == "fields") fields(body, value);
+    if (attribute == "doc")
+      out.doc = body.doc = text(value);
+    else if (attribute == "plural")
+      out.plural = text(value);
+    else if (attribute == "singular")
+      out.singular = text(value);
+    else if (attribute == "short")
+      out.short_names = words(value);
+    else if (attribute == "categories")
+      out.categories = words(value);
+    else if (attribute == "verbs")
+      out.verbs = words(value);
+    else if (attribute == "fieldLabels")
+      out.field_labels = words(value);
+    else if (attribute == "generation")
+      out.has_generation = flag(value);
+    else if (attribute == "nameRule")
+      out.name_rule = text(value);
+    else if (attribute == "metadataRequired")
+      out.metadata_required = flag(value);
+    else if (attribute == "prepare")
+      out.prepare_hook = text(value);
+    else if (attribute == "validate")
+      out.validate_hook = text(value);
+    else if (attribute == "fields")
+      fields(body, value);
     else if (attribute == "scope") {
       const std::string where = text(value);
       if (where != "Namespaced" && where != "Cluster") throw Mistake(at(value), "scope: Namespaced or Cluster");
@@ -241,9 +293,8 @@ struct Reader {
         out.subresources.push_back(subresource(name, node));
       });
     } else if (attribute == "columns") {
-      each(value, "column", [&](const std::string& name, const YAML::Node&, const YAML::Node& node) {
-        out.columns.push_back(column(name, node));
-      });
+      each(value, "column",
+           [&](const std::string& name, const YAML::Node&, const YAML::Node& node) { out.columns.push_back(column(name, node)); });
     } else {
       unknown(word, "kind " + out.kind);
     }
@@ -260,7 +311,9 @@ struct Reader {
       kind_attribute(out, body, attribute, word, value);
     });
     if (out.plural.empty()) throw Mistake(out.where, "kind " + name + " has no plural");
-    if (out.singular.empty()) std::transform(name.begin(), name.end(), std::back_inserter(out.singular), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (out.singular.empty())
+      std::transform(name.begin(), name.end(), std::back_inserter(out.singular),
+                     [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     out.list_kind = name + "List";
     out.storage = out.group.empty() ? out.plural : out.plural + "." + out.group;
     for (const SubresourceDef& sub : out.subresources) out.has_status |= sub.name == "status";
@@ -272,12 +325,19 @@ struct Reader {
   void document(Model& model, const YAML::Node& root) {
     KindDef group;
     each(root, "top-level key", [&](const std::string& key, const YAML::Node& word, const YAML::Node& value) {
-      if (key == "package") scope.package = text(value);
-      else if (key == "group") group.group = text(value);
-      else if (key == "version") group.version = text(value);
-      else if (key == "priority") group.priority = static_cast<int>(number(value));
-      else if (key == "use") each(value, "alias", [&](const std::string& alias, const YAML::Node&, const YAML::Node& package) { scope.uses[alias] = text(package); });
-      else if (key != "types" && key != "kinds") unknown(word, "the file");
+      if (key == "package")
+        scope.package = text(value);
+      else if (key == "group")
+        group.group = text(value);
+      else if (key == "version")
+        group.version = text(value);
+      else if (key == "priority")
+        group.priority = static_cast<int>(number(value));
+      else if (key == "use")
+        each(value, "alias",
+             [&](const std::string& alias, const YAML::Node&, const YAML::Node& package) { scope.uses[alias] = text(package); });
+      else if (key != "types" && key != "kinds")
+        unknown(word, "the file");
     });
     if (scope.package.empty()) throw Mistake(at(root), "no package");
     if (const YAML::Node types = root["types"]) {
@@ -285,7 +345,8 @@ struct Reader {
     }
     if (const YAML::Node kinds = root["kinds"]) {
       if (group.version.empty()) throw Mistake(at(kinds), "kinds need the file's group and version");
-      each(kinds, "kind", [&](const std::string& name, const YAML::Node& key, const YAML::Node& node) { kind(model, group, name, key, node); });
+      each(kinds, "kind",
+           [&](const std::string& name, const YAML::Node& key, const YAML::Node& node) { kind(model, group, name, key, node); });
     }
   }
 };

@@ -13,10 +13,17 @@ struct Scalar {
   const char* format;
 };
 constexpr Scalar kScalars[] = {
-    {"string", "kString", ""},          {"int32", "kInteger", "int32"},        {"int64", "kInteger", "int64"},
-    {"number", "kNumber", "double"},    {"boolean", "kBoolean", ""},           {"int-or-string", "kIntOrString", "int-or-string"},
-    {"quantity", "kQuantity", ""},      {"time", "kTime", "date-time"},        {"micro-time", "kMicroTime", "date-time"},
-    {"bytes", "kBytes", "byte"},        {"any", "kAny", ""},
+    {"string", "kString", ""},
+    {"int32", "kInteger", "int32"},
+    {"int64", "kInteger", "int64"},
+    {"number", "kNumber", "double"},
+    {"boolean", "kBoolean", ""},
+    {"int-or-string", "kIntOrString", "int-or-string"},
+    {"quantity", "kQuantity", ""},
+    {"time", "kTime", "date-time"},
+    {"micro-time", "kMicroTime", "date-time"},
+    {"bytes", "kBytes", "byte"},
+    {"any", "kAny", ""},
 };
 
 bool strip_prefix(std::string& text, const std::string& prefix) {
@@ -63,7 +70,8 @@ class Resolver {
   }
 
   int intern(TypeRow row) {
-    std::string signature = row.kind + "|" + row.format + "|" + std::to_string(row.element) + "|" + row.list_type + "|" + (row.atomic ? "a" : "");
+    std::string signature =
+        row.kind + "|" + row.format + "|" + std::to_string(row.element) + "|" + row.list_type + "|" + (row.atomic ? "a" : "");
     for (const std::string& key : row.list_keys) signature += "|k" + key;
     for (const std::string& value : row.one_of) signature += "|v" + value;
     if (row.min) signature += "|>" + std::to_string(*row.min);
@@ -84,7 +92,8 @@ class Resolver {
       if (limits) row.min = field.min, row.max = field.max;
       return intern(std::move(row));
     }
-    if (limits && (!field.enum_values.empty() || field.min || field.max)) throw Mistake(field.where, "enum, min and max do not fit an object");
+    if (limits && (!field.enum_values.empty() || field.min || field.max))
+      throw Mistake(field.where, "enum, min and max do not fit an object");
     std::string full = owner.scope.package + "." + text;
     const size_t dot = text.find('.');
     if (dot != std::string::npos) {
@@ -107,9 +116,12 @@ class Resolver {
     row.min = field.min;
     row.max = field.max;
     row.list_keys = field.keys;
-    if (field.list_type == "map") row.list_type = "kMap";
-    else if (field.list_type == "set") row.list_type = "kSet";
-    else if (!field.list_type.empty() && field.list_type != "atomic") throw Mistake(field.where, "list: map, set or atomic");
+    if (field.list_type == "map")
+      row.list_type = "kMap";
+    else if (field.list_type == "set")
+      row.list_type = "kSet";
+    else if (!field.list_type.empty() && field.list_type != "atomic")
+      throw Mistake(field.where, "list: map, set or atomic");
     if ((field.list_type == "map") != !field.keys.empty()) throw Mistake(field.where, "list: map and keys go together");
     return intern(std::move(row));
   }
@@ -135,22 +147,24 @@ class Resolver {
       throw Mistake(field.where, "min and max are for integers, strings and lists");
     }
     if (row.min && row.max && *row.min > *row.max) throw Mistake(field.where, "min is above max");
-    if (field.atomic && row.kind != "kMap" && row.kind != "kList") throw Mistake(field.where, "atomic on a field is for maps; put it on the type of an object");
+    if (field.atomic && row.kind != "kMap" && row.kind != "kList")
+      throw Mistake(field.where, "atomic on a field is for maps; put it on the type of an object");
     if (!field.default_json.empty()) check_default(field, row);
-    if (field.default_zero && (field.default_json.empty() || row.kind != "kInteger")) throw Mistake(field.where, "defaultZero needs an integer with a default");
+    if (field.default_zero && (field.default_json.empty() || row.kind != "kInteger"))
+      throw Mistake(field.where, "defaultZero needs an integer with a default");
     if (field.patch_merge && row.kind != "kList" && row.kind != "kObject") throw Mistake(field.where, "patch: [merge] is for lists");
   }
 
   static void check_default(const FieldDef& field, const TypeRow& row) {
     const char c = field.default_json[0];
     const bool number = c == '-' || (c >= '0' && c <= '9');
-    const bool fits = (row.kind == "kObject" || row.kind == "kMap") ? c == '{'
-                      : row.kind == "kList"                         ? c == '['
+    const bool fits = (row.kind == "kObject" || row.kind == "kMap")     ? c == '{'
+                      : row.kind == "kList"                             ? c == '['
                       : row.kind == "kInteger" || row.kind == "kNumber" ? number
-                      : row.kind == "kBoolean"                      ? c == 't' || c == 'f'
-                      : row.kind == "kIntOrString"                  ? number || c == '"'
-                      : row.kind == "kAny"                          ? true
-                                                                    : c == '"';
+                      : row.kind == "kBoolean"                          ? c == 't' || c == 'f'
+                      : row.kind == "kIntOrString"                      ? number || c == '"'
+                      : row.kind == "kAny"                              ? true
+                                                                        : c == '"';
     if (!fits) throw Mistake(field.where, "default " + field.default_json + " does not fit type " + field.type_text);
     if (!row.one_of.empty()) {
       const std::string value = field.default_json.substr(1, field.default_json.size() - 2);
@@ -214,7 +228,8 @@ class Resolver {
     std::set<std::string> seen, short_names;
     for (KindDef& kind : model_.kinds) {
       if (kind.verbs.empty()) kind.verbs = {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"};
-      if (!seen.insert(kind.group + "/" + kind.version + "/" + kind.plural).second) throw Mistake(kind.where, "duplicate resource " + kind.plural);
+      if (!seen.insert(kind.group + "/" + kind.version + "/" + kind.plural).second)
+        throw Mistake(kind.where, "duplicate resource " + kind.plural);
       check_kind(kind);
     }
     std::stable_sort(model_.kinds.begin(), model_.kinds.end(), [](const KindDef& a, const KindDef& b) {

@@ -52,26 +52,34 @@ TEST(PreparePod, FillsWhatDependsOnOtherFields) {
   };
   const Row rows[] = {
       {"no tag is pulled always", pod_with(R"("nodeName":"n")"), "/spec/containers/0/imagePullPolicy", R"("Always")"},
-      {"latest is pulled always", container_with(R"("ports":[],"image":"r.example:5000/nginx:latest")"), "/spec/containers/0/imagePullPolicy", R"("Always")"},
-      {"a registry's port is no tag", container_with(R"("ports":[],"image":"r.example:5000/nginx")"), "/spec/containers/0/imagePullPolicy", R"("Always")"},
-      {"a tag is pulled once", container_with(R"("ports":[],"image":"nginx:1.25")"), "/spec/containers/0/imagePullPolicy", R"("IfNotPresent")"},
-      {"a digest is pulled once", container_with(R"("ports":[],"image":"nginx@sha256:00")"), "/spec/containers/0/imagePullPolicy", R"("IfNotPresent")"},
+      {"latest is pulled always", container_with(R"("ports":[],"image":"r.example:5000/nginx:latest")"),
+       "/spec/containers/0/imagePullPolicy", R"("Always")"},
+      {"a registry's port is no tag", container_with(R"("ports":[],"image":"r.example:5000/nginx")"), "/spec/containers/0/imagePullPolicy",
+       R"("Always")"},
+      {"a tag is pulled once", container_with(R"("ports":[],"image":"nginx:1.25")"), "/spec/containers/0/imagePullPolicy",
+       R"("IfNotPresent")"},
+      {"a digest is pulled once", container_with(R"("ports":[],"image":"nginx@sha256:00")"), "/spec/containers/0/imagePullPolicy",
+       R"("IfNotPresent")"},
       {"service account", pod_with(R"("nodeName":"n")"), "/spec/serviceAccountName", R"("default")"},
       {"its old name", pod_with(R"("serviceAccount":"robot")"), "/spec/serviceAccountName", R"("robot")"},
       {"and back", pod_with(R"("serviceAccountName":"robot")"), "/spec/serviceAccount", R"("robot")"},
       {"service links", pod_with(R"("nodeName":"n")"), "/spec/enableServiceLinks", "true"},
       {"service links switched off", pod_with(R"("enableServiceLinks":false)"), "/spec/enableServiceLinks", "false"},
-      {"requests from limits", container_with(R"("resources":{"limits":{"cpu":1,"memory":"1Gi"},"requests":{"cpu":"500m"}})"), "/spec/containers/0/resources/requests",
-       R"({"cpu":"500m","memory":"1Gi"})"},
+      {"requests from limits", container_with(R"("resources":{"limits":{"cpu":1,"memory":"1Gi"},"requests":{"cpu":"500m"}})"),
+       "/spec/containers/0/resources/requests", R"({"cpu":"500m","memory":"1Gi"})"},
       {"tolerations", pod_with(R"("nodeName":"n")"), "/spec/tolerations",
        R"([{"key":"node.kubernetes.io/not-ready","operator":"Exists","effect":"NoExecute","tolerationSeconds":300},
            {"key":"node.kubernetes.io/unreachable","operator":"Exists","effect":"NoExecute","tolerationSeconds":300}])"},
-      {"tolerations, all tolerated already", pod_with(R"("tolerations":[{"operator":"Exists"}])"), "/spec/tolerations", R"([{"operator":"Exists"}])"},
+      {"tolerations, all tolerated already", pod_with(R"("tolerations":[{"operator":"Exists"}])"), "/spec/tolerations",
+       R"([{"operator":"Exists"}])"},
       {"phase", pod_with(R"("nodeName":"n")"), "/status/phase", R"("Pending")"},
       {"best effort", pod_with(R"("nodeName":"n")"), "/status/qosClass", R"("BestEffort")"},
       {"burstable", container_with(R"("resources":{"requests":{"cpu":"1"}})"), "/status/qosClass", R"("Burstable")"},
-      {"guaranteed, in other units", container_with(R"("resources":{"limits":{"cpu":"1","memory":"1Gi"},"requests":{"cpu":"1000m","memory":"1024Mi"}})"), "/status/qosClass", R"("Guaranteed")"},
-      {"host network", pod_with(R"("hostNetwork":true,"initContainers":[{"name":"i","image":"x","ports":[{"containerPort":53}]}])"), "/spec/initContainers/0/ports/0/hostPort", "53"},
+      {"guaranteed, in other units",
+       container_with(R"("resources":{"limits":{"cpu":"1","memory":"1Gi"},"requests":{"cpu":"1000m","memory":"1024Mi"}})"),
+       "/status/qosClass", R"("Guaranteed")"},
+      {"host network", pod_with(R"("hostNetwork":true,"initContainers":[{"name":"i","image":"x","ports":[{"containerPort":53}]}])"),
+       "/spec/initContainers/0/ports/0/hostPort", "53"},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.name);
@@ -85,7 +93,8 @@ TEST(PreparePod, FillsWhatDependsOnOtherFields) {
 
 TEST(ValidatePod, WordsProblemsAsUpstream) {
   const std::string label =
-      "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character "
+      "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric "
+      "character "
       "(e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
   const std::string bad_ip = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
   struct Row {
@@ -99,31 +108,63 @@ TEST(ValidatePod, WordsProblemsAsUpstream) {
       {"no containers", R"({"spec":{}})", {"spec.containers: Required value"}},
       {"no image", R"({"spec":{"containers":[{"name":"a"}]}})", {"spec.containers[0].image: Required value"}},
       {"bad name", R"({"spec":{"containers":[{"name":"A","image":"x"}]}})", {"spec.containers[0].name: Invalid value: \"A\": " + label}},
-      {"same name twice", R"({"spec":{"containers":[{"name":"a","image":"x"}],"initContainers":[{"name":"a","image":"x"}]}})", {"spec.initContainers[0].name: Duplicate value: \"a\""}},
+      {"same name twice",
+       R"({"spec":{"containers":[{"name":"a","image":"x"}],"initContainers":[{"name":"a","image":"x"}]}})",
+       {"spec.initContainers[0].name: Duplicate value: \"a\""}},
       {"port zero", container_with(R"("ports":[{"containerPort":0}])"), {"spec.containers[0].ports[0].containerPort: Required value"}},
-      {"port too large", container_with(R"("ports":[{"containerPort":65536}])"), {"spec.containers[0].ports[0].containerPort: Invalid value: 65536: must be between 1 and 65535, inclusive"}},
-      {"port name", container_with(R"("ports":[{"containerPort":1,"name":"a-very-long-port-name"}])"), {"spec.containers[0].ports[0].name: Invalid value: \"a-very-long-port-name\": must be no more than 15 characters"}},
-      {"port name twice", container_with(R"("ports":[{"containerPort":1,"name":"p"},{"containerPort":2,"name":"p"}])"), {"spec.containers[0].ports[1].name: Duplicate value: \"p\""}},
-      {"protocol", container_with(R"("ports":[{"containerPort":1,"protocol":"ICMP"}])"),
+      {"port too large",
+       container_with(R"("ports":[{"containerPort":65536}])"),
+       {"spec.containers[0].ports[0].containerPort: Invalid value: 65536: must be between 1 and 65535, inclusive"}},
+      {"port name",
+       container_with(R"("ports":[{"containerPort":1,"name":"a-very-long-port-name"}])"),
+       {"spec.containers[0].ports[0].name: Invalid value: \"a-very-long-port-name\": must be no more than 15 characters"}},
+      {"port name twice",
+       container_with(R"("ports":[{"containerPort":1,"name":"p"},{"containerPort":2,"name":"p"}])"),
+       {"spec.containers[0].ports[1].name: Duplicate value: \"p\""}},
+      {"protocol",
+       container_with(R"("ports":[{"containerPort":1,"protocol":"ICMP"}])"),
        {"spec.containers[0].ports[0].protocol: Unsupported value: \"ICMP\": supported values: \"SCTP\", \"TCP\", \"UDP\""}},
-      {"env", container_with(R"("env":[{"name":"A=B","value":"x"},{"name":"C","valueFrom":{}}])"),
-       {"spec.containers[0].env[0].name: Invalid value: \"A=B\": a valid environment variable name must consist only of printable ASCII characters other than '='",
-        "spec.containers[0].env[1].valueFrom: Invalid value: \"\": must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"}},
-      {"mount of an unknown volume", container_with(R"("volumeMounts":[{"name":"v","mountPath":"/v"}])"), {"spec.containers[0].volumeMounts[0].name: Not found: \"v\""}},
+      {"env",
+       container_with(R"("env":[{"name":"A=B","value":"x"},{"name":"C","valueFrom":{}}])"),
+       {"spec.containers[0].env[0].name: Invalid value: \"A=B\": a valid environment variable name must consist only of printable ASCII "
+        "characters other than '='",
+        "spec.containers[0].env[1].valueFrom: Invalid value: \"\": must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` "
+        "or `secretKeyRef`"}},
+      {"mount of an unknown volume",
+       container_with(R"("volumeMounts":[{"name":"v","mountPath":"/v"}])"),
+       {"spec.containers[0].volumeMounts[0].name: Not found: \"v\""}},
       {"volume without source", pod_with(R"("volumes":[{"name":"v"}])"), {"spec.volumes[0]: Required value: must specify a volume type"}},
-      {"volume with two", pod_with(R"("volumes":[{"name":"v","emptyDir":{},"hostPath":{"path":"/x"}}])"), {"spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type"}},
-      {"request above limit", container_with(R"("resources":{"limits":{"cpu":"1"},"requests":{"cpu":"1500m"}})"),
+      {"volume with two",
+       pod_with(R"("volumes":[{"name":"v","emptyDir":{},"hostPath":{"path":"/x"}}])"),
+       {"spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type"}},
+      {"request above limit",
+       container_with(R"("resources":{"limits":{"cpu":"1"},"requests":{"cpu":"1500m"}})"),
        {"spec.containers[0].resources.requests: Invalid value: \"1500m\": must be less than or equal to cpu limit of 1"}},
-      {"DNS None without servers", pod_with(R"("dnsPolicy":"None")"), {"spec.dnsConfig.nameservers: Required value: must provide at least one DNS nameserver when `dnsPolicy` is None"}},
-      {"name server", pod_with(R"("dnsConfig":{"nameservers":["dns"]})"), {"spec.dnsConfig.nameservers[0]: Invalid value: \"dns\": " + bad_ip}},
+      {"DNS None without servers",
+       pod_with(R"("dnsPolicy":"None")"),
+       {"spec.dnsConfig.nameservers: Required value: must provide at least one DNS nameserver when `dnsPolicy` is None"}},
+      {"name server",
+       pod_with(R"("dnsConfig":{"nameservers":["dns"]})"),
+       {"spec.dnsConfig.nameservers[0]: Invalid value: \"dns\": " + bad_ip}},
       {"host alias", pod_with(R"("hostAliases":[{"ip":"1.2.3"}])"), {"spec.hostAliases[0].ip: Invalid value: \"1.2.3\": " + bad_ip}},
-      {"restart policy", pod_with(R"("restartPolicy":"No")"), {"spec.restartPolicy: Unsupported value: \"No\": supported values: \"Always\", \"Never\", \"OnFailure\""}},
-      {"grace period", pod_with(R"("terminationGracePeriodSeconds":-1)"), {"spec.terminationGracePeriodSeconds: Invalid value: -1: must be greater than or equal to 0"}},
-      {"toleration", pod_with(R"("tolerations":[{"operator":"Equal"}])"),
-       {"spec.tolerations[0].operator: Invalid value: \"Equal\": operator must be Exists when `key` is empty, which means \"match all values and all keys\""}},
-      {"node affinity", pod_with(R"("affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"a","operator":"In"}]}]}}})"),
-       {"spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'"}},
-      {"ephemeral containers", pod_with(R"("ephemeralContainers":[{"name":"d","image":"x"}])"), {"spec.ephemeralContainers: Forbidden: cannot be set on create"}},
+      {"restart policy",
+       pod_with(R"("restartPolicy":"No")"),
+       {"spec.restartPolicy: Unsupported value: \"No\": supported values: \"Always\", \"Never\", \"OnFailure\""}},
+      {"grace period",
+       pod_with(R"("terminationGracePeriodSeconds":-1)"),
+       {"spec.terminationGracePeriodSeconds: Invalid value: -1: must be greater than or equal to 0"}},
+      {"toleration",
+       pod_with(R"("tolerations":[{"operator":"Equal"}])"),
+       {"spec.tolerations[0].operator: Invalid value: \"Equal\": operator must be Exists when `key` is empty, which means \"match all "
+        "values and all keys\""}},
+      {"node affinity",
+       pod_with(
+           R"("affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"a","operator":"In"}]}]}}})"),
+       {"spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values: "
+        "Required value: must be specified when `operator` is 'In' or 'NotIn'"}},
+      {"ephemeral containers",
+       pod_with(R"("ephemeralContainers":[{"name":"d","image":"x"}])"),
+       {"spec.ephemeralContainers: Forbidden: cannot be set on create"}},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.name);
@@ -147,9 +188,14 @@ TEST(ValidatePod, LetsUpdatesChangeFewFields) {
       {"placing it on a node", pod_with(R"("hostname":"h")"), pod_with(R"("hostname":"h","nodeName":"n")"), {}},
       {"moving it", pod_with(R"("nodeName":"n")"), pod_with(R"("nodeName":"m")"), {forbidden}},
       {"environment", container_with(R"("env":[])"), container_with(R"("env":[{"name":"A"}])"), {forbidden}},
-      {"another toleration", pod_with(R"("hostname":"h")"), pod_with(R"("hostname":"h","tolerations":[{"key":"k","operator":"Exists"}])"), {}},
+      {"another toleration",
+       pod_with(R"("hostname":"h")"),
+       pod_with(R"("hostname":"h","tolerations":[{"key":"k","operator":"Exists"}])"),
+       {}},
       {"one toleration less", pod_with(R"("tolerations":[{"key":"k","operator":"Exists"}])"), pod_with(R"("tolerations":[])"), {forbidden}},
-      {"another container", pod_with(R"("hostname":"h")"), R"({"spec":{"containers":[{"name":"a","image":"nginx"},{"name":"b","image":"x"}]}})",
+      {"another container",
+       pod_with(R"("hostname":"h")"),
+       R"({"spec":{"containers":[{"name":"a","image":"nginx"},{"name":"b","image":"x"}]}})",
        {"spec.containers: Forbidden: pod updates may not add or remove containers"}},
   };
   for (const Row& row : rows) {
@@ -158,8 +204,10 @@ TEST(ValidatePod, LetsUpdatesChangeFewFields) {
   }
 }
 
-std::string workload(const std::string& spec, const std::string& labels = R"({"app":"web"})", const std::string& pod = R"("containers":[{"name":"a","image":"nginx"}])") {
-  return R"({"spec":{"selector":{"matchLabels":{"app":"web"}},)" + spec + R"("template":{"metadata":{"labels":)" + labels + R"(},"spec":{)" + pod + "}}}}";
+std::string workload(const std::string& spec, const std::string& labels = R"({"app":"web"})",
+                     const std::string& pod = R"("containers":[{"name":"a","image":"nginx"}])") {
+  return R"({"spec":{"selector":{"matchLabels":{"app":"web"}},)" + spec + R"("template":{"metadata":{"labels":)" + labels +
+         R"(},"spec":{)" + pod + "}}}}";
 }
 
 TEST(Deployment, PreparesAndValidates) {
@@ -167,7 +215,8 @@ TEST(Deployment, PreparesAndValidates) {
             json::parse(R"({"type":"RollingUpdate","rollingUpdate":{"maxSurge":"25%","maxUnavailable":"25%"}})"));
   EXPECT_EQ(prepared("Deployment", workload(R"("strategy":{"rollingUpdate":{"maxSurge":2}},)"))["spec"]["strategy"],
             json::parse(R"({"type":"RollingUpdate","rollingUpdate":{"maxSurge":2,"maxUnavailable":"25%"}})"));
-  EXPECT_EQ(prepared("Deployment", workload(R"("strategy":{"type":"Recreate"},)"))["spec"]["strategy"], json::parse(R"({"type":"Recreate"})"));
+  EXPECT_EQ(prepared("Deployment", workload(R"("strategy":{"type":"Recreate"},)"))["spec"]["strategy"],
+            json::parse(R"({"type":"Recreate"})"));
   const json pod = prepared("Deployment", workload(""))["spec"]["template"]["spec"];
   EXPECT_EQ(pod["containers"][0]["imagePullPolicy"], "Always");
   EXPECT_FALSE(pod.contains("priority")) << "templates get no admission defaults";
@@ -181,17 +230,29 @@ TEST(Deployment, PreparesAndValidates) {
       {"fine", workload(R"("replicas":3,)"), {}},
       {"no spec", "{}", {"spec.selector: Required value", "spec.template: Required value"}},
       {"empty spec", R"({"spec":{}})", {"spec.selector: Required value", "spec.template: Required value"}},
-      {"labels do not match", workload("", R"({"app":"x"})"), {"spec.template.metadata.labels: Invalid value: {\"app\":\"x\"}: `selector` does not match template `labels`"}},
-      {"empty selector", R"({"spec":{"selector":{},"template":{"spec":{"containers":[{"name":"a","image":"x"}]}}}})", {"spec.selector: Invalid value: {}: empty selector is invalid for deployment"}},
-      {"restart policy", workload("", R"({"app":"web"})", R"("containers":[{"name":"a","image":"x"}],"restartPolicy":"Never")"),
+      {"labels do not match",
+       workload("", R"({"app":"x"})"),
+       {"spec.template.metadata.labels: Invalid value: {\"app\":\"x\"}: `selector` does not match template `labels`"}},
+      {"empty selector",
+       R"({"spec":{"selector":{},"template":{"spec":{"containers":[{"name":"a","image":"x"}]}}}})",
+       {"spec.selector: Invalid value: {}: empty selector is invalid for deployment"}},
+      {"restart policy",
+       workload("", R"({"app":"web"})", R"("containers":[{"name":"a","image":"x"}],"restartPolicy":"Never")"),
        {"spec.template.spec.restartPolicy: Unsupported value: \"Never\": supported values: \"Always\""}},
-      {"container in the template", workload("", R"({"app":"web"})", R"("containers":[{"name":"a"}])"), {"spec.template.spec.containers[0].image: Required value"}},
-      {"both shares zero", workload(R"("strategy":{"rollingUpdate":{"maxSurge":0,"maxUnavailable":"0%"}},)"),
+      {"container in the template",
+       workload("", R"({"app":"web"})", R"("containers":[{"name":"a"}])"),
+       {"spec.template.spec.containers[0].image: Required value"}},
+      {"both shares zero",
+       workload(R"("strategy":{"rollingUpdate":{"maxSurge":0,"maxUnavailable":"0%"}},)"),
        {"spec.strategy.rollingUpdate.maxUnavailable: Invalid value: \"0%\": may not be 0 when `maxSurge` is 0"}},
-      {"not a percentage", workload(R"("strategy":{"rollingUpdate":{"maxSurge":"a lot"}},)"),
-       {"spec.strategy.rollingUpdate.maxSurge: Invalid value: \"a lot\": a valid percent string must be a numeric value followed by an ending '%' (e.g. '1%',  or '93%', "
+      {"not a percentage",
+       workload(R"("strategy":{"rollingUpdate":{"maxSurge":"a lot"}},)"),
+       {"spec.strategy.rollingUpdate.maxSurge: Invalid value: \"a lot\": a valid percent string must be a numeric value followed by an "
+        "ending '%' (e.g. '1%',  or '93%', "
         "regex used for validation is '[0-9]+%')"}},
-      {"deadline", workload(R"("progressDeadlineSeconds":5,"minReadySeconds":5,)"), {"spec.progressDeadlineSeconds: Invalid value: 5: must be greater than minReadySeconds"}},
+      {"deadline",
+       workload(R"("progressDeadlineSeconds":5,"minReadySeconds":5,)"),
+       {"spec.progressDeadlineSeconds: Invalid value: 5: must be greater than minReadySeconds"}},
       {"replicas", workload(R"("replicas":-1,)"), {"spec.replicas: Invalid value: -1: must be greater than or equal to 0"}},
   };
   for (const Row& row : rows) {
@@ -199,17 +260,21 @@ TEST(Deployment, PreparesAndValidates) {
     EXPECT_EQ(problems("Deployment", row.in), row.want);
   }
   EXPECT_EQ(problems("ReplicaSet", workload("", R"({"app":"x"})")),
-            std::vector<std::string>{"spec.template.metadata.labels: Invalid value: {\"app\":\"x\"}: `selector` does not match template `labels`"});
+            std::vector<std::string>{
+                "spec.template.metadata.labels: Invalid value: {\"app\":\"x\"}: `selector` does not match template `labels`"});
   EXPECT_EQ(problems("ReplicaSet", workload("")), std::vector<std::string>{});
 }
 
 TEST(Service, PreparesAndValidates) {
-  EXPECT_EQ(prepared("Service", R"({"spec":{"ports":[{"port":80},{"port":81,"targetPort":"http"}]}})")["spec"],
-            json::parse(R"({"type":"ClusterIP","sessionAffinity":"None","internalTrafficPolicy":"Cluster","ipFamilies":["IPv4"],"ipFamilyPolicy":"SingleStack",
+  EXPECT_EQ(
+      prepared("Service", R"({"spec":{"ports":[{"port":80},{"port":81,"targetPort":"http"}]}})")["spec"],
+      json::parse(
+          R"({"type":"ClusterIP","sessionAffinity":"None","internalTrafficPolicy":"Cluster","ipFamilies":["IPv4"],"ipFamilyPolicy":"SingleStack",
                             "ports":[{"port":80,"targetPort":80,"protocol":"TCP"},{"port":81,"targetPort":"http","protocol":"TCP"}]})"));
   EXPECT_EQ(prepared("Service", R"({"spec":{"type":"ExternalName","externalName":"a.example"}})")["spec"],
             json::parse(R"({"type":"ExternalName","externalName":"a.example","sessionAffinity":"None"})"));
-  const json balancer = prepared("Service", R"({"spec":{"type":"LoadBalancer","ports":[{"port":80}],"sessionAffinity":"ClientIP"}})")["spec"];
+  const json balancer =
+      prepared("Service", R"({"spec":{"type":"LoadBalancer","ports":[{"port":80}],"sessionAffinity":"ClientIP"}})")["spec"];
   EXPECT_EQ(balancer["externalTrafficPolicy"], "Cluster");
   EXPECT_EQ(balancer["allocateLoadBalancerNodePorts"], true);
   EXPECT_EQ(balancer["sessionAffinityConfig"]["clientIP"]["timeoutSeconds"], 10800);
@@ -223,19 +288,46 @@ TEST(Service, PreparesAndValidates) {
       {"fine", R"({"spec":{"ports":[{"port":80}]}})", "", {}},
       {"no ports", R"({"spec":{"selector":{"a":"b"}}})", "", {"spec.ports: Required value"}},
       {"headless needs none", R"({"spec":{"clusterIP":"None"}})", "", {}},
-      {"names, once there are two", R"({"spec":{"ports":[{"port":80,"name":"a"},{"port":81}]}})", "", {"spec.ports[1].name: Required value"}},
-      {"name twice", R"({"spec":{"ports":[{"port":80,"name":"a"},{"port":81,"name":"a"}]}})", "", {"spec.ports[1].name: Duplicate value: \"a\""}},
-      {"port twice", R"({"spec":{"ports":[{"port":80,"name":"a"},{"port":80,"name":"b"}]}})", "", {R"(spec.ports[1]: Duplicate value: {"port":80,"protocol":"TCP"})"}},
-      {"no port number", R"({"spec":{"ports":[{"targetPort":1}]}})", "", {"spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive"}},
-      {"target port", R"({"spec":{"ports":[{"port":80,"targetPort":70000}]}})", "", {"spec.ports[0].targetPort: Invalid value: 70000: must be between 1 and 65535, inclusive"}},
-      {"node port", R"({"spec":{"ports":[{"port":80,"nodePort":30080}]}})", "", {"spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'"}},
-      {"type", R"({"spec":{"type":"Internal","ports":[{"port":80}]}})", "",
+      {"names, once there are two",
+       R"({"spec":{"ports":[{"port":80,"name":"a"},{"port":81}]}})",
+       "",
+       {"spec.ports[1].name: Required value"}},
+      {"name twice",
+       R"({"spec":{"ports":[{"port":80,"name":"a"},{"port":81,"name":"a"}]}})",
+       "",
+       {"spec.ports[1].name: Duplicate value: \"a\""}},
+      {"port twice",
+       R"({"spec":{"ports":[{"port":80,"name":"a"},{"port":80,"name":"b"}]}})",
+       "",
+       {R"(spec.ports[1]: Duplicate value: {"port":80,"protocol":"TCP"})"}},
+      {"no port number",
+       R"({"spec":{"ports":[{"targetPort":1}]}})",
+       "",
+       {"spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive"}},
+      {"target port",
+       R"({"spec":{"ports":[{"port":80,"targetPort":70000}]}})",
+       "",
+       {"spec.ports[0].targetPort: Invalid value: 70000: must be between 1 and 65535, inclusive"}},
+      {"node port",
+       R"({"spec":{"ports":[{"port":80,"nodePort":30080}]}})",
+       "",
+       {"spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'"}},
+      {"type",
+       R"({"spec":{"type":"Internal","ports":[{"port":80}]}})",
+       "",
        {R"(spec.type: Unsupported value: "Internal": supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort")"}},
-      {"address", R"({"spec":{"clusterIP":"ten","ports":[{"port":80}]}})", "", {R"(spec.clusterIPs[0]: Invalid value: "ten": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff))"}},
-      {"address changed", R"({"spec":{"clusterIP":"10.96.0.9","clusterIPs":["10.96.0.9"],"ports":[{"port":80}]}})", R"({"spec":{"clusterIP":"10.96.0.8","ports":[{"port":80}]}})",
+      {"address",
+       R"({"spec":{"clusterIP":"ten","ports":[{"port":80}]}})",
+       "",
+       {R"(spec.clusterIPs[0]: Invalid value: "ten": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff))"}},
+      {"address changed",
+       R"({"spec":{"clusterIP":"10.96.0.9","clusterIPs":["10.96.0.9"],"ports":[{"port":80}]}})",
+       R"({"spec":{"clusterIP":"10.96.0.8","ports":[{"port":80}]}})",
        {R"(spec.clusterIPs[0]: Invalid value: ["10.96.0.9"]: may not change once set)"}},
       {"external name missing", R"({"spec":{"type":"ExternalName"}})", "", {"spec.externalName: Required value"}},
-      {"headless load balancer", R"({"spec":{"type":"LoadBalancer","clusterIP":"None","ports":[{"port":80}]}})", "",
+      {"headless load balancer",
+       R"({"spec":{"type":"LoadBalancer","clusterIP":"None","ports":[{"port":80}]}})",
+       "",
        {R"(spec.clusterIPs[0]: Invalid value: "None": may not be set to 'None' for LoadBalancer services)"}},
   };
   for (const Row& row : rows) {
@@ -248,7 +340,8 @@ TEST(ConfigKinds, PrepareAndValidate) {
   EXPECT_EQ(prepared("Namespace", R"({"metadata":{"name":"a"}})")["metadata"]["labels"]["kubernetes.io/metadata.name"], "a");
   EXPECT_EQ(prepared("Namespace", R"({"metadata":{"name":"a"}})")["spec"]["finalizers"], json::parse(R"(["kubernetes"])"));
   EXPECT_EQ(prepared("Namespace", R"({"metadata":{"name":"a"},"spec":{"finalizers":[]}})")["spec"]["finalizers"], json::array());
-  EXPECT_FALSE(prepared("Namespace", R"({"metadata":{"name":"a","deletionTimestamp":"2026-01-01T00:00:00Z"}})")["spec"].contains("finalizers"));
+  EXPECT_FALSE(
+      prepared("Namespace", R"({"metadata":{"name":"a","deletionTimestamp":"2026-01-01T00:00:00Z"}})")["spec"].contains("finalizers"));
   const json secret = prepared("Secret", R"({"data":{"a":"eA=="},"stringData":{"b":"hello","c":"hi","d":"abc","e":""}})");
   EXPECT_EQ(secret["data"], json::parse(R"({"a":"eA==","b":"aGVsbG8=","c":"aGk=","d":"YWJj","e":""})"));
   EXPECT_FALSE(secret.contains("stringData"));
@@ -263,19 +356,39 @@ TEST(ConfigKinds, PrepareAndValidate) {
   };
   const Row rows[] = {
       {"config map", "ConfigMap", R"({"data":{"a.b_c-d":"x"}})", "", {}},
-      {"key", "ConfigMap", R"({"data":{"a b":"x"}})", "",
-       {"data[a b]: Invalid value: \"a b\": a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', "
+      {"key",
+       "ConfigMap",
+       R"({"data":{"a b":"x"}})",
+       "",
+       {"data[a b]: Invalid value: \"a b\": a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  "
+        "or 'KEY_NAME',  or 'key-name', "
         "regex used for validation is '[-._a-zA-Z0-9]+')"}},
       {"frozen", "ConfigMap", R"({"data":{"a":"2"},"immutable":true})", R"({"data":{"a":"1"},"immutable":true})", {"data: " + frozen}},
       {"thawed", "ConfigMap", R"({"data":{"a":"1"}})", R"({"data":{"a":"1"},"immutable":true})", {"immutable: " + frozen}},
       {"TLS secret", "Secret", R"({"type":"kubernetes.io/tls","data":{"tls.crt":""}})", "", {"data[tls.key]: Required value"}},
-      {"event elsewhere", "Event", R"({"metadata":{"namespace":"a"},"involvedObject":{"namespace":"b"}})", "", {"involvedObject.namespace: Invalid value: \"b\": does not match event.namespace"}},
+      {"event elsewhere",
+       "Event",
+       R"({"metadata":{"namespace":"a"},"involvedObject":{"namespace":"b"}})",
+       "",
+       {"involvedObject.namespace: Invalid value: \"b\": does not match event.namespace"}},
       {"event of a node", "Event", R"({"metadata":{"namespace":"default"},"involvedObject":{"kind":"Node"}})", "", {}},
-      {"pod prefix of a node", "Node", R"({"spec":{"podCIDR":"10.244.0.0"}})", "", {"spec.podCIDRs[0]: Invalid value: \"10.244.0.0\": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"}},
-      {"endpoints", "Endpoints", R"({"subsets":[{"addresses":[{"ip":"x"}]},{}]})", "",
-       {"subsets[0].addresses[0].ip: Invalid value: \"x\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)", "subsets[1]: Required value: must specify `addresses` or `notReadyAddresses`"}},
-      {"endpoint slice", "EndpointSlice", R"({"addressType":"IPv4","endpoints":[{"addresses":["::1"]},{"addresses":[]}],"ports":[{"port":1},{"port":2}]})", "",
-       {"endpoints[0].addresses[0]: Invalid value: \"::1\": must be a valid IPv4 address", "endpoints[1].addresses: Required value: must contain at least 1 address", "ports[1].name: Duplicate value: \"\""}},
+      {"pod prefix of a node",
+       "Node",
+       R"({"spec":{"podCIDR":"10.244.0.0"}})",
+       "",
+       {"spec.podCIDRs[0]: Invalid value: \"10.244.0.0\": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"}},
+      {"endpoints",
+       "Endpoints",
+       R"({"subsets":[{"addresses":[{"ip":"x"}]},{}]})",
+       "",
+       {"subsets[0].addresses[0].ip: Invalid value: \"x\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
+        "subsets[1]: Required value: must specify `addresses` or `notReadyAddresses`"}},
+      {"endpoint slice",
+       "EndpointSlice",
+       R"({"addressType":"IPv4","endpoints":[{"addresses":["::1"]},{"addresses":[]}],"ports":[{"port":1},{"port":2}]})",
+       "",
+       {"endpoints[0].addresses[0]: Invalid value: \"::1\": must be a valid IPv4 address",
+        "endpoints[1].addresses: Required value: must contain at least 1 address", "ports[1].name: Duplicate value: \"\""}},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.name);
@@ -298,23 +411,37 @@ TEST(ObjectMeta, ChecksNamesLabelsAndOwners) {
       {"subdomain", "Pod", R"({"name":"A"})", {"metadata.name: Invalid value: \"A\": a lowercase RFC 1123 subdomain must consist"}},
       {"label", "Namespace", R"({"name":"a.b"})", {"metadata.name: Invalid value: \"a.b\": a lowercase RFC 1123 label must consist"}},
       {"DNS-1035", "Service", R"({"name":"1a"})", {"metadata.name: Invalid value: \"1a\": a DNS-1035 label must consist"}},
-      {"generateName", "Pod", R"({"name":"a-x","generateName":"A-"})", {"metadata.generateName: Invalid value: \"A-\": a lowercase RFC 1123 subdomain must consist"}},
+      {"generateName",
+       "Pod",
+       R"({"name":"a-x","generateName":"A-"})",
+       {"metadata.generateName: Invalid value: \"A-\": a lowercase RFC 1123 subdomain must consist"}},
       {"label key", "Pod", R"({"name":"a","labels":{"-":"x"}})", {"metadata.labels: Invalid value: \"-\": name part must consist"}},
-      {"label value", "Pod", R"({"name":"a","labels":{"x":"a b"}})", {"metadata.labels: Invalid value: \"a b\": a valid label must be an empty string or consist"}},
-      {"owner", "Pod", R"({"name":"a","ownerReferences":[{"apiVersion":"v1","kind":"Node","name":"n"}]})", {"metadata.ownerReferences.uid: Invalid value: \"\": uid must not be empty"}},
+      {"label value",
+       "Pod",
+       R"({"name":"a","labels":{"x":"a b"}})",
+       {"metadata.labels: Invalid value: \"a b\": a valid label must be an empty string or consist"}},
+      {"owner",
+       "Pod",
+       R"({"name":"a","ownerReferences":[{"apiVersion":"v1","kind":"Node","name":"n"}]})",
+       {"metadata.ownerReferences.uid: Invalid value: \"\": uid must not be empty"}},
       {"finalizer", "Pod", R"({"name":"a","finalizers":["a b"]})", {"metadata.finalizers: Invalid value: \"a b\": name part must consist"}},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.name);
     const auto causes = validate_object_meta({{"metadata", json::parse(row.meta)}}, resource_of(row.kind));
     ASSERT_EQ(causes.size(), row.want.size());
-    for (size_t i = 0; i < causes.size(); ++i) EXPECT_EQ((causes[i].field + ": " + causes[i].message).rfind(row.want[i], 0), 0u) << causes[i].message;
+    for (size_t i = 0; i < causes.size(); ++i)
+      EXPECT_EQ((causes[i].field + ": " + causes[i].message).rfind(row.want[i], 0), 0u) << causes[i].message;
   }
-  const json two = {{"metadata", {{"name", "a"}, {"ownerReferences", json::array({{{"apiVersion", "v1"}, {"kind", "K"}, {"name", "x"}, {"uid", "1"}, {"controller", true}},
-                                                                                    {{"apiVersion", "v1"}, {"kind", "K"}, {"name", "y"}, {"uid", "2"}, {"controller", true}}})}}}};
+  const json two = {
+      {"metadata",
+       {{"name", "a"},
+        {"ownerReferences", json::array({{{"apiVersion", "v1"}, {"kind", "K"}, {"name", "x"}, {"uid", "1"}, {"controller", true}},
+                                         {{"apiVersion", "v1"}, {"kind", "K"}, {"name", "y"}, {"uid", "2"}, {"controller", true}}})}}}};
   const auto causes = validate_object_meta(two, resource_of("Pod"));
   ASSERT_EQ(causes.size(), 1u);
-  EXPECT_NE(causes[0].message.find("Only one reference can have Controller set to true. Found \"true\" in references for x and y"), std::string::npos);
+  EXPECT_NE(causes[0].message.find("Only one reference can have Controller set to true. Found \"true\" in references for x and y"),
+            std::string::npos);
   const json large = {{"metadata", {{"name", "a"}, {"annotations", {{"k", std::string(262144, 'x')}}}}}};
   EXPECT_EQ(validate_object_meta(large, resource_of("Pod")).at(0).message, "Too long: may not be more than 262144 bytes");
   EXPECT_EQ(name_problem("a/b", NameRule::kPathSegment), "may not contain '/'");

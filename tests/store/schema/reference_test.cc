@@ -16,19 +16,32 @@ namespace {
 
 std::string scalar_name(const Type& type) {
   switch (type.kind) {
-    case TypeKind::kString: return "string";
-    case TypeKind::kInteger: return "integer/" + std::string(type.format);
-    case TypeKind::kNumber: return "number";
-    case TypeKind::kBoolean: return "boolean";
-    case TypeKind::kIntOrString: return "io.k8s.apimachinery.pkg.util.intstr.IntOrString";
-    case TypeKind::kQuantity: return "io.k8s.apimachinery.pkg.api.resource.Quantity";
-    case TypeKind::kTime: return "io.k8s.apimachinery.pkg.apis.meta.v1.Time";
-    case TypeKind::kMicroTime: return "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime";
-    case TypeKind::kBytes: return "string/byte";
-    case TypeKind::kAny: return "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1";
-    case TypeKind::kObject: return std::string(type.name);
-    case TypeKind::kMap: return "map of " + scalar_name(*type.element);
-    case TypeKind::kList: return "list of " + scalar_name(*type.element);
+    case TypeKind::kString:
+      return "string";
+    case TypeKind::kInteger:
+      return "integer/" + std::string(type.format);
+    case TypeKind::kNumber:
+      return "number";
+    case TypeKind::kBoolean:
+      return "boolean";
+    case TypeKind::kIntOrString:
+      return "io.k8s.apimachinery.pkg.util.intstr.IntOrString";
+    case TypeKind::kQuantity:
+      return "io.k8s.apimachinery.pkg.api.resource.Quantity";
+    case TypeKind::kTime:
+      return "io.k8s.apimachinery.pkg.apis.meta.v1.Time";
+    case TypeKind::kMicroTime:
+      return "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime";
+    case TypeKind::kBytes:
+      return "string/byte";
+    case TypeKind::kAny:
+      return "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1";
+    case TypeKind::kObject:
+      return std::string(type.name);
+    case TypeKind::kMap:
+      return "map of " + scalar_name(*type.element);
+    case TypeKind::kList:
+      return "list of " + scalar_name(*type.element);
   }
   return {};
 }
@@ -45,9 +58,7 @@ std::string reference_name(const json& schema) {
   return format.empty() ? type : type + "/" + format;
 }
 
-const char* list_type_name(ListType type) {
-  return type == ListType::kMap ? "map" : type == ListType::kSet ? "set" : "atomic";
-}
+const char* list_type_name(ListType type) { return type == ListType::kMap ? "map" : type == ListType::kSet ? "set" : "atomic"; }
 
 class Comparison {
  public:
@@ -111,8 +122,10 @@ TEST(Reference, EveryTypeIsAsInKubernetes) {
   for (const Type& type : builtin_types()) {
     if (type.name.empty()) continue;
     const auto at = definitions.find(type.name);
-    if (at == definitions.end()) comparison.differences.push_back(std::string(type.name) + ": the reference has no such type");
-    else comparison.compare(type, *at);
+    if (at == definitions.end())
+      comparison.differences.push_back(std::string(type.name) + ": the reference has no such type");
+    else
+      comparison.compare(type, *at);
   }
   for (const std::string& difference : comparison.differences) ADD_FAILURE() << difference;
   EXPECT_GT(comparison.fields, 900u);

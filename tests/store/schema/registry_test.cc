@@ -74,7 +74,8 @@ TEST(Registry, SubresourcesSayWhatTheySpeak) {
   EXPECT_TRUE(deployment->has_status);
   EXPECT_TRUE(deployment->has_generation);
   const Resource* pod = builtin_registry().find_kind("v1", "Pod");
-  for (const char* name : {"status", "log", "exec", "attach", "portforward", "binding", "eviction"}) EXPECT_NE(pod->find_subresource(name), nullptr) << name;
+  for (const char* name : {"status", "log", "exec", "attach", "portforward", "binding", "eviction"})
+    EXPECT_NE(pod->find_subresource(name), nullptr) << name;
   EXPECT_EQ(pod->find_subresource("proxy"), nullptr);
   EXPECT_FALSE(builtin_registry().find_kind("v1", "ConfigMap")->has_status);
 }
@@ -115,7 +116,8 @@ TEST(Tables, HoldTheirInvariants) {
 TEST(Tables, EveryColumnHasOneSource) {
   for (const Resource* resource : builtin_registry().resources()) {
     EXPECT_FALSE(resource->columns.empty()) << resource->kind;
-    for (const Column& column : resource->columns) EXPECT_NE(column.path.empty(), column.cell.empty()) << resource->kind << " " << column.name;
+    for (const Column& column : resource->columns)
+      EXPECT_NE(column.path.empty(), column.cell.empty()) << resource->kind << " " << column.name;
   }
 }
 

@@ -27,10 +27,9 @@ class Schemac : public testing::Test {
     if (!dir_.empty()) fs::remove_all(dir_);
   }
 
-  // Exit code; what it printed goes to `output_`, with the folder's name taken out.
-  int run(const std::string& yaml) {
-    std::ofstream(dir_ / "a.yaml") << yaml;
-    const std::string command = program_.string() + " " + (dir_ / "out.cc").string() + " " + (dir_ / "a.yaml").string() + " 2>&1";
+  // Exit code of schemac with `arguments` after the output file.
+  int run_with(const std::string& arguments) {
+    const std::string command = program_.string() + " " + (dir_ / "out.cc").string() + " " + arguments + " 2>&1";
     FILE* pipe = popen(command.c_str(), "r");
     if (!pipe) return -1;
     output_.clear();
@@ -40,6 +39,12 @@ class Schemac : public testing::Test {
     const std::string prefix = dir_.string() + "/";
     if (output_.rfind(prefix, 0) == 0) output_.erase(0, prefix.size());
     return WEXITSTATUS(status);
+  }
+
+  // Exit code; what it printed goes to `output_`, with the folder's name taken out.
+  int run(const std::string& yaml) {
+    std::ofstream(dir_ / "a.yaml") << yaml;
+    return run_with((dir_ / "a.yaml").string());
   }
 
   std::string generated() const {
@@ -53,7 +58,9 @@ class Schemac : public testing::Test {
 };
 
 std::string in_type(const std::string& fields) {
-  return "package: p.v1\ntypes:\n  Other:\n    doc: \"x\"\n    fields:\n      id: {type: string, doc: \"x\"}\n  T:\n    doc: \"x\"\n    fields:\n" + fields;
+  return "package: p.v1\ntypes:\n  Other:\n    doc: \"x\"\n    fields:\n      id: {type: string, doc: \"x\"}\n  T:\n    doc: \"x\"\n    "
+         "fields:\n" +
+         fields;
 }
 
 TEST_F(Schemac, NamesFileLineAndMistake) {
@@ -71,20 +78,28 @@ TEST_F(Schemac, NamesFileLineAndMistake) {
       {"no doc", in_type("      a: {type: string}\n"), "a.yaml:10: field a has no doc"},
       {"unknown type", in_type("      a: {type: Nope, doc: \"x\"}\n"), "a.yaml:10: field a: unknown type \"Nope\""},
       {"unknown alias", in_type("      a: {type: list of meta.Nope, doc: \"x\"}\n"), "a.yaml:10: field a: unknown type \"meta.Nope\""},
-      {"duplicate field", in_type("      a: {type: string, doc: \"x\"}\n      a: {type: string, doc: \"x\"}\n"), "a.yaml:11: duplicate field \"a\""},
+      {"duplicate field", in_type("      a: {type: string, doc: \"x\"}\n      a: {type: string, doc: \"x\"}\n"),
+       "a.yaml:11: duplicate field \"a\""},
       {"duplicate type", "package: p\ntypes:\n  T: {doc: x, fields: {}}\n  T: {doc: x, fields: {}}\n", "a.yaml:4: duplicate type \"T\""},
-      {"default of another type", in_type("      a: {type: int32, default: many, doc: \"x\"}\n"), "a.yaml:10: default \"many\" does not fit type int32"},
-      {"default outside enum", in_type("      a: {type: string, default: c, enum: [a, b], doc: \"x\"}\n"), "a.yaml:10: default c is not in enum"},
+      {"default of another type", in_type("      a: {type: int32, default: many, doc: \"x\"}\n"),
+       "a.yaml:10: default \"many\" does not fit type int32"},
+      {"default outside enum", in_type("      a: {type: string, default: c, enum: [a, b], doc: \"x\"}\n"),
+       "a.yaml:10: default c is not in enum"},
       {"enum of integers", in_type("      a: {type: int32, enum: [\"1\"], doc: \"x\"}\n"), ""},
       {"min above max", in_type("      a: {type: int32, min: 2, max: 1, doc: \"x\"}\n"), "a.yaml:10: min is above max"},
       {"limits on an object", in_type("      a: {type: Other, min: 2, doc: \"x\"}\n"), "a.yaml:10: enum, min and max do not fit an object"},
-      {"map list without keys", in_type("      a: {type: list of Other, list: map, doc: \"x\"}\n"), "a.yaml:10: list: map and keys go together"},
-      {"key that elements lack", in_type("      a: {type: list of Other, list: map, keys: [name], doc: \"x\"}\n"), "a.yaml:10: field a: its elements have no field \"name\""},
-      {"merge key that elements lack", in_type("      a: {type: list of Other, patch: [merge], mergeKey: name, doc: \"x\"}\n"), "a.yaml:10: field a: its elements have no field \"name\""},
-      {"merge key without merge", in_type("      a: {type: list of Other, mergeKey: id, doc: \"x\"}\n"), "a.yaml:10: mergeKey needs patch: [merge]"},
+      {"map list without keys", in_type("      a: {type: list of Other, list: map, doc: \"x\"}\n"),
+       "a.yaml:10: list: map and keys go together"},
+      {"key that elements lack", in_type("      a: {type: list of Other, list: map, keys: [name], doc: \"x\"}\n"),
+       "a.yaml:10: field a: its elements have no field \"name\""},
+      {"merge key that elements lack", in_type("      a: {type: list of Other, patch: [merge], mergeKey: name, doc: \"x\"}\n"),
+       "a.yaml:10: field a: its elements have no field \"name\""},
+      {"merge key without merge", in_type("      a: {type: list of Other, mergeKey: id, doc: \"x\"}\n"),
+       "a.yaml:10: mergeKey needs patch: [merge]"},
       {"list type on a scalar", in_type("      a: {type: string, list: set, doc: \"x\"}\n"), "a.yaml:10: list: is for lists"},
       {"unknown support", in_type("      a: {type: string, support: maybe, doc: \"x\"}\n"), "a.yaml:10: support: stored, or leave it out"},
-      {"required neither", in_type("      a: {type: string, required: yes, doc: \"x\"}\n"), "a.yaml:10: required: true (enforced) or doc (said in OpenAPI only)"},
+      {"required neither", in_type("      a: {type: string, required: yes, doc: \"x\"}\n"),
+       "a.yaml:10: required: true (enforced) or doc (said in OpenAPI only)"},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.name);
@@ -94,7 +109,8 @@ TEST_F(Schemac, NamesFileLineAndMistake) {
   }
 }
 
-const char kMeta[] = "package: io.k8s.apimachinery.pkg.apis.meta.v1\ngroup: g\nversion: v1\ntypes:\n  ObjectMeta: {doc: x, fields: {}}\nkinds:\n";
+const char kMeta[] =
+    "package: io.k8s.apimachinery.pkg.apis.meta.v1\ngroup: g\nversion: v1\ntypes:\n  ObjectMeta: {doc: x, fields: {}}\nkinds:\n";
 
 TEST_F(Schemac, ChecksKinds) {
   struct Row {
@@ -109,9 +125,11 @@ TEST_F(Schemac, ChecksKinds) {
       {"scope", "  K: {doc: x, plural: ks, scope: Global}\n", "a.yaml:7: scope: Namespaced or Cluster"},
       {"name rule", "  K: {doc: x, plural: ks, nameRule: any}\n", "a.yaml:7: nameRule: subdomain, label, label1035 or path"},
       {"column path", "  K: {doc: x, plural: ks, columns: {A: {path: spec.x, doc: x}}}\n", "a.yaml:7: column spec.x: no field \"spec\""},
-      {"column with path and cell", "  K: {doc: x, plural: ks, columns: {A: {path: kind, cell: c, doc: x}}}\n", "a.yaml:7: column A needs either path or cell"},
+      {"column with path and cell", "  K: {doc: x, plural: ks, columns: {A: {path: kind, cell: c, doc: x}}}\n",
+       "a.yaml:7: column A needs either path or cell"},
       {"field label", "  K: {doc: x, plural: ks, fieldLabels: [status.phase]}\n", "a.yaml:7: fieldLabel status.phase: no field \"status\""},
-      {"own metadata", "  K: {doc: x, plural: ks, fields: {metadata: {type: string, doc: x}}}\n", "a.yaml:7: duplicate field \"metadata\": every object has it"},
+      {"own metadata", "  K: {doc: x, plural: ks, fields: {metadata: {type: string, doc: x}}}\n",
+       "a.yaml:7: duplicate field \"metadata\": every object has it"},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.name);
@@ -121,9 +139,24 @@ TEST_F(Schemac, ChecksKinds) {
 }
 
 TEST_F(Schemac, TypesMayBeRecursive) {
-  EXPECT_EQ(run("package: p\ntypes:\n  Node:\n    doc: x\n    fields:\n      children: {type: list of Node, doc: x}\n      byName: {type: map of Node, doc: x}\n"), 0) << output_;
+  EXPECT_EQ(run("package: p\ntypes:\n  Node:\n    doc: x\n    fields:\n      children: {type: list of Node, doc: x}\n      byName: {type: "
+                "map of Node, doc: x}\n"),
+            0)
+      << output_;
   EXPECT_NE(generated().find("constinit const Type kTypes[3]"), std::string::npos);
   EXPECT_NE(generated().find(".element = &kTypes[0]"), std::string::npos);
+}
+
+TEST_F(Schemac, TheDocumentedExampleCompiles) {
+  const fs::path source = KUBELAN_SOURCE_DIR;
+  std::stringstream page;
+  page << std::ifstream(source / "docs/adding-a-kind.md").rdbuf();
+  const std::string fence = "```yaml\n";
+  const size_t begin = page.str().find(fence), end = page.str().find("```\n", begin + fence.size());
+  ASSERT_NE(begin, std::string::npos);
+  std::ofstream(dir_ / "example.yaml") << page.str().substr(begin + fence.size(), end - begin - fence.size());
+  EXPECT_EQ(run_with((dir_ / "example.yaml").string() + " " + (source / "store/schema/data/meta.yaml").string()), 0) << output_;
+  EXPECT_NE(generated().find(".plural = \"widgets\", .singular = \"widget\""), std::string::npos);
 }
 
 TEST_F(Schemac, UsageIsExitCodeTwo) {
