@@ -11,6 +11,7 @@ namespace netns {
 namespace {
 
 constexpr int kBridgeIndex = 10;
+constexpr uint8_t kOwnTrafficTable = 100;
 
 // The fabric forwards only in order to answer: a packet to the outside meets an `unreachable` route and its sender
 // gets "no route to host" at once, where without forwarding it would wait for a time-out.
@@ -20,8 +21,7 @@ const std::vector<Sysctl> kFabricSettings = {
     {"net/ipv4/conf/default/rp_filter", "0", true},
     {"net/ipv4/conf/all/send_redirects", "0", false},
     {"net/ipv4/conf/default/send_redirects", "0", false},
-    {"net/ipv4/icmp_ratelimit", "0", false},
-    {"net/ipv4/neigh/default/retrans_time_ms", "100", false},
+    {"net/ipv4/icmp_ratemask", "0", false},
     {"net/ipv4/ip_unprivileged_port_start", "0", false},
     {"net/ipv4/ping_group_range", "0 0", false},
     {"net/ipv4/ping_group_range", "0 2147483647", false},
@@ -31,10 +31,13 @@ const std::vector<Sysctl> kClientSettings = {
     {"net/ipv4/conf/default/rp_filter", "0", true},
     {"net/ipv4/conf/all/accept_redirects", "0", false},
     {"net/ipv4/conf/default/accept_redirects", "0", false},
-    {"net/ipv4/neigh/default/retrans_time_ms", "100", false},
     {"net/ipv4/ip_unprivileged_port_start", "0", false},
     {"net/ipv4/ping_group_range", "0 0", false},
     {"net/ipv4/ping_group_range", "0 2147483647", false},
+};
+const std::vector<Sysctl> kClientLinkSettings = {
+    {"net/ipv4/neigh/eth0/retrans_time_ms", "100", false},  // See node.cc.
+    {"net/ipv6/neigh/eth0/retrans_time_ms", "100", false},
 };
 const std::vector<Sysctl> kSingleStack = {{"net/ipv6/conf/default/disable_ipv6", "1", false}};
 const std::vector<Sysctl> kIpv6 = {
@@ -122,6 +125,12 @@ base::Status FabricImpl::configure_fabric() {
   };
   add_port("client", plan_.client_address, client_net_);
   for (auto& node : nodes_) add_port(node->plan().name, node->plan().address, node->net());
+  // Answers to pods ("unreachable", the API's) find their way, but nothing is forwarded to them: from outside the
+  // cluster a pod address must not work.
+  add_own_traffic_rule(batch, plan_.gateway.family(), kOwnTrafficTable);
+  for (const NodePlan& node : plan_.nodes) {
+    add_route(batch, {.to = node.pod_cidr, .via = node.address, .device = kBridgeIndex, .table = kOwnTrafficTable});
+  }
   if (!plan_.nodes.empty()) {
     for (const base::Cidr& to : plan_.via_nodes) add_route(batch, {.to = to, .via = plan_.nodes[0].address, .device = kBridgeIndex});
   }
@@ -130,6 +139,7 @@ base::Status FabricImpl::configure_fabric() {
 
 // On the client worker.
 base::Status FabricImpl::configure_client() {
+  TRY_STATUS(write_sysctls(kClientLinkSettings));
   Rtnl rtnl = TRY(Rtnl::open());
   Batch batch;
   set_link_up(batch, kLoIndex);

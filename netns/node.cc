@@ -24,14 +24,17 @@ const std::vector<Sysctl> kNodeSettings = {
     {"net/ipv4/conf/all/send_redirects", "0", false},
     {"net/ipv4/conf/default/send_redirects", "0", false},
     // "Rejected" must arrive every time, not six times and then once a second.
-    {"net/ipv4/icmp_ratelimit", "0", false},
-    // An address nobody has answers "no route to host" in 0.3 s instead of 3 s.
-    {"net/ipv4/neigh/default/retrans_time_ms", "100", false},
+    {"net/ipv4/icmp_ratemask", "0", false},
     {"net/ipv4/ip_unprivileged_port_start", "0", false},
     {"net/ipv4/ping_group_range", "0 0", false},
     {"net/ipv4/ping_group_range", "0 2147483647", false},
     // A segment outside the window must not break a translated connection.
     {"net/netfilter/nf_conntrack_tcp_be_liberal", "1", false},
+};
+// Once eth0 is there: an address nobody has answers "no route to host" in 0.3 s instead of 3 s.
+const std::vector<Sysctl> kNodeLinkSettings = {
+    {"net/ipv4/neigh/eth0/retrans_time_ms", "100", false},
+    {"net/ipv6/neigh/eth0/retrans_time_ms", "100", false},
 };
 const std::vector<Sysctl> kNodeSettingsV6 = {
     {"net/ipv6/conf/all/forwarding", "1", true},
@@ -118,6 +121,7 @@ base::Status NodeImpl::prepare(base::Family family) {
 }
 
 base::Status NodeImpl::configure(const FabricPlan& fabric) {
+  TRY_STATUS(write_sysctls(kNodeLinkSettings));
   rtnl_ = TRY(Rtnl::open());
   Batch batch;
   set_link_up(batch, kLoIndex);

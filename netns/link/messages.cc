@@ -1,5 +1,6 @@
 #include "netns/link/messages.h"
 
+#include <linux/fib_rules.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -18,7 +19,7 @@ rtmsg route_header(const Route& route) {
   rtmsg header{};
   header.rtm_family = family_of(route.to.address());
   header.rtm_dst_len = static_cast<uint8_t>(route.to.prefix_length());
-  header.rtm_table = RT_TABLE_MAIN;
+  header.rtm_table = route.table;
   header.rtm_protocol = RTPROT_STATIC;
   header.rtm_scope = route.via || route.unreachable || !route.to.address().is_v4() ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
   header.rtm_type = route.unreachable ? RTN_UNREACHABLE : RTN_UNICAST;
@@ -112,6 +113,16 @@ void delete_route(Batch& batch, const Route& route) {
   header.rtm_scope = RT_SCOPE_NOWHERE;  // Any.
   batch.begin(RTM_DELROUTE, 0, header, "delete route to " + route.to.text());
   put_route(batch, route);
+}
+
+void add_own_traffic_rule(Batch& batch, base::Family family, uint8_t table) {
+  fib_rule_hdr header{};
+  header.family = family == base::Family::kIpv4 ? AF_INET : AF_INET6;
+  header.table = table;
+  header.action = FR_ACT_TO_TBL;
+  batch.begin(RTM_NEWRULE, kCreate, header, "add a routing rule");
+  batch.put_string(FRA_IIFNAME, "lo");  // The kernel's name for "sent from here".
+  batch.put_u32(FRA_PRIORITY, 100);
 }
 
 void add_neighbour(Batch& batch, int index, const base::Ip& ip, const Mac& mac) {

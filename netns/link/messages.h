@@ -43,10 +43,13 @@ struct Route {
   int device = 0;                     // 0: by `via` alone.
   std::optional<base::Ip> source;     // Address that local programs send from.
   bool unreachable = false;           // Answers "no route to host" at once.
+  uint8_t table = 254;                // RT_TABLE_MAIN
 };
 // An existing route to the same prefix is replaced.
 void add_route(Batch& batch, const Route& route);
 void delete_route(Batch& batch, const Route& route);
+// What this namespace itself sends, as against what it forwards, is looked up in `table` first.
+void add_own_traffic_rule(Batch& batch, base::Family family, uint8_t table);
 // A permanent neighbour: no ARP or ND traffic for it.
 void add_neighbour(Batch& batch, int index, const base::Ip& ip, const Mac& mac);
 

@@ -30,6 +30,11 @@ base::Status attach_tree(const base::Fd& tree, const std::string& target) {
   return {};
 }
 
+base::Status attach_tree(const base::Fd& tree, const base::Fd& target, const std::string& name) {
+  if (::syscall(SYS_move_mount, tree.get(), "", target.get(), "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0) return base::os_error("mount " + name);
+  return {};
+}
+
 base::Status mount_fs(const char* type, const std::string& target, unsigned long flags, const std::string& options) {
   if (::mount(type, target.c_str(), type, flags, options.c_str()) != 0) return base::os_error(std::string("mount ") + type + " on " + target);
   return {};

@@ -14,6 +14,7 @@ base::Result<base::Fd> clone_tree(const std::string& path);
 // Read-only, recursively.
 base::Status make_read_only(const base::Fd& tree, const std::string& name);
 base::Status attach_tree(const base::Fd& tree, const std::string& target);
+base::Status attach_tree(const base::Fd& tree, const base::Fd& target, const std::string& name);
 base::Status mount_fs(const char* type, const std::string& target, unsigned long flags, const std::string& options);
 base::Status bind_mount(const std::string& source, const std::string& target);
 base::Status move_mount_to(const std::string& source, const std::string& target);

@@ -125,7 +125,7 @@ base::Status MountTargets::mount_one(const Mount& mount) {
   struct stat info {};
   if (::fstat(tree.get(), &info) != 0) return base::os_error("look at " + mount.source);
   base::Fd at = TRY(ensure(target, S_ISDIR(info.st_mode) ? Want::kDirectory : Want::kFile));
-  return attach_tree(tree, path_of(at));
+  return attach_tree(tree, at, target);
 }
 
 base::Status MountTargets::apply(const std::vector<Mount>& mounts) {
