@@ -73,13 +73,10 @@ void Server::accept_tcp() {
   for (int i = 0; i < kAcceptsAtOnce; ++i) {
     base::Fd fd(accept4(sockets_.tcp.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!fd) {
-      if (errno == EMFILE || errno == ENFILE) {
-        // Level-triggered: without freeing one this would spin.
-        if (connections_.empty()) return;
-        close(connections_.begin());
-        continue;
-      }
-      return;
+      // Out of descriptors: level-triggered, so without freeing one this would spin.
+      if ((errno != EMFILE && errno != ENFILE) || connections_.empty()) break;
+      close(connections_.begin());
+      continue;
     }
     if (connections_.size() >= limits_.connections) close(connections_.begin());
     auto it = connections_.emplace(connections_.end());
