@@ -1,0 +1,57 @@
+// kubectl-compat/patch/managed.h - metadata.managedFields as a list of managers with their path sets. Pure; any thread.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kubectl-compat/patch/patch.h"
+#include "kubectl-compat/patch/path_set.h"
+
+namespace compat {
+
+// One entry. Identity: (manager, operation, subresource) and, for updates, the API version; never the time.
+struct Owner {
+  std::string manager;
+  bool apply = false;  // operation Apply, else Update
+  std::string api_version;
+  std::string subresource;
+  std::string time;    // RFC 3339, "" = none
+  PathSet fields;
+  json entry;          // As it was decoded; null once something changed.
+
+  bool same_owner(const Owner& other) const;
+};
+
+class Owners {
+ public:
+  // Nothing when an entry is malformed: the caller then keeps what the live object has, as upstream.
+  static std::optional<Owners> decode(json managed_fields);
+  json encode() &&;  // Sorted as upstream: Apply first, then by time, manager, version, subresource.
+
+  bool empty() const { return list_.empty(); }
+  std::vector<Owner>& list() { return list_; }
+  Owner* find(const Owner& like);
+  // Takes paths away from all owners but `except` (nullptr: from all); owners with nothing left go. True: some changed.
+  bool subtract(const PathSet& paths, const Owner* except);
+  // The manager's entry gains `paths`.
+  void add(Owner owner);
+  // More than ten updaters: the oldest are folded into "ancient-changes".
+  void cap_updaters();
+
+ private:
+  void drop_empty();
+
+  std::vector<Owner> list_;
+};
+
+// [] and [{}] ask for all ownership to be forgotten.
+bool asks_for_reset(const json& managed_fields);
+// metadata.managedFields, or nullptr.
+const json* find_managed_fields(const json& tree);
+// The top-level field that a write through `subresource` leaves alone: "status", "spec" or "".
+std::string_view ignored_field(const store::Resource& resource, std::string_view subresource);
+
+}  // namespace compat
