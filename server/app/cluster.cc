@@ -139,6 +139,7 @@ Cluster::Cluster(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 Cluster::~Cluster() {
   Parts& p = *parts_;
+  if (p.api) p.api->close_watches();  // Connection threads wait for events in there.
   p.http.reset();
   if (p.api) p.api->set_runtime(nullptr);
   if (p.loop) p.loop->stop();
@@ -178,7 +179,8 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
   p.scheduler = make_scheduler(*p.loop);
   ProxyOptions proxy_options{p.addresses.services, p.addresses.pods, {p.addresses.dns}, options.random_balancing ? Balancing::kRandom : Balancing::kRoundRobin};
   p.proxy = make_proxy(*p.loop, *p.fabric, proxy_options);
-  p.dns = make_dns(*p.loop, *p.io, TRY(make_dns_sockets(*p.fabric, p.addresses.dns)), DnsOptions{p.addresses.domain, 5});
+  std::vector<DnsSockets> dns_sockets = TRY(make_dns_sockets(*p.fabric, p.addresses.dns));
+  p.dns = make_dns(*p.loop, *p.io, std::move(dns_sockets), DnsOptions{p.addresses.domain, 5});
   NodeAgentOptions agent_options{options.state_dir + "/run", p.addresses.dns, p.addresses.domain, p.pki.ca.cert_pem};
   p.agent = make_node_agent(*p.loop, *p.fabric, *p.spawner, *p.io, agent_options);
   p.api->set_runtime(&p.agent->runtime());
@@ -228,15 +230,19 @@ json Cluster::status() const {
 
 base::Result<netns::Place> Cluster::place(const std::string& target) const {
   const Parts& p = *parts_;
-  auto net_only = [](const base::Fd& net) -> base::Result<netns::Place> {
+  // With the daemon's pid namespace, so that what is started there ends with the cluster.
+  auto in_daemon = [](const base::Fd& net) -> base::Result<netns::Place> {
     netns::Place place;
+    place.user = TRY(netns::open_own_namespace("user"));
+    place.mnt = TRY(netns::open_own_namespace("mnt"));
+    place.pid = TRY(netns::open_own_namespace("pid"));
     place.net = TRY(net.duplicate());
     return place;
   };
-  if (target == "client") return net_only(p.fabric->client_net());
+  if (target == "client") return in_daemon(p.fabric->client_net());
   if (target.rfind("node/", 0) == 0) {
     netns::Node* node = p.fabric->find_node(target.substr(5));
-    if (node != nullptr) return net_only(node->net());
+    if (node != nullptr) return in_daemon(node->net());
     return base::Error(base::Code::kNotFound, "no node \"" + target.substr(5) + "\": this cluster has node-1 to node-" + std::to_string(p.options.nodes));
   }
   if (target.rfind("pod/", 0) == 0) {

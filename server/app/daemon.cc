@@ -137,6 +137,7 @@ base::Result<int> run_daemon(Inheritance& in) {
   netns::SpawnerOptions spawner_options;
   spawner_options.builtins = builtin_programs();
   spawner_options.scratch = run_dir + "/spawner";
+  spawner_options.hidden = {options.state_dir};  // Keys and objects are not for pods.
   if (::mkdir(spawner_options.scratch.c_str(), 0755) != 0) return base::os_error("create " + spawner_options.scratch);
   Cluster::Inputs inputs;
   inputs.spawner = TRY(netns::SpawnerProcess::fork(spawner_options));

@@ -1,0 +1,42 @@
+// server/node_agent/address_pool.h - a node's pod addresses: next free, going round, so that an address is reused
+// as late as possible (a recreated pod gets another one). Control thread only.
+#pragma once
+
+#include <set>
+
+#include "store/base/ip.h"
+#include "store/base/result.h"
+
+namespace server {
+
+class AddressPool {
+ public:
+  // .0 is the network, .1 the gateway of pods; the last is the broadcast address.
+  explicit AddressPool(const base::Cidr& range) : range_(range), size_(uint64_t{1} << (32 - range.prefix_length())), next_(kFirst) {}
+
+  // kUnavailable when all are taken.
+  base::Result<base::Ip> take() {
+    for (uint64_t tries = kFirst; tries + 1 < size_; ++tries) {
+      uint64_t offset = next_;
+      next_ = next_ + 2 < size_ ? next_ + 1 : kFirst;
+      if (taken_.insert(offset).second) return range_.address().plus(offset);
+    }
+    return base::Error(base::Code::kUnavailable, "no free address in " + range_.text());
+  }
+  void give_back(const base::Ip& ip) { taken_.erase(offset_of(ip)); }
+  // Starts after an address that was in use before a restart.
+  void skip_past(const base::Ip& ip) {
+    if (range_.contains(ip) && offset_of(ip) >= next_) next_ = offset_of(ip) + 2 < size_ ? offset_of(ip) + 1 : kFirst;
+  }
+
+ private:
+  static constexpr uint64_t kFirst = 2;
+  uint64_t offset_of(const base::Ip& ip) const { return ip.v4_host_order() - range_.address().v4_host_order(); }
+
+  base::Cidr range_;
+  uint64_t size_;
+  uint64_t next_;
+  std::set<uint64_t> taken_;
+};
+
+}  // namespace server

@@ -1,0 +1,259 @@
+#include "server/node_agent/container_log.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <deque>
+
+namespace server {
+namespace {
+
+constexpr size_t kMaxLine = 16384;  // Longer lines are cut into parts tagged P, as CRI runtimes do.
+
+struct Line {
+  std::string_view time, stream, text;
+  bool complete = true;
+};
+
+// "2026-01-02T03:04:05.000000007Z stdout F text"
+Line parse_line(std::string_view raw) {
+  Line line;
+  size_t a = raw.find(' ');
+  size_t b = a == std::string_view::npos ? a : raw.find(' ', a + 1);
+  size_t c = b == std::string_view::npos ? b : raw.find(' ', b + 1);
+  if (c == std::string_view::npos) return Line{"", "stdout", raw, true};
+  line.time = raw.substr(0, a);
+  line.stream = raw.substr(a + 1, b - a - 1);
+  line.complete = raw.substr(b + 1, c - b - 1) != "P";
+  line.text = raw.substr(c + 1);
+  return line;
+}
+
+// Applies since, timestamps and limitBytes line by line.
+class Filter {
+ public:
+  Filter(const LogOptions& options, base::WallTime now, const std::function<bool(std::string_view)>& sink) : options_(options), sink_(sink) {
+    if (options.since_time.has_value()) since_ = *options.since_time;
+    if (options.since_seconds.has_value()) since_ = now - std::chrono::seconds(*options.since_seconds);
+    if (options.limit_bytes.has_value()) left_ = static_cast<size_t>(*options.limit_bytes);
+  }
+
+  bool wants(std::string_view raw) const {
+    if (since_ == base::WallTime{}) return true;
+    base::Result<base::WallTime> at = base::parse_rfc3339(parse_line(raw).time);
+    return !at.ok() || *at >= since_;
+  }
+
+  bool send(std::string_view raw) {
+    Line line = parse_line(raw);
+    std::string out;
+    if (options_.timestamps && at_start_) (out += line.time) += ' ';
+    out += line.text;
+    if (line.complete) out += '\n';
+    at_start_ = line.complete;
+    if (out.size() >= left_) {
+      sink_(std::string_view(out).substr(0, left_));
+      return false;
+    }
+    left_ -= out.size();
+    return sink_(out);
+  }
+
+ private:
+  const LogOptions& options_;
+  const std::function<bool(std::string_view)>& sink_;
+  base::WallTime since_{};
+  size_t left_ = SIZE_MAX;
+  bool at_start_ = true;
+};
+
+std::string read_from(const base::Fd& file, size_t offset) {
+  std::string out;
+  char buffer[65536];
+  for (ssize_t n; (n = ::pread(file.get(), buffer, sizeof buffer, static_cast<off_t>(offset + out.size()))) > 0;) out.append(buffer, static_cast<size_t>(n));
+  return out;
+}
+
+std::vector<std::string_view> split(std::string_view text) {
+  std::vector<std::string_view> out;
+  while (!text.empty()) {
+    size_t end = text.find('\n');
+    if (end == std::string_view::npos) break;
+    out.push_back(text.substr(0, end));
+    text.remove_prefix(end + 1);
+  }
+  return out;
+}
+
+}  // namespace
+
+void ContainerLog::write_line(const char* stream, std::string_view line, bool complete) {
+  if (!file_) {
+    file_.reset(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+    if (!file_) return;  // The tmpfs is full or gone: output is lost, the container goes on.
+  }
+  std::string text = base::render_rfc3339_nano(base::SystemClock().wall());
+  ((text += ' ') += stream) += complete ? " F " : " P ";
+  text += line;
+  text += '\n';
+  if (!base::write_all(file_.get(), text.data(), text.size()).ok()) return;
+  size_ += text.size();
+  if (size_ > kMaxFile) rotate();
+}
+
+void ContainerLog::rotate() {
+  file_.reset();
+  ::rename(path_.c_str(), (path_ + ".1").c_str());
+  size_ = 0;
+  ++generation_;
+}
+
+void ContainerLog::write(const char* stream, std::string_view bytes) {
+  std::lock_guard lock(mutex_);
+  bool is_err = std::strcmp(stream, "stderr") == 0;
+  for (auto it = subscribers_.begin(); it != subscribers_.end();) {
+    base::Fd& to = is_err && it->err ? it->err : it->out;
+    bool gone = to.valid() && ::write(to.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size());
+    it = gone ? subscribers_.erase(it) : it + 1;
+  }
+  std::string& partial = streams_[is_err ? 1 : 0].partial;
+  partial += bytes;
+  size_t at = 0;
+  for (size_t end; (end = partial.find('\n', at)) != std::string::npos; at = end + 1) {
+    std::string_view line(partial.data() + at, end - at);
+    for (; line.size() > kMaxLine; line.remove_prefix(kMaxLine)) write_line(stream, line.substr(0, kMaxLine), false);
+    write_line(stream, line, true);
+  }
+  partial.erase(0, at);
+  while (partial.size() >= kMaxLine) {
+    write_line(stream, std::string_view(partial).substr(0, kMaxLine), false);
+    partial.erase(0, kMaxLine);
+  }
+  grown_.notify_all();
+}
+
+void ContainerLog::end() {
+  std::lock_guard lock(mutex_);
+  for (Stream& s : streams_) {
+    if (!s.partial.empty()) write_line(s.name, s.partial, false);
+    s.partial.clear();
+  }
+  ended_ = true;
+  subscribers_.clear();
+  grown_.notify_all();
+}
+
+void ContainerLog::subscribe(base::Fd out, base::Fd err) {
+  std::lock_guard lock(mutex_);
+  if (ended_) return;
+  for (base::Fd* fd : {&out, &err}) {
+    if (fd->valid()) base::ignore(base::set_nonblocking(fd->get()), "a blocking pipe would only be slower");
+    if (fd->valid()) ::fcntl(fd->get(), F_SETPIPE_SZ, 1 << 20);
+  }
+  subscribers_.push_back({std::move(out), std::move(err)});
+}
+
+// Everything written so far, and where to go on. mutex_ is taken inside.
+std::string ContainerLog::snapshot(size_t* generation, size_t* offset) {
+  std::lock_guard lock(mutex_);
+  std::string text;
+  base::Result<std::string> old = base::read_file(path_ + ".1");
+  if (old.ok()) text = std::move(old).value();
+  base::Result<std::string> current = base::read_file(path_);
+  *generation = generation_;
+  *offset = current.ok() ? current->size() : 0;
+  if (current.ok()) text += *current;
+  return text;
+}
+
+void ContainerLog::read(const LogOptions& options, base::WallTime now, const std::function<bool(std::string_view)>& sink) {
+  size_t generation = 0, offset = 0;
+  std::string text = snapshot(&generation, &offset);
+  Filter filter(options, now, sink);
+  std::vector<std::string_view> lines = split(text);
+  size_t begin = 0;
+  if (options.tail_lines.has_value()) {
+    auto want = static_cast<size_t>(*options.tail_lines);
+    begin = lines.size() > want ? lines.size() - want : 0;
+  }
+  for (size_t i = begin; i < lines.size(); ++i) {
+    if (filter.wants(lines[i]) && !filter.send(lines[i])) return;
+  }
+  while (options.follow) {
+    {
+      std::unique_lock lock(mutex_);
+      // A short wait between looks, so that a client that went away is noticed: sink("") says so.
+      grown_.wait_for(lock, std::chrono::milliseconds(500), [&] { return ended_ || generation_ != generation || size_ > offset; });
+      if (generation_ == generation && size_ <= offset && ended_) return;
+      if (generation_ != generation) {
+        generation = generation_;
+        offset = 0;
+      }
+    }
+    base::Fd file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+    text = file ? read_from(file, offset) : "";
+    if (text.empty() && !sink("")) return;
+    size_t used = text.rfind('\n');
+    if (used == std::string::npos) continue;
+    offset += used + 1;
+    for (std::string_view line : split(text)) {
+      if (!filter.send(line)) return;
+    }
+  }
+}
+
+std::string ContainerLog::tail(size_t lines, size_t bytes) {
+  size_t generation = 0, offset = 0;
+  std::string text = snapshot(&generation, &offset);
+  std::vector<std::string_view> all = split(text);
+  std::string out;
+  for (size_t i = all.size() > lines ? all.size() - lines : 0; i < all.size(); ++i) {
+    Line line = parse_line(all[i]);
+    (out += line.text) += line.complete ? "\n" : "";
+  }
+  return out.size() > bytes ? out.substr(out.size() - bytes) : out;
+}
+
+namespace {
+
+struct Pump {
+  base::Loop& io;
+  std::shared_ptr<ContainerLog> log;
+  base::Fd fds[2];
+  base::Loop::Id ids[2] = {0, 0};
+  int open = 0;
+};
+
+// One read a readiness event: the loop stays fair among many chatty containers.
+void on_readable(const std::shared_ptr<Pump>& p, int which) {
+  char buffer[65536];
+  ssize_t n = ::read(p->fds[which].get(), buffer, sizeof buffer);
+  if (n > 0) p->log->write(which == 0 ? "stdout" : "stderr", std::string_view(buffer, static_cast<size_t>(n)));
+  if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR))) return;
+  // End of file; EIO is what a pty gives when its other side closed.
+  std::shared_ptr<Pump> keep = p;
+  keep->io.cancel(keep->ids[which]);
+  keep->fds[which].reset();
+  if (--keep->open == 0) keep->log->end();
+}
+
+}  // namespace
+
+void pump(base::Loop& io, std::shared_ptr<ContainerLog> log, base::Fd out, base::Fd err) {
+  auto p = std::make_shared<Pump>(Pump{io, std::move(log), {std::move(out), std::move(err)}});
+  io.post([p] {
+    for (int i = 0; i < 2; ++i) {
+      if (!p->fds[i]) continue;
+      base::ignore(base::set_nonblocking(p->fds[i].get()), "then a read may block for a moment");
+      ++p->open;
+      p->ids[i] = p->io.watch(p->fds[i].get(), base::Loop::Interest::kReadable, [p, i](base::Loop::Ready) { on_readable(p, i); });
+    }
+    if (p->open == 0) p->log->end();
+  });
+}
+
+}  // namespace server

@@ -1,0 +1,66 @@
+// server/node_agent/container_log.h - a container's output in the CRI log format, bounded in size, with readers
+// that may follow it and attach sessions that see it live.
+//
+// Thread rule: write(), end() and the pump run on the io loop; reading and subscribing from any thread.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/api/pod_runtime.h"
+#include "store/base/fd.h"
+#include "store/base/loop.h"
+
+namespace server {
+
+class ContainerLog {
+ public:
+  static constexpr size_t kMaxFile = 10u << 20;  // Then the file becomes PATH.1 (one is kept), as the kubelet rotates.
+
+  explicit ContainerLog(std::string path) : path_(std::move(path)) {}
+
+  // Output of "stdout" or "stderr"; split into lines, the last one kept back until it ends.
+  void write(const char* stream, std::string_view bytes);
+  void end();
+
+  // Sends lines to `sink` as LogOptions asks; with follow until end() was called. False from sink stops it.
+  void read(const LogOptions& options, base::WallTime now, const std::function<bool(std::string_view)>& sink);
+  // The last `lines` lines without time stamps, at most `bytes` (terminationMessagePolicy FallbackToLogsOnError).
+  std::string tail(size_t lines, size_t bytes);
+
+  // Live copies of what is written from now on, each to its own pipe (-1: none), which the log closes at the end.
+  // A subscriber that does not read is dropped.
+  void subscribe(base::Fd out, base::Fd err);
+
+ private:
+  struct Stream {
+    const char* name;
+    std::string partial;
+  };
+  struct Subscriber {
+    base::Fd out, err;
+  };
+  void write_line(const char* stream, std::string_view line, bool complete);  // mutex_ held.
+  void rotate();
+  std::string snapshot(size_t* generation, size_t* offset);
+
+  const std::string path_;
+  std::mutex mutex_;
+  std::condition_variable grown_;
+  base::Fd file_;
+  size_t size_ = 0;
+  size_t generation_ = 0;  // Of rotations.
+  bool ended_ = false;
+  Stream streams_[2] = {{"stdout", ""}, {"stderr", ""}};
+  std::vector<Subscriber> subscribers_;
+};
+
+// Reads a container's pipes on the io loop into its log; ends the log when both are at their end.
+void pump(base::Loop& io, std::shared_ptr<ContainerLog> log, base::Fd out, base::Fd err);
+
+}  // namespace server

@@ -1,0 +1,138 @@
+#include "server/node_agent/pod_status.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "server/model/pod.h"
+#include "store/object/access.h"
+
+namespace server {
+namespace {
+
+using base::render_rfc3339;
+
+json render_termination(const Termination& t) {
+  json out = {{"exitCode", t.exit_code}, {"reason", t.reason}, {"startedAt", render_rfc3339(t.started)}, {"finishedAt", render_rfc3339(t.finished)}, {"containerID", t.container_id}};
+  if (!t.message.empty()) out["message"] = t.message;
+  if (t.signal != 0) out["signal"] = t.signal;
+  return out;
+}
+
+json render_state(const ContainerRun& c) {
+  if (c.state == ContainerState::kRunning) return {{"running", {{"startedAt", render_rfc3339(c.started)}}}};
+  if (c.state == ContainerState::kTerminated && c.now.has_value()) return {{"terminated", render_termination(*c.now)}};
+  json waiting = {{"reason", c.waiting_reason}};
+  if (!c.waiting_message.empty()) waiting["message"] = c.waiting_message;
+  return {{"waiting", waiting}};
+}
+
+bool succeeded(const ContainerRun& c) { return c.state == ContainerState::kTerminated && c.now.has_value() && c.now->exit_code == 0; }
+
+json render_container(const ContainerRun& c, bool is_init) {
+  bool running = c.state == ContainerState::kRunning;
+  json out = {{"name", c.plan->name}, {"image", c.plan->image}, {"imageID", c.image_id}, {"restartCount", c.restarts}, {"ready", is_init ? succeeded(c) : running}, {"started", running}, {"state", render_state(c)}, {"lastState", json::object()}};
+  if (c.last.has_value()) out["lastState"]["terminated"] = render_termination(*c.last);
+  if (!c.container_id.empty()) out["containerID"] = c.container_id;
+  return out;
+}
+
+std::string unready_names(const std::vector<ContainerRun>& containers, bool init) {
+  std::string names;
+  for (const ContainerRun& c : containers) {
+    if (init ? !succeeded(c) : c.state != ContainerState::kRunning) names += (names.empty() ? "" : " ") + c.plan->name;
+  }
+  return names;
+}
+
+struct Condition {
+  const char* type;
+  bool yes;
+  std::string reason, message;
+};
+
+json render_condition(const Condition& c, const json& old_status, base::WallTime now, int64_t generation) {
+  json out = {{"type", c.type}, {"status", c.yes ? "True" : "False"}, {"lastProbeTime", nullptr}, {"lastTransitionTime", render_rfc3339(now)}};
+  if (generation > 0) out["observedGeneration"] = generation;
+  if (!c.reason.empty()) out["reason"] = c.reason;
+  if (!c.message.empty()) out["message"] = c.message;
+  for (const json& old : store::get_array(old_status, "conditions")) {
+    if (store::get_string(old, "type") == c.type && store::get_string(old, "status") == out["status"]) out["lastTransitionTime"] = store::get_string(old, "lastTransitionTime", render_rfc3339(now));
+  }
+  return out;
+}
+
+std::vector<Condition> own_conditions(const PodRun& run) {
+  std::string phase = pod_phase(run);
+  bool done = phase == "Succeeded" || phase == "Failed";
+  std::string waiting_init = unready_names(run.init, true);
+  bool initialized = waiting_init.empty();
+  std::string unready = unready_names(run.main, false);
+  bool ready = containers_ready(run);
+  std::string gate_missing;
+  for (const std::string& gate : run.spec.readiness_gates) {
+    if (std::find(run.true_conditions.begin(), run.true_conditions.end(), gate) == run.true_conditions.end()) gate_missing = gate;
+  }
+  std::string why = done ? (phase == "Succeeded" ? "PodCompleted" : "PodFailed") : "ContainersNotReady";
+  std::string text = done ? "" : "containers with unready status: [" + unready + "]";
+  std::vector<Condition> out;
+  out.push_back({"PodReadyToStartContainers", run.sandbox != nullptr && !done, "", ""});
+  out.push_back({"Initialized", initialized, initialized ? (done && phase == "Succeeded" ? "PodCompleted" : "") : "ContainersNotInitialized", initialized ? "" : "containers with incomplete status: [" + waiting_init + "]"});
+  if (ready && !gate_missing.empty()) out.push_back({"Ready", false, "ReadinessGatesNotReady", "corresponding condition of pod readiness gate \"" + gate_missing + "\" does not exist."});
+  else out.push_back({"Ready", ready, ready ? "" : why, ready ? "" : text});
+  out.push_back({"ContainersReady", ready, ready ? "" : why, ready ? "" : text});
+  return out;
+}
+
+}  // namespace
+
+bool will_restart(RestartPolicy policy, int exit_code) { return policy == RestartPolicy::kAlways || (policy == RestartPolicy::kOnFailure && exit_code != 0); }
+
+const char* pod_phase(const PodRun& run) {
+  for (const ContainerRun& c : run.init) {
+    if (c.state == ContainerState::kTerminated && c.now->exit_code != 0 && run.spec.restart == RestartPolicy::kNever) return "Failed";
+    if (!succeeded(c)) return "Pending";
+  }
+  bool waiting_first = false, running = false, failed = false;
+  for (const ContainerRun& c : run.main) {
+    if (c.state == ContainerState::kRunning) running = true;
+    else if (c.state == ContainerState::kWaiting) (c.last.has_value() ? running : waiting_first) = true;
+    else if (will_restart(run.spec.restart, c.now->exit_code) && run.stage != PodStage::kEnding) running = true;
+    else if (c.now->exit_code != 0) failed = true;
+  }
+  if (waiting_first) return "Pending";
+  if (running) return "Running";
+  return failed ? "Failed" : "Succeeded";
+}
+
+bool containers_ready(const PodRun& run) {
+  for (const ContainerRun& c : run.main) {
+    if (c.state != ContainerState::kRunning) return false;
+  }
+  return unready_names(run.init, true).empty();
+}
+
+json compile_pod_status(const PodRun& run, const json& old_status, base::WallTime now) {
+  json status = {{"phase", pod_phase(run)}, {"startTime", render_rfc3339(run.started)}, {"hostIP", run.host_ip}, {"hostIPs", {{{"ip", run.host_ip}}}}};
+  if (run.sandbox != nullptr) {
+    status["podIP"] = run.ip.text();
+    status["podIPs"] = {{{"ip", run.ip.text()}}};
+  }
+  if (store::find(old_status, "qosClass") != nullptr) status["qosClass"] = store::get_string(old_status, "qosClass");
+  if (run.spec.meta.generation > 0) status["observedGeneration"] = run.spec.meta.generation;
+  json conditions = json::array();
+  std::vector<Condition> own = own_conditions(run);
+  for (const Condition& c : own) conditions.push_back(render_condition(c, old_status, now, run.spec.meta.generation));
+  for (const json& old : store::get_array(old_status, "conditions")) {
+    std::string type = store::get_string(old, "type");
+    if (std::none_of(own.begin(), own.end(), [&](const Condition& c) { return type == c.type; })) conditions.push_back(old);
+  }
+  status["conditions"] = conditions;
+  json inits = json::array(), mains = json::array();
+  for (const ContainerRun& c : run.init) inits.push_back(render_container(c, true));
+  for (const ContainerRun& c : run.main) mains.push_back(render_container(c, false));
+  if (!inits.empty()) status["initContainerStatuses"] = inits;
+  status["containerStatuses"] = mains;
+  return status;
+}
+
+}  // namespace server

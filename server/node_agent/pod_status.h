@@ -1,0 +1,20 @@
+// server/node_agent/pod_status.h - a pod's status, worded as the kubelet words it. Pure.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "server/node_agent/pod_run.h"
+
+namespace server {
+
+// `old_status` gives the transition times of conditions that did not change, and conditions of others (the
+// scheduler's PodScheduled, readiness gates), which are kept.
+json compile_pod_status(const PodRun& run, const json& old_status, base::WallTime now);
+
+// Phase as the kubelet derives it from container states and restart policy.
+const char* pod_phase(const PodRun& run);
+bool containers_ready(const PodRun& run);
+// Will a container that ended with this code be started again?
+bool will_restart(RestartPolicy policy, int exit_code);
+
+}  // namespace server
