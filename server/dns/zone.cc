@@ -306,11 +306,17 @@ Answer Zone::answer_outside(const Query& query) const {
   const Name name = lower(query.name);
   const Question question{query.name, query.type};
   if (!name.empty() && name.back() == "localhost") {
+    // RFC 6761. Authoritative: glibc takes an empty answer that is not for a lame server's and asks again.
     Answer out;
+    out.authoritative = true;
     add_address(out.answers, question, query.name, base::Ip::v4(127, 0, 0, 1));
     return out;
   }
-  if (is_never_delegated(name)) return reject(Rcode::kNxDomain);
+  if (is_never_delegated(name)) {
+    Answer out = reject(Rcode::kNxDomain);
+    out.authoritative = true;
+    return out;
+  }
   Answer out = reject(Rcode::kServFail);
   out.error = ExtendedError{kNoReachableAuthority, kNoWayOut};
   return out;
