@@ -74,6 +74,16 @@ void carry_over(const json& old, json& service) {
       if (const json* value = store::find(old, key)) store::set(service, key, *value);
     }
   }
+  // Fields that a new type does not have go with the old type, unless the client says otherwise.
+  auto drop_unchanged = [&](const char* path, bool needed) {
+    const json *has = store::find(service, path), *had = store::find(old, path);
+    if (!needed && has && had && *has == *had) store::erase(service, path);
+  };
+  const bool balanced = store::get_string(service, "spec.type") == "LoadBalancer";
+  drop_unchanged("spec.externalTrafficPolicy", may_have_ports(service));
+  drop_unchanged("spec.healthCheckNodePort", balanced && store::get_string(service, "spec.externalTrafficPolicy") == "Local");
+  drop_unchanged("spec.allocateLoadBalancerNodePorts", balanced);
+  drop_unchanged("spec.loadBalancerClass", balanced);
   json& ports = store::ensure(service, "spec.ports");
   if (!ports.is_array()) return;
   for (json& port : ports) {

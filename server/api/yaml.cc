@@ -9,7 +9,7 @@
 namespace server {
 namespace {
 
-constexpr size_t kMaxNodes = 1'000'000;
+constexpr size_t kMaxNodes = 250'000;
 
 
 bool lists_word(std::string_view words, std::string_view word) {

@@ -2,6 +2,7 @@
 
 #include "kubectl-compat/stream/websocket.h"
 #include "server/api/status.h"
+#include "store/object/access.h"
 
 namespace server {
 
@@ -47,6 +48,7 @@ Headers spdy_headers(const std::string& protocol) {
 base::Result<PodRuntime*> find_runtime(const Call& call) {
   auto pod = call.core.pipeline.get(call.resource, call.info.ns, call.info.name);
   if (!pod.ok()) return std::move(pod).error();
+  if (store::get_string(pod->tree(), "spec.nodeName").empty()) return bad_request("pod " + call.info.name + " does not have a host assigned");
   PodRuntime* runtime = call.core.runtime;
   if (!runtime) return base::Error(base::Code::kUnavailable, "the node agent is not running");
   return runtime;

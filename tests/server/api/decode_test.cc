@@ -1,0 +1,82 @@
+#include "server/api/decode.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "server/api/yaml.h"
+
+namespace server {
+namespace {
+
+TEST(Yaml, ScalarsAreTypedAsKubernetesTypesThem) {
+  struct Row {
+    const char* in;
+    json want;
+  };
+  const Row rows[] = {
+      {"a: 1", {{"a", 1}}},
+      {"a: -3", {{"a", -3}}},
+      {"a: 0644", {{"a", 420}}},
+      {"a: 0x1F", {{"a", 31}}},
+      {"a: 1_000", {{"a", 1000}}},
+      {"a: 1.5", {{"a", 1.5}}},
+      {"a: 1e3", {{"a", 1000}}},
+      {"a: 1.2.3", {{"a", "1.2.3"}}},
+      {"a: 10.0.0.1", {{"a", "10.0.0.1"}}},
+      {"a: yes", {{"a", true}}},
+      {"a: 'yes'", {{"a", "yes"}}},
+      {"a: \"1\"", {{"a", "1"}}},
+      {"a: off", {{"a", false}}},
+      {"a: ~", {{"a", nullptr}}},
+      {"a:", {{"a", nullptr}}},
+      {"a: ''", {{"a", ""}}},
+      {"a: 100m", {{"a", "100m"}}},
+      {"a: 2001-01-01", {{"a", "2001-01-01"}}},
+      {"a: !!str 5", {{"a", "5"}}},
+      {"a: |\n  x\n  y\n", {{"a", "x\ny\n"}}},
+      {"8080: x", {{"8080", "x"}}},
+      {"b: &x {k: 1}\nc: *x", {{"b", {{"k", 1}}}, {"c", {{"k", 1}}}}},
+      {"b: &x {k: 1, m: 2}\nc: {<<: *x, k: 3}", {{"b", {{"k", 1}, {"m", 2}}}, {"c", {{"k", 3}, {"m", 2}}}}},
+      {"[1, a, true]", json::array({1, "a", true})},
+  };
+  for (const Row& row : rows) {
+    auto got = parse_yaml(row.in);
+    ASSERT_TRUE(got.ok()) << row.in << ": " << got.error().message;
+    ASSERT_EQ(got->size(), 1u) << row.in;
+    EXPECT_EQ((*got)[0], row.want) << row.in;
+  }
+}
+
+TEST(Yaml, StreamsAndErrors) {
+  auto two = parse_yaml("---\na: 1\n---\n# nothing\n---\nb: 2\n");
+  ASSERT_TRUE(two.ok());
+  EXPECT_EQ(two->size(), 2u);
+  for (const char* bad : {"a: [1", "a: b: c", "\tx: 1", "a: *nope"}) EXPECT_FALSE(parse_yaml(bad).ok()) << bad;
+  EXPECT_FALSE(parse_yaml(std::string(300, '[') + std::string(300, ']')).ok());
+  // Nine levels of nine aliases each are 400 million nodes.
+  std::string laughs = "a: &a [x,x,x,x,x,x,x,x,x]\n";
+  for (char c = 'b'; c <= 'i'; ++c) {
+    std::string p(1, static_cast<char>(c - 1));
+    laughs += std::string(1, c) + ": &" + c + " [*" + p + ",*" + p + ",*" + p + ",*" + p + ",*" + p + ",*" + p + ",*" + p + ",*" + p + ",*" + p + "]\n";
+  }
+  EXPECT_FALSE(parse_yaml(laughs).ok());
+}
+
+TEST(Decode, FindsFieldsGivenTwice) {
+  std::vector<std::string> twice;
+  auto got = decode_json(R"({"a":1,"b":{"c":1,"c":2},"l":[{"x":1},{"x":1,"x":2}],"a":3})", &twice);
+  ASSERT_TRUE(got.ok());
+  EXPECT_EQ((*got)["a"], 3);
+  EXPECT_EQ(twice, (std::vector<std::string>{"duplicate field \"b.c\"", "duplicate field \"l[1].x\"", "duplicate field \"a\""}));
+}
+
+TEST(Decode, RejectsWhatIsNotJsonOrTooDeep) {
+  for (const std::string& bad : {std::string("{"), std::string("{\"a\":}"), std::string("nul"), std::string(100000, '[')}) {
+    EXPECT_FALSE(decode_json(bad).ok());
+  }
+  EXPECT_TRUE(decode_json("  ")->is_null());
+}
+
+}  // namespace
+}  // namespace server
