@@ -53,7 +53,8 @@ class PodRuntime {
  public:
   virtual ~PodRuntime() = default;
   // Calls `sink` with chunks until the end (or, with follow, until the container ended); stops when sink
-  // returns false. Blocks. Errors come before the first sink call, worded as the kubelet's.
+  // returns false. Blocks. Errors come before the first sink call, worded as the kubelet's. While following, sink
+  // is called with an empty chunk about once a second, to learn whether the reader is still there.
   virtual base::Status logs(const std::string& ns, const std::string& pod, const LogOptions& options,
                             const std::function<bool(std::string_view)>& sink) = 0;
   virtual base::Result<std::unique_ptr<ExecSession>> exec(const std::string& ns, const std::string& pod, const ExecOptions& options) = 0;

@@ -11,6 +11,7 @@
 #include "server/api/api_server.h"
 #include "server/api/boot.h"
 #include "server/http/server.h"
+#include "tests/tools/echo_runtime.h"
 
 namespace {
 
@@ -60,6 +61,8 @@ int main(int argc, char** argv) {
   auto api = server::ApiServer::make(**store, store::builtin_registry(), clock, options);
   auto booted = server::ensure_boot_objects(api->client(), options);
   if (!booted.ok()) return fail(booted.error());
+  server::EchoRuntime runtime;
+  api->set_runtime(&runtime);
   api->set_ready(true);
 
   base::Fd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
