@@ -108,6 +108,21 @@ base::Result<base::Fd> MountTargets::ensure(const std::string& target, Want want
   return resolve(target, flags);
 }
 
+// The file of the host, if there is one, is replaced and not written to: it may belong to a user that is not mapped.
+base::Status MountTargets::write_content(const std::string& target, const std::string& content) {
+  const std::string parent = parent_of(target);
+  base::Fd dir = TRY(ensure(parent, Want::kDirectory));
+  if (::faccessat(dir.get(), ".", W_OK, AT_EACCESS) != 0) {
+    TRY_STATUS(make_writable(parent));
+    dir = TRY(resolve(parent, O_DIRECTORY));
+  }
+  const std::string leaf = leaf_of(target);
+  if (::unlinkat(dir.get(), leaf.c_str(), 0) != 0 && errno != ENOENT) return base::os_error("replace " + target);
+  base::Fd file(::openat(dir.get(), leaf.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+  if (!file) return base::os_error("create " + target);
+  return base::write_all(file.get(), content.data(), content.size());
+}
+
 base::Status MountTargets::mount_one(const Mount& mount) {
   const std::string target = without_trailing_slashes(mount.target);
   if (mount.kind == Mount::Kind::kTmpfs) {
@@ -116,6 +131,7 @@ base::Status MountTargets::mount_one(const Mount& mount) {
     if (mount.size_limit > 0) options += ",size=" + std::to_string(mount.size_limit);
     return mount_fs("tmpfs", path_of(at), MS_NOSUID | MS_NODEV | (mount.read_only ? MS_RDONLY : 0), options);
   }
+  if (mount.kind == Mount::Kind::kContent) return write_content(target, mount.source);
   if (mount.kind == Mount::Kind::kWritable) {
     base::Fd at = TRY(ensure(target, Want::kDirectory));
     return ::faccessat(at.get(), ".", W_OK, AT_EACCESS) == 0 ? base::Status() : make_writable(target);
@@ -132,7 +148,8 @@ base::Status MountTargets::apply(const std::vector<Mount>& mounts) {
   // Targets first: a copy-on-write layer made for a later one would hide a mount that is already below it. Those
   // inside an earlier mount have to wait for it.
   for (size_t i = 0; i < mounts.size(); ++i) {
-    const std::string target = without_trailing_slashes(mounts[i].target);
+    std::string target = without_trailing_slashes(mounts[i].target);
+    if (mounts[i].kind == Mount::Kind::kContent) target = parent_of(target);
     if (target.empty() || target[0] != '/') return base::Error(base::Code::kInvalid, "mount path must be absolute: " + mounts[i].target);
     bool nested = false;
     for (size_t earlier = 0; earlier < i; ++earlier) nested = nested || is_below(target, without_trailing_slashes(mounts[earlier].target));

@@ -22,6 +22,7 @@ class MountTargets {
 
  private:
   enum class Want { kDirectory, kFile };
+  base::Status write_content(const std::string& target, const std::string& content);
   base::Status mount_one(const Mount& mount);
   // A descriptor of the target, made if missing.
   base::Result<base::Fd> ensure(const std::string& target, Want want);

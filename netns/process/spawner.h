@@ -28,10 +28,11 @@ struct Mount {
   enum class Kind {
     kBind,      // `source` shows at `target`.
     kTmpfs,     // An empty file system in memory.
+    kContent,   // A file with the text in `source`, the container's own.
     kWritable,  // The directory as it is in the root, made if missing; what is written stays the container's own.
   };
   Kind kind = Kind::kBind;
-  std::string source;       // kBind: path as the daemon sees it.
+  std::string source;       // kBind: path as the daemon sees it. kContent: the text.
   std::string target;       // Absolute, inside; made if missing.
   bool read_only = false;
   uint64_t size_limit = 0;  // kTmpfs, bytes; 0: none.

@@ -1,0 +1,128 @@
+#include "server/images/images.h"
+
+#include <algorithm>
+
+#include "server/images/builtins.h"
+
+namespace server {
+namespace {
+
+// The last parts of a repository name ("docker.io/library/nginx" ends with "nginx"), most specific first.
+struct Row {
+  const char* repository;
+  const char* builtin;
+  std::vector<std::string> entrypoint;
+  std::vector<std::string> cmd;
+};
+
+// As curl's own image: options and addresses alone are curl's, anything else is a command.
+const std::vector<std::string> kCurlEntrypoint = {
+    "/bin/sh", "-c", "case \"$1\" in -*) set -- curl \"$@\";; *) command -v \"$1\" >/dev/null 2>&1 || set -- curl \"$@\";; esac; exec \"$@\"",
+    "entrypoint"};
+
+const std::vector<Row>& rows() {
+  static const std::vector<Row> kRows = {
+      {"nginx", "nginx", {}, {}},
+      {"pause", "pause", {}, {}},
+      {"pause-amd64", "pause", {}, {}},
+      {"curlimages/curl", "", kCurlEntrypoint, {"curl"}},
+      {"nicolaka/netshoot", "", {}, {"sh"}},
+      {"busybox", "", {}, {"sh"}},
+      {"alpine", "", {}, {"sh"}},
+      {"debian", "", {}, {"bash"}},
+      {"ubuntu", "", {}, {"bash"}},
+      {"bash", "", {}, {"bash"}},
+  };
+  return kRows;
+}
+
+// Other builds that listen elsewhere or read their own variables: not the official image under another name.
+constexpr const char* kDifferent[] = {"bitnami/nginx", "bitnamilegacy/nginx"};
+
+struct Reference {
+  std::string repository;  // With registry.
+  std::string tag;
+};
+
+Reference parse_reference(std::string text) {
+  Reference out;
+  text = text.substr(0, text.find('@'));
+  size_t slash = text.find_last_of('/');
+  size_t colon = text.find_last_of(':');
+  // A colon before the last slash belongs to the registry's port.
+  if (colon != std::string::npos && (slash == std::string::npos || colon > slash)) {
+    out.tag = text.substr(colon + 1);
+    text.resize(colon);
+  }
+  out.repository = text;
+  return out;
+}
+
+bool ends_with_parts(const std::string& repository, const std::string& parts) {
+  if (repository == parts) return true;
+  if (repository.size() <= parts.size()) return false;
+  size_t at = repository.size() - parts.size();
+  return repository[at - 1] == '/' && repository.compare(at, parts.size(), parts) == 0;
+}
+
+std::vector<netns::Mount> nginx_files() {
+  using netns::Mount;
+  return {
+      {Mount::Kind::kWritable, "", "/usr/share/nginx/html"},
+      {Mount::Kind::kContent, nginx_welcome_page(), "/usr/share/nginx/html/index.html"},
+      {Mount::Kind::kContent, nginx_trouble_page(), "/usr/share/nginx/html/50x.html"},
+      // Hides the configuration of an nginx that the host may have; what is found there at start is the pod's.
+      {Mount::Kind::kTmpfs, "", "/etc/nginx"},
+      {Mount::Kind::kTmpfs, "", "/var/cache/nginx"},
+      {Mount::Kind::kTmpfs, "", "/var/log/nginx"},
+  };
+}
+
+}  // namespace
+
+std::optional<ResolvedImage> resolve_image(const std::string& reference) {
+  Reference parsed = parse_reference(reference);
+  if (parsed.repository.empty()) return std::nullopt;
+  ResolvedImage image;
+  if (parsed.repository == "host") {
+    image.image_id = "kubelan://host";
+    return image;
+  }
+  for (const char* different : kDifferent) {
+    if (ends_with_parts(parsed.repository, different)) return std::nullopt;
+  }
+  for (const Row& row : rows()) {
+    if (!ends_with_parts(parsed.repository, row.repository)) continue;
+    image.builtin = row.builtin;
+    image.entrypoint = row.entrypoint;
+    image.cmd = row.cmd;
+    image.image_id = std::string("kubelan://") + (image.builtin.empty() ? "host/" : "builtin/") + row.repository;
+    if (image.builtin == "nginx") {
+      image.env = {"NGINX_VERSION=" + std::string(kNginxVersion)};
+      image.mounts = nginx_files();
+    }
+    return image;
+  }
+  return std::nullopt;
+}
+
+std::string explain_unresolved(const std::string& reference) {
+  std::string known;
+  for (const Row& row : rows()) {
+    if (std::string(row.repository) != "pause-amd64") known += std::string(known.empty() ? "" : ", ") + row.repository;
+  }
+  return "image \"" + reference + "\" is not available: kubelan pulls nothing. It plays these itself, whatever their registry and tag: " + known +
+         "; with \"image: host\" a container runs a command of this machine.";
+}
+
+std::string builtin_for_command(const ResolvedImage& image, const std::vector<std::string>& command) {
+  if (image.builtin.empty() || command.empty()) return image.builtin;
+  auto base_name = [](const std::string& path) { return path.substr(path.find_last_of('/') + 1); };
+  std::string program = base_name(command[0]);
+  if (program == "docker-entrypoint.sh" && command.size() > 1) program = base_name(command[1]);
+  return program == image.builtin || (program == image.builtin + "-debug") ? image.builtin : "";
+}
+
+std::map<std::string, netns::BuiltinMain> builtin_programs() { return {{"nginx", nginx_main}, {"pause", pause_main}}; }
+
+}  // namespace server
