@@ -22,7 +22,8 @@ std::vector<PortRecord> slice_ports(const model::EndpointSlice& slice) {
 
 std::string dashed(const base::Ip& ip) {
   std::string text = ip.text();
-  std::replace_if(text.begin(), text.end(), [](char c) { return c == '.' || c == ':'; }, '-');
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '.' || c == ':'; }, '-');
   return text;
 }
 

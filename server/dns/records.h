@@ -17,7 +17,7 @@ struct PortRecord {
   auto operator<=>(const PortRecord&) const = default;
 };
 struct EndpointRecord {
-  std::string label;     // Its hostname, or its address with dashes.
+  std::string label;  // Its hostname, or its address with dashes.
   base::Ip ip;
   std::vector<PortRecord> ports;
   auto operator<=>(const EndpointRecord&) const = default;
@@ -25,13 +25,13 @@ struct EndpointRecord {
 struct ServiceRecords {
   bool headless = false;
   std::vector<base::Ip> cluster_ips;
-  std::string external_name;              // Of an ExternalName service; nothing else is set then.
+  std::string external_name;  // Of an ExternalName service; nothing else is set then.
   std::vector<PortRecord> ports;
   std::vector<EndpointRecord> endpoints;  // Ready ones, ordered, unique.
   bool operator==(const ServiceRecords&) const = default;
 };
 
 ServiceRecords compile_records(const model::Service& service, const std::vector<const model::EndpointSlice*>& slices);
-std::string dashed(const base::Ip& ip);   // "10-244-1-5"
+std::string dashed(const base::Ip& ip);  // "10-244-1-5"
 
 }  // namespace server::dns

@@ -11,11 +11,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kDatagramsAtOnce = 64;   // Then other watchers of the loop get their turn.
+constexpr int kDatagramsAtOnce = 64;  // Then other watchers of the loop get their turn.
 constexpr int kAcceptsAtOnce = 32;
 constexpr size_t kReadAtOnce = 16 * 1024;
 constexpr size_t kMaxMessage = 65535;
-constexpr size_t kMaxQuery = 4096;     // A question with its options is far smaller.
+constexpr size_t kMaxQuery = 4096;  // A question with its options is far smaller.
 
 unsigned message_length(std::string_view in) {
   return static_cast<unsigned>(static_cast<uint8_t>(in[0]) << 8 | static_cast<uint8_t>(in[1]));
@@ -45,9 +45,14 @@ std::string Server::respond(std::string_view message, bool datagram) {
   ParsedQuery parsed = parse_query(message);
   Answer answer;
   switch (parsed.outcome) {
-    case ParsedQuery::Outcome::kDrop: return "";
-    case ParsedQuery::Outcome::kReject: answer.rcode = parsed.rcode; break;
-    case ParsedQuery::Outcome::kAnswer: answer = answer_(parsed.query); break;
+    case ParsedQuery::Outcome::kDrop:
+      return "";
+    case ParsedQuery::Outcome::kReject:
+      answer.rcode = parsed.rcode;
+      break;
+    case ParsedQuery::Outcome::kAnswer:
+      answer = answer_(parsed.query);
+      break;
   }
   return render_response(parsed.query, answer, datagram ? udp_limit(parsed.query) : kMaxMessage);
 }

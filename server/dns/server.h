@@ -21,9 +21,9 @@
 namespace server::dns {
 
 struct ServerLimits {
-  size_t connections = 256;               // A listener; above it the one that was quiet longest goes.
+  size_t connections = 256;  // A listener; above it the one that was quiet longest goes.
   std::chrono::milliseconds idle{10'000};
-  size_t unsent = 128 * 1024;             // A connection that does not read its answers is not read either.
+  size_t unsent = 128 * 1024;  // A connection that does not read its answers is not read either.
 };
 
 class Server {
@@ -41,7 +41,7 @@ class Server {
     base::Loop::Id watch = 0;
     std::string in, out;
     bool reading = true, writing = false;
-    bool ended = false;              // The client sends no more; what it asked is still answered.
+    bool ended = false;  // The client sends no more; what it asked is still answered.
     std::chrono::steady_clock::time_point last;
   };
   using Connections = std::list<Connection>;  // Least recently active first.

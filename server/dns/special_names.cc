@@ -11,8 +11,8 @@ namespace {
 constexpr std::array<std::string_view, 7> kReserved = {"test", "invalid", "example", "local", "onion", "internal", "svc"};
 
 // RFC 6303 and 6890: addresses of a site, a link or a host.
-constexpr std::array<std::string_view, 10> kPrivate = {"10.0.0.0/8",     "172.16.0.0/12",   "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16",
-                                                      "100.64.0.0/10", "192.0.2.0/24", "fc00::/7",       "fe80::/10",   "::1/128"};
+constexpr std::array<std::string_view, 10> kPrivate = {"10.0.0.0/8",    "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16",
+                                                       "100.64.0.0/10", "192.0.2.0/24",  "fc00::/7",       "fe80::/10",   "::1/128"};
 
 bool is_private(const base::Ip& ip) {
   static const std::vector<base::Cidr> ranges = [] {

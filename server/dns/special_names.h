@@ -13,10 +13,10 @@ namespace server::dns {
 inline constexpr const char* kNoWayOut = "kubelan has no way out: no upstream resolver";
 
 struct ReverseName {
-  Name zone;                    // in-addr.arpa or ip6.arpa
-  std::optional<base::Ip> ip;   // Of a complete name.
-  bool prefix_only = false;     // Well-formed, but not complete: an empty non-terminal.
-  bool is_private = false;      // Of an address range that is only used locally.
+  Name zone;                   // in-addr.arpa or ip6.arpa
+  std::optional<base::Ip> ip;  // Of a complete name.
+  bool prefix_only = false;    // Well-formed, but not complete: an empty non-terminal.
+  bool is_private = false;     // Of an address range that is only used locally.
 };
 // nullopt: not under a reverse zone. `name` in lower case.
 std::optional<ReverseName> parse_reverse(const Name& name);

@@ -223,15 +223,24 @@ bool read_additional(Reader& in, const Counts& counts, Query& query) {
 
 const char* type_text(Type type) {
   switch (type) {
-    case Type::kA: return "A";
-    case Type::kNs: return "NS";
-    case Type::kCname: return "CNAME";
-    case Type::kSoa: return "SOA";
-    case Type::kPtr: return "PTR";
-    case Type::kTxt: return "TXT";
-    case Type::kAaaa: return "AAAA";
-    case Type::kSrv: return "SRV";
-    default: return "?";
+    case Type::kA:
+      return "A";
+    case Type::kNs:
+      return "NS";
+    case Type::kCname:
+      return "CNAME";
+    case Type::kSoa:
+      return "SOA";
+    case Type::kPtr:
+      return "PTR";
+    case Type::kTxt:
+      return "TXT";
+    case Type::kAaaa:
+      return "AAAA";
+    case Type::kSrv:
+      return "SRV";
+    default:
+      return "?";
   }
 }
 
@@ -337,7 +346,8 @@ ParsedQuery parse_query(std::string_view message) {
 }
 
 std::string render_record(const Record& record) {
-  return render_name(record.name) + " " + std::to_string(record.ttl) + " IN " + type_text(record.type) + " " + std::visit(DataText{}, record.data);
+  return render_name(record.name) + " " + std::to_string(record.ttl) + " IN " + type_text(record.type) + " " +
+         std::visit(DataText{}, record.data);
 }
 
 std::string render_response(const Query& query, const Answer& answer, size_t max_size) {

@@ -14,7 +14,18 @@
 namespace server::dns {
 
 enum class Type : uint16_t {
-  kA = 1, kNs = 2, kCname = 5, kSoa = 6, kPtr = 12, kTxt = 16, kAaaa = 28, kSrv = 33, kOpt = 41, kIxfr = 251, kAxfr = 252, kAny = 255,
+  kA = 1,
+  kNs = 2,
+  kCname = 5,
+  kSoa = 6,
+  kPtr = 12,
+  kTxt = 16,
+  kAaaa = 28,
+  kSrv = 33,
+  kOpt = 41,
+  kIxfr = 251,
+  kAxfr = 252,
+  kAny = 255,
 };
 enum class Rcode : uint8_t { kNoError = 0, kFormErr = 1, kServFail = 2, kNxDomain = 3, kNotImp = 4, kRefused = 5, kBadVers = 16 };
 
@@ -36,7 +47,7 @@ struct Query {
   uint8_t opcode = 0;
   bool recursion_desired = false;
   bool checking_disabled = false;
-  Name name;            // As asked: the case goes back into the answer.
+  Name name;  // As asked: the case goes back into the answer.
   Type type = Type::kA;
   uint16_t klass = 1;
   std::optional<Edns> edns;

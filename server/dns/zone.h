@@ -37,11 +37,11 @@ class Zone {
   // What is known about one name.
   struct Found {
     bool exists = false;
-    std::vector<Record> records;     // Of the type asked for, or the CNAME that is there instead.
+    std::vector<Record> records;  // Of the type asked for, or the CNAME that is there instead.
     std::vector<Record> additional;
   };
   struct Question {
-    Name name;   // As asked.
+    Name name;  // As asked.
     Type type;
     bool wants(Type t) const { return type == t || type == Type::kAny; }
   };
@@ -73,8 +73,8 @@ class Zone {
   uint32_t serial_ = 1;
   size_t rotation_ = 0;
   std::set<std::string> namespaces_;
-  std::map<std::string, std::map<std::string, ServiceRecords>> services_;      // Namespace, name.
-  std::map<base::Ip, std::set<std::pair<ServiceKey, std::string>>> reverse_;   // Endpoint label; "" for the service itself.
+  std::map<std::string, std::map<std::string, ServiceRecords>> services_;     // Namespace, name.
+  std::map<base::Ip, std::set<std::pair<ServiceKey, std::string>>> reverse_;  // Endpoint label; "" for the service itself.
 };
 
 }  // namespace server::dns

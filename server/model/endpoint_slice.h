@@ -18,21 +18,21 @@ struct Endpoint {
   bool terminating = false;
   std::string hostname;
   std::string node_name;
-  std::string pod_name;             // targetRef of kind Pod.
+  std::string pod_name;  // targetRef of kind Pod.
   bool operator==(const Endpoint&) const = default;
 };
 
 struct EndpointPort {
   std::string name;
   Protocol protocol = Protocol::kTcp;
-  std::optional<uint16_t> port;     // Absent: "all ports", of no use to a proxy.
+  std::optional<uint16_t> port;  // Absent: "all ports", of no use to a proxy.
   bool operator==(const EndpointPort&) const = default;
 };
 
 struct EndpointSlice {
   std::string name;
   std::string ns;
-  std::string service;              // Label kubernetes.io/service-name; empty: of no Service.
+  std::string service;                 // Label kubernetes.io/service-name; empty: of no Service.
   std::optional<base::Family> family;  // Absent: addressType FQDN, which the proxy and DNS ignore.
   std::vector<Endpoint> endpoints;
   std::vector<EndpointPort> ports;

@@ -37,9 +37,9 @@ struct ServicePort {
 struct Service {
   ServiceKey key;
   ServiceType type = ServiceType::kClusterIp;
-  bool headless = false;                  // clusterIP: None
-  std::vector<base::Ip> cluster_ips;      // Empty when headless or not allocated yet.
-  std::string external_name;              // kExternalName only; no trailing dot.
+  bool headless = false;              // clusterIP: None
+  std::vector<base::Ip> cluster_ips;  // Empty when headless or not allocated yet.
+  std::string external_name;          // kExternalName only; no trailing dot.
   std::vector<ServicePort> ports;
   bool operator==(const Service&) const = default;
 };

@@ -24,9 +24,9 @@ class ServiceIndex {
   std::set<ServiceKey> change_service(const store::Object& before, const store::Object& after);
   std::set<ServiceKey> change_slice(const store::Object& before, const store::Object& after);
 
-  const Service* find(const ServiceKey& key) const;                            // nullptr: no such Service.
-  std::vector<const EndpointSlice*> slices(const ServiceKey& key) const;       // By name. Valid until the next change.
-  std::set<ServiceKey> keys() const;                                           // Of all Services.
+  const Service* find(const ServiceKey& key) const;                       // nullptr: no such Service.
+  std::vector<const EndpointSlice*> slices(const ServiceKey& key) const;  // By name. Valid until the next change.
+  std::set<ServiceKey> keys() const;                                      // Of all Services.
 
  private:
   struct Entry {

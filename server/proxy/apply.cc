@@ -14,7 +14,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kRetiredDelay{2000};  // See NodeTable::take_retired().
 constexpr milliseconds kFirstRetry{100};
-constexpr int kMaxBackoffShift = 8;          // 25.6 s
+constexpr int kMaxBackoffShift = 8;  // 25.6 s
 
 base::Status run_all(netns::Node& node, const std::vector<std::string>& transactions) {
   for (const std::string& text : transactions) TRY_STATUS(node.nft().run(text));
@@ -96,7 +96,8 @@ void NodeApplier::finished(const base::Status& status, uint64_t sequence) {
     return;
   }
   // Which of the transactions took effect is not worth finding out: the whole table is small.
-  if (failures_ == 0) spdlog::error("proxy: cannot change services of {}, loading all of them again: {}", node_.plan().name, status.error().message);
+  if (failures_ == 0)
+    spdlog::error("proxy: cannot change services of {}, loading all of them again: {}", node_.plan().name, status.error().message);
   reload_ = true;
   const int shift = std::min(failures_++, kMaxBackoffShift);
   busy_ = true;  // Until the timer: marks gather meanwhile.

@@ -55,9 +55,9 @@ class NodeApplier {
   uint64_t marked_ = 0;
   uint64_t synced_ = 0;
   bool busy_ = false;
-  bool reload_ = false;           // The kernel's state is unknown: start from the bare ruleset.
+  bool reload_ = false;  // The kernel's state is unknown: start from the bare ruleset.
   bool retired_scheduled_ = false;
-  int failures_ = 0;              // In a row.
+  int failures_ = 0;                // In a row.
   std::shared_ptr<Shared> shared_;  // Outlives this object in callbacks that are still on their way.
 };
 

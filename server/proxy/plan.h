@@ -37,8 +37,8 @@ struct Frontend {
 // A set of endpoints to choose from; frontends point at it. One a service port; later also one for the
 // endpoints of this node only, where a policy asks for it.
 struct Target {
-  uint32_t id = 0;                // Given by TargetIds (table.h); never 0 in a plan that is applied.
-  std::string name;               // "http" of the service port, or "80/tcp" when it has no name: unique in the service.
+  uint32_t id = 0;   // Given by TargetIds (table.h); never 0 in a plan that is applied.
+  std::string name;  // "http" of the service port, or "80/tcp" when it has no name: unique in the service.
   Protocol protocol = Protocol::kTcp;
   Spread spread = Spread::kRoundRobin;
   std::vector<Backend> backends;  // Ordered, unique. Empty: connections are refused.
@@ -47,7 +47,7 @@ struct Target {
 
 struct FrontendPlan {
   Frontend frontend;
-  size_t target = 0;              // Index into ServicePlan::targets.
+  size_t target = 0;  // Index into ServicePlan::targets.
   bool operator==(const FrontendPlan&) const = default;
 };
 
@@ -64,7 +64,7 @@ struct ServicePlan {
 // What of a node shapes its plans.
 struct NodeView {
   base::Family family = base::Family::kIpv4;
-  base::Cidr pod_cidr;            // Endpoints in here can reach themselves through a service: hairpin.
+  base::Cidr pod_cidr;  // Endpoints in here can reach themselves through a service: hairpin.
 };
 
 // The readable form used in golden files and by the packet tracer's report: one line a fact.

@@ -28,7 +28,8 @@ class ProxyImpl final : public Proxy {
       nodes_.push_back(
           std::make_unique<NodeApplier>(loop, *node, proxy::compile_ruleset(node->plan().address, options), view, std::move(source)));
     }
-    loop.on_change("services", [this](const store::Object& before, const store::Object& after) { changed(index_.change_service(before, after)); });
+    loop.on_change("services",
+                   [this](const store::Object& before, const store::Object& after) { changed(index_.change_service(before, after)); });
     loop.on_change("endpointslices.discovery.k8s.io",
                    [this](const store::Object& before, const store::Object& after) { changed(index_.change_slice(before, after)); });
   }

@@ -23,8 +23,8 @@ class NodeTable::Script {
   explicit Script(base::Family family) : table_(family == base::Family::kIpv4 ? "ip kubelan" : "ip6 kubelan") {}
 
   struct Unit {
-    std::string chains, rules;                                   // Whole commands.
-    std::vector<std::pair<Set, std::string>> removed, added;     // Element texts.
+    std::string chains, rules;                                // Whole commands.
+    std::vector<std::pair<Set, std::string>> removed, added;  // Element texts.
     size_t size() const {
       size_t total = chains.size() + rules.size();
       for (const auto* list : {&removed, &added}) {
@@ -35,19 +35,23 @@ class NodeTable::Script {
   };
   const std::string& table() const { return table_; }
 
-  void put(const Unit& unit) {
-    const size_t size = unit.size();
-    if (size_ > 0 && size_ + size > kMaxTransactionText - 2 * kSets * kCommandText) flush();
-    size_ += size;
-    chains_ += unit.chains;
-    rules_ += unit.rules;
-    for (const auto& [set, text] : unit.removed) append(removed_[static_cast<size_t>(set)], text);
-    for (const auto& [set, text] : unit.added) append(added_[static_cast<size_t>(set)], text);
+  void put(Unit unit) {
+    // Chains come after the elements they lead to and before the frontends that lead to them; besides, every
+    // transaction makes libnftables list all chains and the kernel check them: while there are few it is cheap.
+    auto touches = [](const auto& list, Set set) { return !list.empty() && list.front().first == set; };
+    const bool chain =
+        !unit.chains.empty() || !unit.rules.empty() || touches(unit.removed, Set::kTargets) || touches(unit.added, Set::kTargets);
+    const size_t order = chain ? 1 : touches(unit.added, Set::kServices) ? 2 : 0;
+    waiting_[order].push_back(std::move(unit));
   }
   void add(Set set, std::string text) { put({.added = {{set, std::move(text)}}}); }
   void remove(Set set, std::string text) { put({.removed = {{set, std::move(text)}}}); }
 
   void begin_stage() {
+    for (std::vector<Unit>& units : waiting_) {
+      for (const Unit& unit : units) pack(unit);
+      units.clear();
+    }
     if (size_ > 0) flush();
   }
   std::vector<std::string> finish() {
@@ -56,6 +60,15 @@ class NodeTable::Script {
   }
 
  private:
+  void pack(const Unit& unit) {
+    const size_t size = unit.size();
+    if (size_ > 0 && size_ + size > kMaxTransactionText - 2 * kSets * kCommandText) flush();
+    size_ += size;
+    chains_ += unit.chains;
+    rules_ += unit.rules;
+    for (const auto& [set, text] : unit.removed) append(removed_[static_cast<size_t>(set)], text);
+    for (const auto& [set, text] : unit.added) append(added_[static_cast<size_t>(set)], text);
+  }
   static void append(std::string& list, const std::string& text) {
     if (!list.empty()) list += ", ";
     list += text;
@@ -78,6 +91,7 @@ class NodeTable::Script {
   }
 
   std::string table_;
+  std::array<std::vector<Unit>, 3> waiting_;  // Elements, chains, frontends.
   std::string chains_, rules_;
   std::array<std::string, kSets> removed_, added_;
   size_t size_ = 0;
@@ -133,8 +147,10 @@ std::string NodeTable::element(const ElementKey& key, uint32_t value, bool with_
       std::string text = ip + " . " + model::protocol_text(key.at.protocol) + " . " + std::to_string(key.at.port);
       return with_value ? text + " : " + std::to_string(value) : text;
     }
-    case Set::kHairpin: return ip + " . " + ip;
-    default: return ip;
+    case Set::kHairpin:
+      return ip + " . " + ip;
+    default:
+      return ip;
   }
 }
 
@@ -205,7 +221,7 @@ void NodeTable::grow_target(const Target& target, AppliedTarget& applied, Script
     if (!old_verdict.empty()) unit.removed.emplace_back(Set::kTargets, std::to_string(target.id));
     if (!new_verdict.empty()) unit.added.emplace_back(Set::kTargets, std::to_string(target.id) + " : " + new_verdict);
   }
-  if (unit.size() > 0) script.put(unit);
+  if (unit.size() > 0) script.put(std::move(unit));
   applied.slots = slots;
   applied.spread = target.spread;
   applied.known = true;
@@ -230,7 +246,7 @@ void NodeTable::switch_claims(Script& script, bool additions) {
     Script::Unit unit;
     if (had) unit.removed.emplace_back(key.set, element(key, 0, false));
     unit.added.emplace_back(key.set, element(key, value, true));
-    script.put(unit);
+    script.put(std::move(unit));
   }
 }
 

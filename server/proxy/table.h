@@ -64,7 +64,7 @@ class NodeTable {
     auto operator<=>(const ElementKey&) const = default;
   };
   struct AppliedTarget {
-    bool known = false;      // False: the node has nothing of it yet.
+    bool known = false;  // False: the node has nothing of it yet.
     std::vector<Backend> slots;
     Spread spread = Spread::kRoundRobin;
     bool has_wheel = false;  // Its chain exists; kept until the target goes.

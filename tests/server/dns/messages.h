@@ -31,7 +31,7 @@ struct Ask {
   uint16_t type = 1;
   std::optional<uint16_t> edns;  // UDP size.
   uint16_t klass = 1;
-  uint16_t flags = 0x0100;       // RD
+  uint16_t flags = 0x0100;  // RD
 };
 inline std::string query(const Ask& ask) {
   std::string out = u16(0x1234) + u16(ask.flags) + u16(1) + u16(0) + u16(0) + u16(ask.edns ? 1 : 0);
@@ -41,11 +41,11 @@ inline std::string query(const Ask& ask) {
 }
 
 struct Response {
-  bool ok = false;           // Well-formed to the last byte.
+  bool ok = false;  // Well-formed to the last byte.
   uint16_t id = 0;
   int rcode = 0;
   bool aa = false, tc = false, ra = false;
-  std::string question;      // Name as sent back.
+  std::string question;                                     // Name as sent back.
   std::vector<std::string> answers, authority, additional;  // "name ttl TYPE data"
   int ede = -1;
   std::string ede_text;

@@ -171,7 +171,11 @@ TEST(DnsServer, a_client_that_never_reads_does_not_stop_others) {
 TEST(DnsServer, bad_lengths_and_garbage_close_only_their_connection) {
   Fixture f;
   Fd liar = connect_to(f.port, SOCK_STREAM);
-  ASSERT_TRUE(base::write_all(liar.get(), "\xff\xff" "abc", 5).ok());
+  ASSERT_TRUE(base::write_all(liar.get(),
+                              "\xff\xff"
+                              "abc",
+                              5)
+                  .ok());
   char byte;
   EXPECT_EQ(::recv(liar.get(), &byte, 1, 0), 0);
   Fd garbage = connect_to(f.port, SOCK_DGRAM);
@@ -189,7 +193,8 @@ TEST(DnsServer, idle_and_surplus_connections_are_closed) {
     server::dns::ServerLimits limits;
     limits.connections = 2;
     limits.idle = std::chrono::milliseconds(50);
-    server = std::make_unique<server::dns::Server>(io, std::move(*held), [](const server::dns::Query&) { return server::dns::Answer{}; }, limits);
+    server = std::make_unique<server::dns::Server>(
+        io, std::move(*held), [](const server::dns::Query&) { return server::dns::Answer{}; }, limits);
   });
   std::vector<Fd> clients;
   for (int i = 0; i < 4; ++i) clients.push_back(connect_to(port, SOCK_STREAM));

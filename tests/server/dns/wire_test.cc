@@ -36,9 +36,17 @@ TEST(Wire, hostile_queries) {
       {"label longer than the message", header(0x0100, 1) + "\x3fwww", Outcome::kReject, Rcode::kFormErr},
       {"pointer to itself", header(0x0100, 1) + "\xc0\x0c" + question_type, Outcome::kReject, Rcode::kFormErr},
       {"reserved label type", header(0x0100, 1) + "\x80\x01" + question_type, Outcome::kReject, Rcode::kFormErr},
-      {"no type", header(0x0100, 1) + std::string("\x01" "a\0", 3), Outcome::kReject, Rcode::kFormErr},
-      {"name of more than 255 bytes", header(0x0100, 1) + dns_test::wire_name(std::string(60, 'a') + "." + std::string(60, 'b') + "." +
-          std::string(60, 'c') + "." + std::string(60, 'd') + "." + std::string(60, 'e')) + question_type, Outcome::kReject, Rcode::kFormErr},
+      {"no type",
+       header(0x0100, 1) + std::string("\x01"
+                                       "a\0",
+                                       3),
+       Outcome::kReject, Rcode::kFormErr},
+      {"name of more than 255 bytes",
+       header(0x0100, 1) +
+           dns_test::wire_name(std::string(60, 'a') + "." + std::string(60, 'b') + "." + std::string(60, 'c') + "." + std::string(60, 'd') +
+                               "." + std::string(60, 'e')) +
+           question_type,
+       Outcome::kReject, Rcode::kFormErr},
       {"option cut off", good.substr(0, good.size() - 1), Outcome::kReject, Rcode::kFormErr},
       {"root", header(0x0100, 1) + std::string(1, '\0') + question_type, Outcome::kAnswer, Rcode::kNoError},
   };
@@ -47,7 +55,9 @@ TEST(Wire, hostile_queries) {
     EXPECT_EQ(got.outcome, row.want) << row.name;
     EXPECT_EQ(got.rcode, row.rcode) << row.name;
     // Whatever it was, an answer to it can be written.
-    if (got.outcome != Outcome::kDrop) { EXPECT_TRUE(dns_test::parse(render_response(got.query, {.rcode = got.rcode}, 512)).ok) << row.name; }
+    if (got.outcome != Outcome::kDrop) {
+      EXPECT_TRUE(dns_test::parse(render_response(got.query, {.rcode = got.rcode}, 512)).ok) << row.name;
+    }
   }
   for (size_t cut = 0; cut < good.size(); ++cut) parse_query(good.substr(0, cut));
   for (size_t at = 0; at < good.size(); ++at) {
@@ -55,7 +65,9 @@ TEST(Wire, hostile_queries) {
       std::string flipped = good;
       flipped[at] = static_cast<char>(flipped[at] ^ (1 << bit));
       const ParsedQuery got = parse_query(flipped);
-      if (got.outcome != Outcome::kDrop) { EXPECT_TRUE(dns_test::parse(render_response(got.query, {.rcode = got.rcode}, 512)).ok); }
+      if (got.outcome != Outcome::kDrop) {
+        EXPECT_TRUE(dns_test::parse(render_response(got.query, {.rcode = got.rcode}, 512)).ok);
+      }
     }
   }
 }

@@ -97,25 +97,36 @@ TEST(Zone, answers) {
       {"bogus.web.default.svc.cluster.local.", kA, kNx, {}},
       {"a.b.c.web.default.svc.cluster.local.", kA, kNx, {}},
       // SRV: per named port; of the bare service name all.
-      {"_http._tcp.web.default.svc.cluster.local.", kSrv, kOk,
+      {"_http._tcp.web.default.svc.cluster.local.",
+       kSrv,
+       kOk,
        {"_http._tcp.web.default.svc.cluster.local. 5 SRV 0 100 80 web.default.svc.cluster.local."}},
-      {"_dns._udp.web.default.svc.cluster.local.", kSrv, kOk,
+      {"_dns._udp.web.default.svc.cluster.local.",
+       kSrv,
+       kOk,
        {"_dns._udp.web.default.svc.cluster.local. 5 SRV 0 100 53 web.default.svc.cluster.local."}},
       {"_http._udp.web.default.svc.cluster.local.", kSrv, kNx, {}},
       {"_http._tcp.web.default.svc.cluster.local.", kA, kOk, {}},
       {"_tcp.web.default.svc.cluster.local.", kA, kOk, {}},
       {"_sctp.web.default.svc.cluster.local.", kA, kNx, {}},
       {"http.tcp.web.default.svc.cluster.local.", kSrv, kNx, {}},
-      {"web.default.svc.cluster.local.", kSrv, kOk,
+      {"web.default.svc.cluster.local.",
+       kSrv,
+       kOk,
        {"web.default.svc.cluster.local. 5 SRV 0 50 53 web.default.svc.cluster.local.",
         "web.default.svc.cluster.local. 5 SRV 0 50 80 web.default.svc.cluster.local."}},
       {"plain.default.svc.cluster.local.", kSrv, kOk, {}},
       // Headless services: the ready endpoints.
-      {"db.default.svc.cluster.local.", kA, kOk, {"db.default.svc.cluster.local. 5 A 10.244.1.7", "db.default.svc.cluster.local. 5 A 10.244.2.8"}},
+      {"db.default.svc.cluster.local.",
+       kA,
+       kOk,
+       {"db.default.svc.cluster.local. 5 A 10.244.1.7", "db.default.svc.cluster.local. 5 A 10.244.2.8"}},
       {"db-0.db.default.svc.cluster.local.", kA, kOk, {"db-0.db.default.svc.cluster.local. 5 A 10.244.1.7"}},
       {"db-1.db.default.svc.cluster.local.", kA, kOk, {"db-1.db.default.svc.cluster.local. 5 A 10.244.2.8"}},
       {"10-244-2-9.db.default.svc.cluster.local.", kA, kNx, {}},
-      {"_sql._tcp.db.default.svc.cluster.local.", kSrv, kOk,
+      {"_sql._tcp.db.default.svc.cluster.local.",
+       kSrv,
+       kOk,
        {"_sql._tcp.db.default.svc.cluster.local. 5 SRV 0 50 5432 db-0.db.default.svc.cluster.local.",
         "_sql._tcp.db.default.svc.cluster.local. 5 SRV 0 50 5432 db-1.db.default.svc.cluster.local."}},
       {"bare.default.svc.cluster.local.", kA, kOk, {"bare.default.svc.cluster.local. 5 A 10.244.1.5"}},
@@ -125,11 +136,15 @@ TEST(Zone, answers) {
       // ExternalName.
       {"out.default.svc.cluster.local.", kA, kOk, {"out.default.svc.cluster.local. 5 CNAME example.com."}},
       {"out.default.svc.cluster.local.", kCname, kOk, {"out.default.svc.cluster.local. 5 CNAME example.com."}},
-      {"alias.default.svc.cluster.local.", kA, kOk,
+      {"alias.default.svc.cluster.local.",
+       kA,
+       kOk,
        {"alias.default.svc.cluster.local. 5 CNAME web.default.svc.cluster.local.", "web.default.svc.cluster.local. 5 A 10.96.1.1"}},
-      {"alias2.default.svc.cluster.local.", kA, kOk,
-       {"alias.default.svc.cluster.local. 5 CNAME web.default.svc.cluster.local.", "alias2.default.svc.cluster.local. 5 CNAME alias.default.svc.cluster.local.",
-        "web.default.svc.cluster.local. 5 A 10.96.1.1"}},
+      {"alias2.default.svc.cluster.local.",
+       kA,
+       kOk,
+       {"alias.default.svc.cluster.local. 5 CNAME web.default.svc.cluster.local.",
+        "alias2.default.svc.cluster.local. 5 CNAME alias.default.svc.cluster.local.", "web.default.svc.cluster.local. 5 A 10.96.1.1"}},
       {"x.out.default.svc.cluster.local.", kA, kNx, {}},
       {"_http._tcp.out.default.svc.cluster.local.", kSrv, kNx, {}},
       {"literal.default.svc.cluster.local.", kA, kNx, {}},
@@ -158,7 +173,9 @@ TEST(Zone, answers) {
       // Reverse.
       {"1.1.96.10.in-addr.arpa.", kPtr, kOk, {"1.1.96.10.in-addr.arpa. 5 PTR web.default.svc.cluster.local."}},
       {"7.1.244.10.in-addr.arpa.", kPtr, kOk, {"7.1.244.10.in-addr.arpa. 5 PTR db-0.db.default.svc.cluster.local."}},
-      {"5.1.244.10.in-addr.arpa.", kPtr, kOk,
+      {"5.1.244.10.in-addr.arpa.",
+       kPtr,
+       kOk,
        {"5.1.244.10.in-addr.arpa. 5 PTR 10-244-1-5.bare.default.svc.cluster.local.",
         "5.1.244.10.in-addr.arpa. 5 PTR 10-244-1-5.web.default.svc.cluster.local."}},
       {"1.1.96.10.in-addr.arpa.", kA, kOk, {}},
@@ -166,7 +183,9 @@ TEST(Zone, answers) {
       {"96.10.in-addr.arpa.", kPtr, kOk, {}},
       {"1.1.168.192.in-addr.arpa.", kPtr, kNx, {}},
       {"x.1.96.10.in-addr.arpa.", kPtr, kNx, {}},
-      {"3.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.6.9.0.0.0.1.0.0.0.0.d.f.ip6.arpa.", kPtr, kOk,
+      {"3.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.6.9.0.0.0.1.0.0.0.0.d.f.ip6.arpa.",
+       kPtr,
+       kOk,
        {"3.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.6.9.0.0.0.1.0.0.0.0.d.f.ip6.arpa. 5 PTR dual.default.svc.cluster.local."}},
   };
   for (const Row& row : rows) {
@@ -181,8 +200,12 @@ TEST(Zone, answers) {
     // A negative answer says for how long it holds.
     if (row.want.empty()) {
       ASSERT_EQ(got.authority.size(), 1u);
-      if (std::string(row.name).ends_with("local.")) { EXPECT_EQ(got.authority[0], kSoaText); }
-      if (std::string(row.name).ends_with("in-addr.arpa.")) { EXPECT_EQ(got.authority[0], kReverseSoa); }
+      if (std::string(row.name).ends_with("local.")) {
+        EXPECT_EQ(got.authority[0], kSoaText);
+      }
+      if (std::string(row.name).ends_with("in-addr.arpa.")) {
+        EXPECT_EQ(got.authority[0], kReverseSoa);
+      }
     } else {
       EXPECT_TRUE(got.authority.empty());
     }
@@ -219,16 +242,18 @@ TEST(Zone, outside_the_cluster) {
     EXPECT_EQ(got.aa, row.rcode != kServFail);
     EXPECT_EQ(got.answers, row.want);
     EXPECT_EQ(got.ede, row.rcode == kServFail ? 22 : -1);
-    if (row.rcode == kServFail) { EXPECT_EQ(got.ede_text, "kubelan has no way out: no upstream resolver"); }
+    if (row.rcode == kServFail) {
+      EXPECT_EQ(got.ede_text, "kubelan has no way out: no upstream resolver");
+    }
     EXPECT_EQ(ask(zone, {name, row.type}).ede, -1);  // Not for clients without EDNS.
   }
 }
 
 TEST(Zone, queries_that_get_no_records) {
   Zone zone = make_zone();
-  EXPECT_EQ(ask(zone, {"web.default.svc.cluster.local.", 252}).rcode, kRefused);             // AXFR
-  EXPECT_EQ(ask(zone, {"version.bind.", kTxt, std::nullopt, 3}).rcode, kRefused);            // CHAOS
-  EXPECT_EQ(ask(zone, {"cluster.local.", kA, std::nullopt, 1, 0x2900}).rcode, kNotImp);      // UPDATE
+  EXPECT_EQ(ask(zone, {"web.default.svc.cluster.local.", 252}).rcode, kRefused);         // AXFR
+  EXPECT_EQ(ask(zone, {"version.bind.", kTxt, std::nullopt, 3}).rcode, kRefused);        // CHAOS
+  EXPECT_EQ(ask(zone, {"cluster.local.", kA, std::nullopt, 1, 0x2900}).rcode, kNotImp);  // UPDATE
   std::string two = dns_test::query({"cluster.local."});
   two[5] = 2;
   EXPECT_EQ(ask_raw(zone, two).rcode, kFormErr);
@@ -250,8 +275,8 @@ TEST(Zone, an_external_chain_that_loops_ends) {
 TEST(Zone, additional_addresses_come_with_srv) {
   Zone zone = make_zone();
   const Response got = ask(zone, {"_sql._tcp.db.default.svc.cluster.local.", kSrv});
-  EXPECT_EQ(sorted(got.additional),
-            (std::vector<std::string>{"db-0.db.default.svc.cluster.local. 5 A 10.244.1.7", "db-1.db.default.svc.cluster.local. 5 A 10.244.2.8"}));
+  EXPECT_EQ(sorted(got.additional), (std::vector<std::string>{"db-0.db.default.svc.cluster.local. 5 A 10.244.1.7",
+                                                              "db-1.db.default.svc.cluster.local. 5 A 10.244.2.8"}));
 }
 
 TEST(Zone, headless_addresses_take_turns) {

@@ -40,8 +40,9 @@ TEST(ServiceIndex, tells_what_really_changed) {
   ASSERT_NE(index.find(kWeb), nullptr);
   EXPECT_EQ(index.find(kWeb)->ports[0].port, 81);
 
-  const auto one = slice("web-1", "web", "10.244.1.5"), same = slice("web-1", "web", "10.244.1.5"), other = slice("web-1", "web", "10.244.1.6"),
-             away = slice("web-1", "api", "10.244.1.6"), loose = slice("web-1", "", "10.244.1.6");
+  const auto one = slice("web-1", "web", "10.244.1.5"), same = slice("web-1", "web", "10.244.1.5"),
+             other = slice("web-1", "web", "10.244.1.6"), away = slice("web-1", "api", "10.244.1.6"),
+             loose = slice("web-1", "", "10.244.1.6");
   EXPECT_EQ(index.change_slice({}, one), Keys{kWeb});
   EXPECT_EQ(index.change_slice(one, same), Keys{});
   EXPECT_EQ(index.change_slice(same, other), Keys{kWeb});
@@ -80,7 +81,8 @@ TEST(Projection, odd_trees_give_something_usable) {
   const auto headless = project_service(object("services", "s", json::parse(R"({"spec":{"clusterIP":"None"}})")));
   EXPECT_TRUE(headless.headless);
   EXPECT_TRUE(headless.cluster_ips.empty());
-  const auto dual = project_service(object("services", "s", json::parse(R"({"spec":{"clusterIP":"10.96.0.5","clusterIPs":["10.96.0.5","fd00::5"]}})")));
+  const auto dual =
+      project_service(object("services", "s", json::parse(R"({"spec":{"clusterIP":"10.96.0.5","clusterIPs":["10.96.0.5","fd00::5"]}})")));
   EXPECT_EQ(dual.cluster_ips.size(), 2u);
 }
 

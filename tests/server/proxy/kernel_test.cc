@@ -119,7 +119,9 @@ struct Cluster {
     plan.gateway = Ip::v4(172, 30, 0, 1);
     plan.client_address = Ip::v4(172, 30, 0, 2);
     for (uint8_t i = 1; i <= 2; ++i) {
-      plan.nodes.push_back({"node-" + std::to_string(i), Ip::v4(172, 30, 0, static_cast<uint8_t>(10 + i)), Cidr(Ip::v4(10, 244, i, 0), 24),
+      plan.nodes.push_back({"node-" + std::to_string(i),
+                            Ip::v4(172, 30, 0, static_cast<uint8_t>(10 + i)),
+                            Cidr(Ip::v4(10, 244, i, 0), 24),
                             {Ip::v4(10, 96, 0, 10)}});
     }
     plan.via_nodes = {Cidr(Ip::v4(10, 96, 0, 0), 12)};

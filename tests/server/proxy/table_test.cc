@@ -102,7 +102,8 @@ TEST(Table, transactions_are_bounded) {
   TargetIds ids;
   std::vector<NodeTable::Change> changes, gone;
   for (int i = 0; i < 5000; ++i) {
-    NodeTable::Change change{{"default", "s" + std::to_string(i)}, plan_of(Ip::v4(10, 97, 0, 0).plus(static_cast<uint64_t>(i)), pods({1, 2, 3}))};
+    NodeTable::Change change{{"default", "s" + std::to_string(i)},
+                             plan_of(Ip::v4(10, 97, 0, 0).plus(static_cast<uint64_t>(i)), pods({1, 2, 3}))};
     ids.assign(change.key, change.plan);
     gone.push_back({change.key, {}});
     changes.push_back(std::move(change));
@@ -112,6 +113,24 @@ TEST(Table, transactions_are_bounded) {
     for (const std::string& text : list) EXPECT_LE(text.size(), kMaxTransactionText);
   }
   EXPECT_TRUE(table.apply(gone).empty());
+}
+
+// The first of two thousand services makes the chain that all share, and it may come many transactions later.
+TEST(Table, a_shared_chain_is_there_before_anything_leads_to_it) {
+  NodeTable table(base::Family::kIpv4);
+  TargetIds ids;
+  std::vector<NodeTable::Change> changes;
+  for (int i = 0; i < 2000; ++i) {
+    const Ip ip = Ip::v4(10, 97, 0, 0).plus(static_cast<uint64_t>(i));
+    NodeTable::Change change{{"default", "s" + std::to_string(i)}, plan_of(ip, pods({1, 2, 3}), Spread::kRandom)};
+    ids.assign(change.key, change.plan);
+    changes.push_back(std::move(change));
+  }
+  std::string all;
+  for (const std::string& text : table.apply(changes)) all += text;
+  EXPECT_LT(all.find("add chain ip kubelan random-3"), all.find("jump random-3"));
+  EXPECT_EQ(all.find("add chain"), all.rfind("add chain"));
+  EXPECT_LT(all.find("add element ip kubelan targets"), all.find("add element ip kubelan services"));
 }
 
 TEST(Table, ids_last_as_long_as_the_port) {
