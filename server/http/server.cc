@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <csignal>
 #include <cstring>
 #include <mutex>
 #include <thread>
@@ -174,6 +175,11 @@ class HttpServerImpl final : public HttpServer {
     std::unique_ptr<Start> start(static_cast<Start*>(argument));
     HttpServerImpl* server = start->server;
     pthread_setname_np(pthread_self(), "http");
+    // OpenSSL writes with write(2): a client that left must not end the process. Threads started here inherit it.
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
     try {
       server->connection(std::move(start->socket), start->refuse);
     } catch (const std::exception& e) {
