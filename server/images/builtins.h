@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace server {
+namespace server::images {
 
 inline constexpr char kNginxVersion[] = "1.27.5";
 
@@ -15,4 +15,4 @@ int pause_main(const std::vector<std::string>& argv);
 const char* nginx_welcome_page();
 const char* nginx_trouble_page();
 
-}  // namespace server
+}  // namespace server::images

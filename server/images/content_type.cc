@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
-namespace server {
+namespace server::images {
 namespace {
 
 struct Row {
@@ -64,4 +64,4 @@ std::string_view content_type(std::string_view path) {
   return "application/octet-stream";
 }
 
-}  // namespace server
+}  // namespace server::images

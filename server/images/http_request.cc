@@ -4,7 +4,7 @@
 #include <cctype>
 #include <limits>
 
-namespace server {
+namespace server::images {
 namespace {
 
 int hex_digit(char c) {
@@ -88,6 +88,7 @@ ParsedHead bad(HttpRequest request, int status, bool too_large = false) {
   out.status = status;
   out.header_too_large = too_large;
   request.keep_alive = false;
+  if (request.version == 9) request.version = 10;  // Whoever it is gets a status line.
   out.request = std::move(request);
   return out;
 }
@@ -327,4 +328,4 @@ ByteRange parse_range(std::string_view header, uint64_t size) {
   return range;
 }
 
-}  // namespace server
+}  // namespace server::images

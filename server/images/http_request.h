@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace server {
+namespace server::images {
 
 struct HttpRequest {
   std::string line;                // "GET /x?y HTTP/1.1", for the log; up to where it was understood.
@@ -66,4 +66,4 @@ struct ByteRange {
 };
 ByteRange parse_range(std::string_view header, uint64_t size);
 
-}  // namespace server
+}  // namespace server::images

@@ -98,7 +98,7 @@ std::optional<ResolvedImage> resolve_image(const std::string& reference) {
     image.cmd = row.cmd;
     image.image_id = std::string("kubelan://") + (image.builtin.empty() ? "host/" : "builtin/") + row.repository;
     if (image.builtin == "nginx") {
-      image.env = {"NGINX_VERSION=" + std::string(kNginxVersion)};
+      image.env = {"NGINX_VERSION=" + std::string(images::kNginxVersion)};
       image.mounts = nginx_files();
     }
     return image;
@@ -123,6 +123,6 @@ std::string builtin_for_command(const ResolvedImage& image, const std::vector<st
   return program == image.builtin || (program == image.builtin + "-debug") ? image.builtin : "";
 }
 
-std::map<std::string, netns::BuiltinMain> builtin_programs() { return {{"nginx", nginx_main}, {"pause", pause_main}}; }
+std::map<std::string, netns::BuiltinMain> builtin_programs() { return {{"nginx", images::nginx_main}, {"pause", pause_main}}; }
 
 }  // namespace server

@@ -1,7 +1,8 @@
 // The built-in nginx as a program: command line, signals, start and end.
 #include <dirent.h>
-#include <sys/signalfd.h>
 #include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -11,7 +12,7 @@
 #include "server/images/builtins.h"
 #include "server/images/nginx_server.h"
 
-namespace server {
+namespace server::images {
 namespace {
 
 int fail(const std::string& text) {
@@ -57,6 +58,17 @@ Options parse_options(const std::vector<std::string>& argv) {
   return options;
 }
 
+// Where the image's files were not put in place (a host directory that cannot be made writable), the welcome page is
+// served from a directory of the container's own.
+std::string choose_root() {
+  const std::string usual = NginxSite().root;
+  if (::access(usual.c_str(), F_OK) == 0) return usual;
+  const std::string own = "/run/nginx-html";
+  bool made = ::mkdir(own.c_str(), 0755) == 0 && base::write_file_atomic(own + "/index.html", nginx_welcome_page(), 0644).ok() &&
+              base::write_file_atomic(own + "/50x.html", nginx_trouble_page(), 0644).ok();
+  return made ? own : usual;
+}
+
 }  // namespace
 
 int nginx_main(const std::vector<std::string>& argv) {
@@ -80,10 +92,12 @@ int nginx_main(const std::vector<std::string>& argv) {
   for (int number : {SIGTERM, SIGINT, SIGQUIT}) sigaddset(&set, number);
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
   base::Fd stop(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-  NginxServer server{NginxSite{}};
+  NginxSite site;
+  site.root = choose_root();
+  NginxServer server(site);
   base::Status listening = server.listen();
   if (!listening.ok()) return fail(listening.error().message);
   return server.run(stop);
 }
 
-}  // namespace server
+}  // namespace server::images

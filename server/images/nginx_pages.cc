@@ -1,6 +1,6 @@
 #include "server/images/builtins.h"
 
-namespace server {
+namespace server::images {
 
 const char* nginx_welcome_page() {
   return R"(<!DOCTYPE html>
@@ -34,4 +34,4 @@ const char* nginx_trouble_page() {
 )";
 }
 
-}  // namespace server
+}  // namespace server::images

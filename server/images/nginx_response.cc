@@ -10,7 +10,7 @@
 
 #include "server/images/builtins.h"
 
-namespace server {
+namespace server::images {
 namespace {
 
 struct Reason {
@@ -263,4 +263,4 @@ time_t parse_http_date(const std::string& text) {
   return -1;
 }
 
-}  // namespace server
+}  // namespace server::images

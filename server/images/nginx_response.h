@@ -9,7 +9,7 @@
 #include "server/images/http_request.h"
 #include "store/base/fd.h"
 
-namespace server {
+namespace server::images {
 
 struct NginxSite {
   std::string root = "/usr/share/nginx/html";
@@ -39,4 +39,4 @@ std::string_view content_type(std::string_view path);
 std::string http_date(time_t when);              // Sun, 06 Nov 1994 08:49:37 GMT
 time_t parse_http_date(const std::string& text);  // -1 if it is none.
 
-}  // namespace server
+}  // namespace server::images

@@ -14,7 +14,7 @@
 #include <cstdio>
 #include <ctime>
 
-namespace server {
+namespace server::images {
 namespace {
 
 constexpr size_t kMaxConnections = 1024;   // worker_connections
@@ -332,4 +332,4 @@ int NginxServer::run(const base::Fd& stop) {
   }
 }
 
-}  // namespace server
+}  // namespace server::images

@@ -15,7 +15,7 @@
 #include "store/base/fd.h"
 #include "store/base/result.h"
 
-namespace server {
+namespace server::images {
 
 class NginxServer {
  public:
@@ -73,4 +73,4 @@ class NginxServer {
   bool draining_ = false;
 };
 
-}  // namespace server
+}  // namespace server::images

@@ -5,7 +5,7 @@
 
 #include "server/images/builtins.h"
 
-namespace server {
+namespace server::images {
 
 int pause_main(const std::vector<std::string>&) {
   signal(SIGCHLD, SIG_IGN);  // As pid 1 it inherits orphans; the kernel reaps them.
@@ -19,4 +19,4 @@ int pause_main(const std::vector<std::string>&) {
   return 0;
 }
 
-}  // namespace server
+}  // namespace server::images
