@@ -1,5 +1,7 @@
 #include "server/images/images.h"
 
+#include <csignal>
+
 #include <algorithm>
 
 #include "server/images/builtins.h"
@@ -69,8 +71,8 @@ std::vector<netns::Mount> nginx_files() {
   using netns::Mount;
   return {
       {Mount::Kind::kWritable, "", "/usr/share/nginx/html"},
-      {Mount::Kind::kContent, nginx_welcome_page(), "/usr/share/nginx/html/index.html"},
-      {Mount::Kind::kContent, nginx_trouble_page(), "/usr/share/nginx/html/50x.html"},
+      {Mount::Kind::kContent, images::nginx_welcome_page(), "/usr/share/nginx/html/index.html"},
+      {Mount::Kind::kContent, images::nginx_trouble_page(), "/usr/share/nginx/html/50x.html"},
       // Hides the configuration of an nginx that the host may have; what is found there at start is the pod's.
       {Mount::Kind::kTmpfs, "", "/etc/nginx"},
       {Mount::Kind::kTmpfs, "", "/var/cache/nginx"},
@@ -100,6 +102,7 @@ std::optional<ResolvedImage> resolve_image(const std::string& reference) {
     if (image.builtin == "nginx") {
       image.env = {"NGINX_VERSION=" + std::string(images::kNginxVersion)};
       image.mounts = nginx_files();
+      image.stop_signal = SIGQUIT;  // As the nginx image: answer what has begun, then end.
     }
     return image;
   }
@@ -123,6 +126,6 @@ std::string builtin_for_command(const ResolvedImage& image, const std::vector<st
   return program == image.builtin || (program == image.builtin + "-debug") ? image.builtin : "";
 }
 
-std::map<std::string, netns::BuiltinMain> builtin_programs() { return {{"nginx", images::nginx_main}, {"pause", pause_main}}; }
+std::map<std::string, netns::BuiltinMain> builtin_programs() { return {{"nginx", images::nginx_main}, {"pause", images::pause_main}}; }
 
 }  // namespace server

@@ -127,7 +127,7 @@ base::Result<netns::ContainerSpec> Agent::compile_container(PodRun& run, Contain
   std::vector<std::string> args = !plan.args.empty() || !plan.command.empty() ? plan.args : image.cmd;
   for (const std::string& word : command) spec.argv.push_back(expand_references(word, env));
   for (const std::string& word : args) spec.argv.push_back(expand_references(word, env));
-  if (plan.command.empty()) spec.builtin = image.builtin;
+  spec.builtin = builtin_for_command(image, spec.argv.empty() ? plan.command : spec.argv);
   if (spec.builtin.empty() && spec.argv.empty()) return base::Error(base::Code::kInvalid, "no command specified: image \"" + plan.image + "\" has none of its own");
   for (const auto& [name, value] : env) spec.env.push_back(name + "=" + value);
   spec.cwd = plan.working_dir.empty() ? image.working_dir : plan.working_dir;
@@ -137,6 +137,7 @@ base::Result<netns::ContainerSpec> Agent::compile_container(PodRun& run, Contain
   for (const char* file : {"resolv.conf", "hosts", "hostname"}) spec.mounts.push_back({Kind::kBind, run.dir + "/etc/" + file, std::string("/etc/") + file});
   if (run.spec.mount_token) spec.mounts.push_back({Kind::kBind, options_.run_dir + "/serviceaccount/" + run.key.ns, kServiceAccountPath, true});
   spec.mounts.push_back({Kind::kBind, run.dir + "/termination/" + plan.name, plan.termination_path});
+  for (const netns::Mount& m : image.mounts) spec.mounts.push_back(m);
   size_t own = spec.mounts.size();
   for (const VolumeMount& m : plan.mounts) spec.mounts.push_back(TRY(compile_mount(run, m)));
   // Outer paths first, so that a mount below another is not hidden by it.
