@@ -4,6 +4,7 @@
 
 #include "netns/link/messages.h"
 #include "netns/link/rtnl.h"
+#include "netns/nft/nft.h"
 #include "netns/node.h"
 #include "netns/ns/sysctl.h"
 
@@ -13,8 +14,8 @@ namespace {
 constexpr int kBridgeIndex = 10;
 constexpr uint8_t kOwnTrafficTable = 100;
 
-// The fabric forwards only in order to answer: a packet to the outside meets an `unreachable` route and its sender
-// gets "no route to host" at once, where without forwarding it would wait for a time-out.
+// The fabric forwards only in order to answer: a packet to the outside is rejected and its sender gets "no route to
+// host", where without forwarding it would wait for a time-out.
 const std::vector<Sysctl> kFabricSettings = {
     {"net/ipv4/ip_forward", "1", true},
     {"net/ipv4/conf/all/rp_filter", "0", true},
@@ -22,6 +23,9 @@ const std::vector<Sysctl> kFabricSettings = {
     {"net/ipv4/conf/all/send_redirects", "0", false},
     {"net/ipv4/conf/default/send_redirects", "0", false},
     {"net/ipv4/icmp_ratemask", "0", false},
+    // Where br_netfilter is loaded, bridged packets would go through the chain below.
+    {"net/bridge/bridge-nf-call-iptables", "0", false},
+    {"net/bridge/bridge-nf-call-ip6tables", "0", false},
     {"net/ipv4/ip_unprivileged_port_start", "0", false},
     {"net/ipv4/ping_group_range", "0 0", false},
     {"net/ipv4/ping_group_range", "0 2147483647", false},
@@ -57,6 +61,16 @@ base::Cidr everything(base::Family family) {
 
 // The bridge's port is named after the node where the name fits.
 std::string port_name(const std::string& node, int index) { return node.size() <= 15 ? node : "port" + std::to_string(index); }
+
+// Not an `unreachable` route: the kernel answers for one of those five times, then once a second (route/error_cost,
+// which a user namespace cannot change).
+constexpr char kRejectForwarded[] = R"(table inet fabric {
+  chain forward {
+    type filter hook forward priority filter;
+    reject with icmpx type host-unreachable
+  }
+}
+)";
 
 class FabricImpl final : public Fabric {
  public:
@@ -106,6 +120,12 @@ base::Status FabricImpl::make_namespaces() {
   return {};
 }
 
+// True where bridged packets are shown to the inet chains all the same.
+bool bridged_packets_are_filtered() {
+  base::Result<std::string> setting = base::read_file("/proc/sys/net/bridge/bridge-nf-call-iptables");
+  return setting.ok() && setting->substr(0, 1) != "0";
+}
+
 // On the fabric worker. One batch: the bridge and a veth into every namespace.
 base::Status FabricImpl::configure_fabric() {
   Rtnl rtnl = TRY(Rtnl::open());
@@ -113,7 +133,13 @@ base::Status FabricImpl::configure_fabric() {
   set_link_up(batch, kLoIndex);
   add_bridge(batch, "br0", kBridgeIndex, make_mac(plan_.gateway));
   add_address(batch, kBridgeIndex, plan_.gateway, plan_.underlay.prefix_length(), RT_SCOPE_UNIVERSE);
-  add_route(batch, {.to = everything(plan_.gateway.family()), .unreachable = true});
+  const base::Cidr outside = everything(plan_.gateway.family());
+  base::Result<std::unique_ptr<Nft>> nft = Nft::open();
+  const bool rejects = nft.ok() && !bridged_packets_are_filtered() && (*nft)->run(kRejectForwarded).ok();
+  add_route(batch, {.to = outside, .device = rejects ? kBridgeIndex : 0, .unreachable = !rejects});
+  add_route(batch, {.to = outside, .unreachable = true, .table = kOwnTrafficTable});
+  // The bridge's own addresses: the table above is asked before the main one.
+  add_route(batch, {.to = plan_.underlay, .device = kBridgeIndex, .table = kOwnTrafficTable});
   int index = kFirstPortIndex;
   auto add_port = [&](const std::string& name, const base::Ip& address, const base::Fd& net) {
     // The port's own MAC never carries traffic; it differs from the peer's in one bit.
@@ -188,6 +214,15 @@ base::Status FabricImpl::build() {
   jobs.emplace_back(client_worker_.get(), [this] { return configure_client(); });
   for (auto& node : nodes_) jobs.emplace_back(&node->worker(), [&node, this] { return node->configure(plan_); });
   TRY_STATUS(on_all(jobs));
+  // The ports' other ends are up only now.
+  TRY_STATUS(fabric_worker_->call([this]() -> base::Status {
+    Rtnl rtnl = TRY(Rtnl::open());
+    std::vector<int> links;
+    for (size_t i = 0; i < nodes_.size() + 1; ++i) links.push_back(kFirstPortIndex + static_cast<int>(i));
+    links.push_back(kBridgeIndex);
+    rtnl.wait_until_running(links);
+    return {};
+  }));
   client_worker_.reset();
   return {};
 }

@@ -175,11 +175,15 @@ void NodeImpl::attach_batch() {
   if (pods.empty()) return;
   for (Attaching& pod : pods) pod.sandbox = make_pod_namespaces(pod);
   wire_node_side(pods);
+  std::vector<int> links;
   for (Attaching& pod : pods) {
-    if (pod.sandbox.ok()) {
-      base::Status wired = wire_pod_side(pod);
-      if (!wired.ok()) pod.sandbox = std::move(wired).error();
-    }
+    if (!pod.sandbox.ok()) continue;
+    base::Status wired = wire_pod_side(pod);
+    if (!wired.ok()) pod.sandbox = std::move(wired).error();
+    if (pod.sandbox.ok()) links.push_back(pod.index);
+  }
+  rtnl_->wait_until_running(links);
+  for (Attaching& pod : pods) {
     if (pod.sandbox.ok()) {
       pods_[pod.plan.id] = {pod.plan.address, pod.index};
     } else {

@@ -1,5 +1,6 @@
 #include "netns/link/rtnl.h"
 
+#include <linux/if.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -124,6 +125,41 @@ base::Status Rtnl::apply(Batch& batch) {
     return error;
   }
   return {};
+}
+
+bool Rtnl::is_running(int index) {
+  Batch batch;
+  ifinfomsg info{};
+  info.ifi_index = index;
+  batch.begin(RTM_GETLINK, 0, info, "look at a link");
+  batch.put_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+  nlmsghdr* request = reinterpret_cast<nlmsghdr*>(batch.bytes().data());
+  const uint32_t sequence = sequence_++;
+  request->nlmsg_seq = sequence;
+  // Newer kernels finish pending link work before they answer this (from 6.8).
+  if (::send(fd_.get(), batch.bytes().data(), batch.bytes().size(), 0) < 0) return true;
+  alignas(nlmsghdr) char buffer[kReceiveBuffer];
+  for (;;) {
+    ssize_t n = ::recv(fd_.get(), buffer, sizeof buffer, 0);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return true;
+    nlmsghdr* head = reinterpret_cast<nlmsghdr*>(buffer);
+    if (!NLMSG_OK(head, static_cast<size_t>(n)) || head->nlmsg_seq != sequence) continue;
+    if (head->nlmsg_type != RTM_NEWLINK) return true;  // Gone: nothing to wait for.
+    rtattr* attribute = IFLA_RTA(static_cast<ifinfomsg*>(NLMSG_DATA(head)));
+    int left = static_cast<int>(head->nlmsg_len - NLMSG_LENGTH(sizeof info));
+    for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
+      if (attribute->rta_type == IFLA_OPERSTATE) return *static_cast<uint8_t*>(RTA_DATA(attribute)) == IF_OPER_UP;
+    }
+    return true;
+  }
+}
+
+void Rtnl::wait_until_running(const std::vector<int>& indices) {
+  int tries = 200;
+  for (int index : indices) {
+    while (!is_running(index) && --tries > 0) ::usleep(500);
+  }
 }
 
 base::Result<std::vector<Rtnl::Link>> Rtnl::list_links() {

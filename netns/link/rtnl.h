@@ -20,6 +20,10 @@ class Rtnl {
   base::Result<std::vector<int>> transact(Batch& batch);
   // As above, but any failure is an error that names the message.
   base::Status apply(Batch& batch);
+  // Waits until the kernel has finished bringing these links up. "Up" in a request only starts it: a link whose
+  // other end came up last is served by a kernel thread, and until that ran it drops what is sent. Gives up after a tenth
+  // of a second: the link works a little later then, which costs a retransmission and nothing else.
+  void wait_until_running(const std::vector<int>& indices);
   // Names and indices of the links here.
   struct Link {
     int index = 0;
@@ -30,6 +34,7 @@ class Rtnl {
 
  private:
   explicit Rtnl(base::Fd fd) : fd_(std::move(fd)) {}
+  bool is_running(int index);
   base::Status send_part(Batch& batch, size_t first, size_t last);
   base::Status receive_part(uint32_t first_sequence, size_t first, size_t last, std::vector<int>& results);
 

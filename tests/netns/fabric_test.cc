@@ -160,8 +160,10 @@ TEST(Fabric, what_leads_nowhere_fails_at_once) {
         {"no such machine", in_client.get(), Ip::v4(172, 30, 9, 9), EHOSTUNREACH},
         {"nobody listens", in_pod.get(), Ip::v4(172, 30, 0, 12), ECONNREFUSED},
     };
-    for (int round = 0; round < 8; ++round) {  // Error replies are not rate-limited.
+    // What the fabric answers is not rate-limited; what a node answers is, by the kernel: five, then one a second.
+    for (int round = 0; round < 8; ++round) {
       for (const Row& row : rows) {
+        if (round > 0 && std::strstr(row.name, "no such") != nullptr) continue;
         int err = probe_from(*row.from, row.to, 9);
         ASSERT_EQ(err, row.want) << row.name << ": " << std::strerror(err);
       }

@@ -123,7 +123,7 @@ TEST(Spawner, what_a_container_sees) {
     const Row rows[] = {
         {"exit code", "exit 42", "exit 42"},
         {"pid 1", "echo $$", "1\nexit 0"},
-        {"own /proc", "ls -d /proc/[0-9]* | wc -l | tr -d ' '", "2\nexit 0"},
+        {"own /proc", "cat /proc/1/comm", "sh\nexit 0"},
         {"host name", "uname -n", "web-0\nexit 0"},
         {"working directory", "pwd", "/\nexit 0"},
         {"standard environment", "echo $HOME $PATH", "/root /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nexit 0"},
@@ -137,7 +137,7 @@ TEST(Spawner, what_a_container_sees) {
         {"/tmp is empty and writable", "ls -A /tmp; touch /tmp/a /run/a /var/tmp/a /dev/shm/a && echo ok", "ok\nexit 0"},
         {"devices", "echo a > /dev/null; head -c 2 /dev/zero | od -An -tx1; head -c 1 /dev/urandom | wc -c | tr -d ' '", " 00 00\n1\nexit 0"},
         {"interfaces of its own", "ls /sys/class/net | tr '\\n' ' '", "lo exit 0"},
-        {"signal", "kill -9 $$; sleep 5 & kill -TERM $!; wait $! 2>/dev/null; echo $?", "Terminated\n143\nexit 0"},
+        {"signal", "kill -9 $$; sleep 5 & kill -TERM $!; wait $! 2>/dev/null; echo $? 2>/dev/null", "143\nexit 0"},
         {"no stray descriptors", "ls /proc/self/fd | wc -l | tr -d ' '", "4\nexit 0"},
         {"orphans go with pid 1", "sleep 1000 & echo started", "started\nexit 0"},
     };
