@@ -272,6 +272,58 @@ TEST(ProxyKernel, what_is_not_served_is_refused_or_dropped) {
   });
 }
 
+TEST(ProxyKernel, the_nodes_own_service_and_the_way_out) {
+  netns_test::run_isolated([] {
+    Cluster cluster;
+    EchoPod a(*cluster.node_1, "a", kA), c(*cluster.node_2, "c", kC);
+    const Ip dns = Ip::v4(10, 96, 0, 10), client = Ip::v4(172, 30, 0, 2);
+    struct Row {
+      const char* name;
+      Worker* server;
+      Ip ip;
+      uint16_t port;
+      Worker* from;
+      const char* seen;
+    };
+    const Row rows[] = {
+        {"DNS from a pod", &cluster.node_1->worker(), dns, 53, &a.worker(), "10.244.1.5"},
+        {"DNS from the node", &cluster.node_1->worker(), dns, 53, &cluster.node_1->worker(), "10.96.0.10"},
+        {"a pod to the outside", cluster.client.get(), client, 7000, &a.worker(), "172.30.0.11"},
+        {"a node to the outside", cluster.client.get(), client, 7000, &cluster.node_1->worker(), "172.30.0.11"},
+        {"a pod to a pod", &c.worker(), kC, 7000, &a.worker(), "10.244.1.5"},
+        {"a node to a pod", &c.worker(), kC, 7000, &cluster.node_1->worker(), "172.30.0.11"},
+    };
+    for (const Row& row : rows) {
+      Fd tcp_listener = row.server->call([&] { return netns::make_tcp_listener(row.ip, row.port, 8); }).value();
+      Fd udp_socket = row.server->call([&] { return netns::make_udp_socket(row.ip, row.port); }).value();
+      std::string seen[2];
+      std::thread server([&] {
+        sockaddr_in peer{};
+        socklen_t size = sizeof peer;
+        char byte;
+        for (int round = 0; round < 2; ++round) {
+          pollfd fds[] = {{tcp_listener.get(), POLLIN, 0}, {udp_socket.get(), POLLIN, 0}};
+          if (::poll(fds, 2, 10'000) <= 0) return;
+          if (fds[0].revents) {
+            Fd accepted(::accept(tcp_listener.get(), reinterpret_cast<sockaddr*>(&peer), &size));
+            base::ignore(::send(accepted.get(), "ok", 2, MSG_NOSIGNAL), "the client will notice");
+            seen[0] = Ip::v4(ntohl(peer.sin_addr.s_addr)).text();
+          } else {
+            base::ignore(::recvfrom(udp_socket.get(), &byte, 1, 0, reinterpret_cast<sockaddr*>(&peer), &size), "any datagram");
+            base::ignore(::sendto(udp_socket.get(), "ok", 2, 0, reinterpret_cast<sockaddr*>(&peer), size), "as above");
+            seen[1] = Ip::v4(ntohl(peer.sin_addr.s_addr)).text();
+          }
+        }
+      });
+      EXPECT_EQ(ask(*row.from, SOCK_STREAM, row.ip, row.port), "ok") << row.name;
+      EXPECT_EQ(ask(*row.from, SOCK_DGRAM, row.ip, row.port), "ok") << row.name;
+      server.join();
+      EXPECT_EQ(seen[0], row.seen) << row.name;
+      EXPECT_EQ(seen[1], row.seen) << row.name;
+    }
+  });
+}
+
 TEST(ProxyKernel, no_connection_fails_while_endpoints_change) {
   netns_test::run_isolated([] {
     Cluster cluster;
