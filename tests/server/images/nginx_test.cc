@@ -14,12 +14,12 @@
 namespace {
 
 using netns_test::ScratchDir;
-using server::ByteRange;
-using server::ChunkSkipper;
-using server::HttpRequest;
-using server::NginxResponse;
-using server::NginxSite;
-using server::ParsedHead;
+using server::images::ByteRange;
+using server::images::ChunkSkipper;
+using server::images::HttpRequest;
+using server::images::NginxResponse;
+using server::images::NginxSite;
+using server::images::ParsedHead;
 
 constexpr time_t kThen = 784111777;  // Sun, 06 Nov 1994 08:49:37 GMT
 
@@ -78,7 +78,7 @@ TEST(NginxParser, request_lines_and_headers) {
       {"many headers, unfinished", "GET / HTTP/1.1\r\n" + [] { std::string s; for (int i = 0; i < 9; ++i) s += "A: " + std::string(4000, 'a') + "\r\n"; return s; }(), "bad 400"},
   };
   for (const Row& row : rows) {
-    ParsedHead head = server::parse_head(row.in);
+    ParsedHead head = server::images::parse_head(row.in);
     std::string got;
     if (head.state == ParsedHead::State::kMore) got = "more";
     if (head.state == ParsedHead::State::kBad) got = "bad " + std::to_string(head.status);
@@ -135,7 +135,7 @@ TEST(NginxParser, ranges) {
       {"bytes=0-1,3-4", Kind::kNone, 0, 0}, {"lines=0-1", Kind::kNone, 0, 0},      {"", Kind::kNone, 0, 0},
   };
   for (const Row& row : rows) {
-    ByteRange range = server::parse_range(row.header, 10);
+    ByteRange range = server::images::parse_range(row.header, 10);
     EXPECT_EQ(range.kind, row.kind) << row.header;
     if (row.kind != Kind::kOne) continue;
     EXPECT_EQ(range.first, row.first) << row.header;
@@ -144,11 +144,11 @@ TEST(NginxParser, ranges) {
 }
 
 TEST(NginxParser, dates) {
-  EXPECT_EQ(server::http_date(kThen), "Sun, 06 Nov 1994 08:49:37 GMT");
-  EXPECT_EQ(server::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), kThen);
-  EXPECT_EQ(server::parse_http_date("Sunday, 06-Nov-94 08:49:37 GMT"), kThen);
-  EXPECT_EQ(server::parse_http_date("Sun Nov  6 08:49:37 1994"), kThen);
-  EXPECT_EQ(server::parse_http_date("yesterday"), -1);
+  EXPECT_EQ(server::images::http_date(kThen), "Sun, 06 Nov 1994 08:49:37 GMT");
+  EXPECT_EQ(server::images::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), kThen);
+  EXPECT_EQ(server::images::parse_http_date("Sunday, 06-Nov-94 08:49:37 GMT"), kThen);
+  EXPECT_EQ(server::images::parse_http_date("Sun Nov  6 08:49:37 1994"), kThen);
+  EXPECT_EQ(server::images::parse_http_date("yesterday"), -1);
 }
 
 // A site with a few files, all modified at kThen.
@@ -203,7 +203,7 @@ TEST(NginxResponse, golden) {
        3},
   };
   for (const Row& row : rows) {
-    NginxResponse response = server::answer(site.get(), server::parse_head(row.request).request, kThen);
+    NginxResponse response = server::images::answer(site.get(), server::images::parse_head(row.request).request, kThen);
     EXPECT_EQ(response.head, row.head) << row.name;
     EXPECT_EQ(response.body_size(), row.body) << row.name;
   }
@@ -240,9 +240,9 @@ TEST(NginxResponse, status_by_request) {
       {"GET /a.txt HTTP/1.1\r\nIf-Unmodified-Since: Sat, 05 Nov 1994 08:49:37 GMT\r\n", 412, ""},
   };
   for (const Row& row : rows) {
-    ParsedHead head = server::parse_head(row.request + std::string("Host: h\r\n\r\n"));
+    ParsedHead head = server::images::parse_head(row.request + std::string("Host: h\r\n\r\n"));
     ASSERT_EQ(head.state, ParsedHead::State::kDone) << row.request;
-    NginxResponse response = server::answer(site.get(), head.request, kThen);
+    NginxResponse response = server::images::answer(site.get(), head.request, kThen);
     EXPECT_EQ(response.status, row.status) << row.request;
     EXPECT_NE((response.head + response.body).find(row.has), std::string::npos) << row.request << response.head << response.body;
     if (head.request.method == "HEAD") {
@@ -294,7 +294,7 @@ void with_server(const std::function<void(uint16_t port)>& body, const std::func
       for (int number : {SIGTERM, SIGQUIT}) sigaddset(&set, number);
       ::sigprocmask(SIG_BLOCK, &set, nullptr);
       base::Fd stop(::signalfd(-1, &set, SFD_CLOEXEC));
-      server::NginxServer server(plan);
+      server::images::NginxServer server(plan);
       if (!server.listen().ok()) ::_exit(50);
       uint16_t number = server.site().port;
       if (::write(port.write.get(), &number, sizeof number) != sizeof number) ::_exit(51);
