@@ -1,0 +1,260 @@
+#include "server/controllers/replica_set.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <tuple>
+#include <utility>
+
+#include "server/informer/events.h"
+#include "server/informer/writes.h"
+#include "server/model/replica_set.h"
+#include "store/object/access.h"
+
+namespace server {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr const char* kReplicaSets = "replicasets.apps";
+constexpr int64_t kBurst = 32;              // Pods created in one run, so that scheduling and starting overlap with creating.
+constexpr milliseconds kInterval{5};        // Status changes of one set are written at most this often.
+
+int phase_order(PodPhase phase) {
+  switch (phase) {
+    case PodPhase::kPending: return 0;
+    case PodPhase::kUnknown: return 1;
+    default: return 2;
+  }
+}
+
+class ReplicaSetController final : public Controller {
+ public:
+  ReplicaSetController(ControlLoop& loop, PodIndex& pods)
+      : loop_(loop),
+        pods_(pods),
+        events_(loop, "replicaset-controller"),
+        queue_(loop.make_queue(
+            "replicaset", [this](const store::Key& key) { return reconcile(key); },
+            QueueOptions{QueueOptions::Priority::kNormal, kInterval})) {
+    loop.on_change(kReplicaSets, [this](const store::Object& before, const store::Object& after) { replica_set_changed(before, after); });
+    pods.on_change([this](const Pod* before, const Pod* after) { pod_changed(before, after); });
+  }
+
+ private:
+  void replica_set_changed(const store::Object& before, const store::Object& after);
+  void pod_changed(const Pod* before, const Pod* after);
+  void add_owner(const Pod& pod);
+  base::Result<Requeue> reconcile(const store::Key& key);
+  base::Status claim(const ReplicaSet& rs, std::vector<const Pod*>& owned);
+  base::Status create_pods(const ReplicaSet& rs, int64_t count);
+  base::Status create_pod(const ReplicaSet& rs);
+  base::Status remove_pods(const ReplicaSet& rs, std::vector<const Pod*>& active, int64_t count);
+  base::Status write_counts(const ReplicaSet& rs, const std::vector<const Pod*>& active, const base::Status& scaled);
+  milliseconds until_available(const ReplicaSet& rs, const std::vector<const Pod*>& active) const;
+  std::map<std::string, int> crowd_of(const ReplicaSet& rs) const;
+
+  ControlLoop& loop_;
+  PodIndex& pods_;
+  EventRecorder events_;
+  WorkQueue& queue_;
+  std::map<std::string, ReplicaSet> sets_;                               // By uid.
+  std::map<std::string, std::map<std::string, std::string>> by_namespace_;  // ns -> name -> uid
+};
+
+void ReplicaSetController::replica_set_changed(const store::Object& before, const store::Object& after) {
+  if (before) {
+    sets_.erase(before.uid());
+    by_namespace_[before.ns()].erase(before.name());
+  }
+  if (after) {
+    by_namespace_[after.ns()][after.name()] = after.uid();
+    sets_[after.uid()] = project_replica_set(after);
+    queue_.add(after.key());
+  }
+}
+
+void ReplicaSetController::add_owner(const Pod& pod) {
+  if (const OwnerRef* owner = controller_of(pod.meta)) {
+    auto it = sets_.find(owner->uid);
+    if (it != sets_.end()) queue_.add(it->second.object.key());
+    return;
+  }
+  for (const auto& [name, uid] : by_namespace_[pod.meta.ns]) {  // Somebody may adopt it.
+    if (sets_[uid].selector.matches(pod.meta.labels)) queue_.add({kReplicaSets, pod.meta.ns, name});
+  }
+}
+
+void ReplicaSetController::pod_changed(const Pod* before, const Pod* after) {
+  if (before) add_owner(*before);
+  if (after) add_owner(*after);
+}
+
+base::Result<Requeue> ReplicaSetController::reconcile(const store::Key& key) {
+  const store::Object* object = loop_.cache(kReplicaSets).find(key.ns, key.name);
+  if (object == nullptr) return Requeue{};
+  const ReplicaSet rs = sets_[object->uid()];
+  std::vector<const Pod*> owned;
+  TRY_STATUS(claim(rs, owned));
+  std::vector<const Pod*> active;
+  std::copy_if(owned.begin(), owned.end(), std::back_inserter(active), [](const Pod* pod) { return pod->active(); });
+  const int64_t missing = rs.replicas - static_cast<int64_t>(active.size());
+  if (missing != 0 && !rs.meta.deleting) {
+    base::Status scaled = missing > 0 ? create_pods(rs, missing) : remove_pods(rs, active, -missing);
+    // The pods' own events bring us back for the counts: writing them now would only be one write more.
+    if (scaled.ok()) return Requeue{missing > kBurst ? milliseconds(1) : milliseconds(0)};
+    TRY_STATUS(write_counts(rs, active, scaled));
+    return std::move(scaled).error();
+  }
+  TRY_STATUS(write_counts(rs, active, {}));
+  return Requeue{until_available(rs, active)};
+}
+
+// Owned pods that still match; adopts matching pods without a controller and releases the others.
+base::Status ReplicaSetController::claim(const ReplicaSet& rs, std::vector<const Pod*>& owned) {
+  for (const auto& [name, pod] : pods_.owned_by(rs.meta.uid)) {
+    if (rs.selector.matches(pod->meta.labels)) {
+      owned.push_back(pod);
+    } else if (!rs.meta.deleting && !pod->meta.deleting) {
+      const store::Object* object = loop_.cache("pods").find(pod->meta.ns, name);
+      if (object == nullptr) continue;
+      TRY(merge_patch(loop_.client(), object->key(),
+                      {{"metadata", {{"uid", pod->meta.uid}, {"ownerReferences", owner_refs_without(*object, rs.meta.uid)}}}}));
+    }
+  }
+  if (rs.meta.deleting) return {};
+  for (const auto& [name, pod] : pods_.uncontrolled(rs.meta.ns)) {
+    if (pod->meta.deleting || pod->finished() || !rs.selector.matches(pod->meta.labels)) continue;
+    const store::Object* object = loop_.cache("pods").find(pod->meta.ns, name);
+    if (object == nullptr) continue;
+    json refs = owner_refs_without(*object, rs.meta.uid);
+    refs.push_back(render_controller_ref(rs.object));
+    TRY(merge_patch(loop_.client(), object->key(), {{"metadata", {{"uid", pod->meta.uid}, {"ownerReferences", std::move(refs)}}}}));
+    owned.push_back(pod);
+  }
+  return {};
+}
+
+base::Status ReplicaSetController::create_pods(const ReplicaSet& rs, int64_t count) {
+  for (int64_t i = 0; i < std::min(count, kBurst); ++i) TRY_STATUS(create_pod(rs));
+  return {};
+}
+
+base::Status ReplicaSetController::create_pod(const ReplicaSet& rs) {
+  const json& pod_template = rs.pod_template();
+  json metadata = {{"generateName", rs.meta.name + "-"}, {"namespace", rs.meta.ns}, {"ownerReferences", {render_controller_ref(rs.object)}}};
+  for (const char* field : {"labels", "annotations", "finalizers"}) {
+    if (const json* value = store::find(pod_template, std::string("metadata.") + field)) metadata[field] = *value;
+  }
+  auto created = create_object(loop_.client(), "pods",
+                               {{"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", std::move(metadata)}, {"spec", store::get_object(pod_template, "spec")}});
+  if (!created.ok()) {
+    // A namespace on its way out refuses; saying so for every set in it would only be noise.
+    if (created.error().code != base::Code::kForbidden) {
+      events_.warning(make_ref(rs.object), "FailedCreate", "Error creating: " + created.error().message);
+    }
+    return std::move(created).error();
+  }
+  events_.normal(make_ref(rs.object), "SuccessfulCreate", "Created pod: " + created->name());
+  return {};
+}
+
+// Pods a node already runs of this workload, over all sets of the same owner: scaling down evens nodes out.
+std::map<std::string, int> ReplicaSetController::crowd_of(const ReplicaSet& rs) const {
+  std::map<std::string, int> crowd;
+  const OwnerRef* owner = controller_of(rs.meta);
+  for (const auto& [uid, other] : sets_) {
+    const OwnerRef* its = controller_of(other.meta);
+    const bool related = uid == rs.meta.uid || (owner && its && its->uid == owner->uid);
+    if (!related) continue;
+    for (const auto& [name, pod] : pods_.owned_by(uid)) {
+      if (pod->active()) ++crowd[pod->node];
+    }
+  }
+  return crowd;
+}
+
+base::Status ReplicaSetController::remove_pods(const ReplicaSet& rs, std::vector<const Pod*>& active, int64_t count) {
+  rank_for_deletion(active, crowd_of(rs));
+  for (int64_t i = 0; i < count; ++i) {
+    const store::Object* object = loop_.cache("pods").find(rs.meta.ns, active[i]->meta.name);
+    if (object == nullptr) continue;
+    base::Status removed = remove_object(loop_.client(), *object);
+    if (!removed.ok()) {
+      events_.warning(make_ref(rs.object), "FailedDelete", "Error deleting: " + removed.error().message);
+      return removed;
+    }
+    events_.normal(make_ref(rs.object), "SuccessfulDelete", "Deleted pod: " + object->name());
+  }
+  active.erase(active.begin(), active.begin() + count);
+  return {};
+}
+
+base::Status ReplicaSetController::write_counts(const ReplicaSet& rs, const std::vector<const Pod*>& active, const base::Status& scaled) {
+  const base::WallTime now = loop_.clock().wall();
+  const auto template_labels = store::get_string_map(rs.pod_template(), "metadata.labels");
+  ReplicaSet::StatusCounts counts;
+  counts.replicas = static_cast<int64_t>(active.size());
+  counts.observed_generation = rs.meta.generation;
+  for (const Pod* pod : active) {
+    const auto& labels = pod->meta.labels;
+    counts.labeled += std::all_of(template_labels.begin(), template_labels.end(), [&labels](const auto& wanted) {
+      auto it = labels.find(wanted.first);
+      return it != labels.end() && it->second == wanted.second;
+    });
+    counts.ready += pod->ready;
+    counts.available += pod->available(now, rs.min_ready);
+  }
+  json conditions = json::array();
+  if (!scaled.ok()) {
+    const json* old = find_condition(rs.object.tree(), "ReplicaFailure");
+    conditions.push_back({{"type", "ReplicaFailure"},
+                          {"status", "True"},
+                          {"reason", "FailedCreate"},
+                          {"message", scaled.error().message},
+                          {"lastTransitionTime", old ? store::get_string(*old, "lastTransitionTime") : base::render_rfc3339(now)}});
+  }
+  const json& old_conditions = store::get_array(rs.object.tree(), "status.conditions");
+  if (counts == rs.status && conditions == old_conditions) return {};
+  json status = {{"replicas", counts.replicas}, {"observedGeneration", counts.observed_generation}};
+  if (counts.labeled) status["fullyLabeledReplicas"] = counts.labeled;
+  if (counts.ready) status["readyReplicas"] = counts.ready;
+  if (counts.available) status["availableReplicas"] = counts.available;
+  if (!conditions.empty()) status["conditions"] = std::move(conditions);
+  TRY(write_status(loop_.client(), rs.object, std::move(status)));
+  return {};
+}
+
+// Nothing tells when minReadySeconds have passed, so come back then.
+milliseconds ReplicaSetController::until_available(const ReplicaSet& rs, const std::vector<const Pod*>& active) const {
+  const base::WallTime now = loop_.clock().wall();
+  milliseconds wait{0};
+  for (const Pod* pod : active) {
+    if (!pod->ready || pod->available(now, rs.min_ready)) continue;
+    const auto left = std::chrono::ceil<milliseconds>(pod->ready_since + rs.min_ready - now);
+    wait = wait.count() == 0 ? left : std::min(wait, left);
+  }
+  return wait;
+}
+
+}  // namespace
+
+void rank_for_deletion(std::vector<const Pod*>& pods, const std::map<std::string, int>& crowd) {
+  auto crowd_at = [&crowd](const Pod& pod) {
+    auto it = crowd.find(pod.node);
+    return it == crowd.end() ? 0 : it->second;
+  };
+  std::stable_sort(pods.begin(), pods.end(), [&](const Pod* a, const Pod* b) {
+    auto first = [](const Pod& p) { return std::tuple(!p.node.empty(), phase_order(p.phase), p.ready, p.deletion_cost); };
+    if (first(*a) != first(*b)) return first(*a) < first(*b);
+    if (crowd_at(*a) != crowd_at(*b)) return crowd_at(*a) > crowd_at(*b);
+    if (a->ready && b->ready && a->ready_since != b->ready_since) return a->ready_since > b->ready_since;
+    if (a->restarts != b->restarts) return a->restarts > b->restarts;
+    return a->meta.created > b->meta.created;
+  });
+}
+
+std::unique_ptr<Controller> make_replica_set_controller(ControlLoop& loop, PodIndex& pods) {
+  return std::make_unique<ReplicaSetController>(loop, pods);
+}
+
+}  // namespace server

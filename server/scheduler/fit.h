@@ -1,0 +1,36 @@
+// server/scheduler/fit.h - may this pod run on that node? Pure.
+#pragma once
+
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "server/model/node.h"
+#include "store/object/selector.h"
+
+namespace server {
+
+using json = nlohmann::json;
+
+struct Toleration {
+  std::string key, op, value, effect;  // op: "Equal" or "Exists"; empty key with Exists tolerates all.
+};
+
+struct NodeTerm {                      // Requirements of one nodeSelectorTerm; terms are alternatives.
+  std::vector<store::Requirement> labels;
+  std::vector<store::Requirement> fields;
+};
+
+struct Placement {
+  std::map<std::string, std::string> node_selector;
+  bool has_affinity = false;
+  std::vector<NodeTerm> terms;         // requiredDuringSchedulingIgnoredDuringExecution
+  std::vector<Toleration> tolerations;
+};
+
+Placement project_placement(const json& pod);
+// Empty: it fits. Else upstream's reason, such as "node(s) didn't match Pod's node affinity/selector".
+std::string why_not(const Placement& placement, const NodeView& node);
+
+}  // namespace server
