@@ -35,12 +35,15 @@ std::string path_of(const base::Fd& fd) { return "/proc/self/fd/" + std::to_stri
 // 0 or an errno.
 int create_in(const base::Fd& dir, const std::string& name, bool directory) {
   if (directory) return ::mkdirat(dir.get(), name.c_str(), 0755) == 0 || errno == EEXIST ? 0 : errno;
-  // A symbolic link that leads nowhere (resolv.conf of systemd-resolved, whose /run is not here) gives way.
-  struct stat info {};
-  bool link = ::fstatat(dir.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(info.st_mode);
-  if (link && ::unlinkat(dir.get(), name.c_str(), 0) != 0) return errno;
   base::Fd file(::openat(dir.get(), name.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644));
   return file ? 0 : errno;
+}
+
+// The text of a symbolic link; empty if it is none.
+std::string link_text(const base::Fd& dir, const std::string& name) {
+  char text[4096];
+  ssize_t n = ::readlinkat(dir.get(), name.c_str(), text, sizeof text);
+  return n <= 0 ? "" : std::string(text, static_cast<size_t>(n));
 }
 
 }  // namespace
@@ -82,6 +85,16 @@ base::Status MountTargets::make_writable(const std::string& directory) {
 // Makes `target` and the directories above it. Where the nearest existing one is read-only, that one gets a
 // copy-on-write layer first.
 base::Status MountTargets::make_missing(const std::string& target, Want want) {
+  // Links to links, and directories above directories: both end soon or not at all.
+  constexpr int kMaxDepth = 64;
+  if (depth_ > kMaxDepth) return base::os_error("create " + target, ELOOP);
+  ++depth_;
+  base::Status made = make_missing_here(target, want);
+  --depth_;
+  return made;
+}
+
+base::Status MountTargets::make_missing_here(const std::string& target, Want want) {
   std::string parent = parent_of(target);
   base::Result<base::Fd> above = resolve(parent, O_DIRECTORY);
   if (!above.ok()) {
@@ -90,6 +103,10 @@ base::Status MountTargets::make_missing(const std::string& target, Want want) {
     above = resolve(parent, O_DIRECTORY);
     if (!above.ok()) return std::move(above).error();
   }
+  // A link that leads nowhere (resolv.conf of systemd-resolved, whose /run is not here): what it leads to is made. The
+  // link itself may be in a directory that is not ours to change.
+  const std::string link = link_text(*above, leaf_of(target));
+  if (!link.empty()) return make_missing(link[0] == '/' ? link : parent + "/" + link, want);
   int err = create_in(*above, leaf_of(target), want == Want::kDirectory);
   if (err == EROFS || err == EACCES || err == EPERM) {
     TRY_STATUS(make_writable(parent));

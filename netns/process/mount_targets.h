@@ -28,11 +28,13 @@ class MountTargets {
   base::Result<base::Fd> ensure(const std::string& target, Want want);
   base::Result<base::Fd> resolve(const std::string& target, int flags) const;
   base::Status make_missing(const std::string& target, Want want);
+  base::Status make_missing_here(const std::string& target, Want want);
   base::Status make_writable(const std::string& directory);
 
   std::string root_;
   std::string uppers_;
   int layers_ = 0;
+  int depth_ = 0;  // Of make_missing.
 };
 
 }  // namespace netns

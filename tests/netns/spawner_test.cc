@@ -179,6 +179,10 @@ TEST(Spawner, mounts) {
     std::filesystem::create_directories(files + "/html/sub");
     std::ofstream(files + "/html/index.html") << "hello\n";
     std::ofstream(files + "/resolv.conf") << "nameserver 10.96.0.10\n";
+    std::filesystem::create_directories(files + "/etc");
+    std::filesystem::create_symlink("../run/systemd/resolve/stub-resolv.conf", files + "/etc/resolv.conf");
+    std::filesystem::create_symlink("../../../../tmp", files + "/etc/up");
+    std::filesystem::create_symlink("loop", files + "/etc/loop");
     auto bind = [&](const std::string& source, const std::string& target, bool read_only) {
       return Mount{Mount::Kind::kBind, files + source, target, read_only, 0};
     };
@@ -206,12 +210,21 @@ TEST(Spawner, mounts) {
          "echo x > /usr/share/new && cat /usr/share/new && test -d /usr/share/man && echo rest", "x\nrest\nexit 0"},
         {"writable, missing", {{Mount::Kind::kWritable, "", "/usr/share/none/html", false, 0}},
          "echo x > /usr/share/none/html/index.html && cat /usr/share/none/html/index.html", "x\nexit 0"},
+        {"over a dangling link", {bind("/etc", "/conf", false), bind("/resolv.conf", "/conf/resolv.conf", true)}, "cat /conf/resolv.conf",
+         "nameserver 10.96.0.10\nexit 0"},
+        {"a link to itself", {bind("/etc", "/conf", false), bind("/resolv.conf", "/conf/loop/made", true)}, "true",
+         "error: mount /conf/loop/made: open /conf/loop/made: Too many levels of symbolic links"},
+        {"a link does not lead out", {bind("/etc", "/conf", false), bind("/resolv.conf", "/conf/up/made", true)}, "cat /tmp/made",
+         "nameserver 10.96.0.10\nexit 0"},
+        {"content", {{Mount::Kind::kContent, "text\n", "/usr/share/none/file"}}, "cat /usr/share/none/file", "text\nexit 0"},
+        {"content instead of a host file", {{Mount::Kind::kContent, "text\n", "/usr/bin/env"}}, "cat /usr/bin/env", "text\nexit 0"},
         {"relative", {bind("/html", "w", false)}, "true", "error: mount path must be absolute: w"},
     };
     for (const Row& row : rows) EXPECT_EQ(world.shell(row.script, row.mounts), row.want) << row.name;
     std::string missing = world.shell("true", {bind("/none", "/w", false)});
     EXPECT_EQ(missing, "error: mount /w: open the tree " + files + "/none: No such file or directory");
     EXPECT_TRUE(std::filesystem::exists(files + "/html/written"));
+    EXPECT_TRUE(std::filesystem::is_symlink(files + "/etc/resolv.conf"));
     EXPECT_FALSE(std::filesystem::exists("/usr/share/none"));
   });
 }
