@@ -251,7 +251,7 @@ base::Result<json> Pipeline::merge_update(const store::Resource& r, const std::s
   metadata.erase("selfLink");
   if (!metadata.contains("managedFields") && old_metadata.contains("managedFields")) metadata["managedFields"] = old_metadata["managedFields"];
   // A namespace's spec is its finalizers, which only /finalize writes.
-  if (r.storage_name == "namespaces") tree["spec"] = store::get_object(old_tree, "spec");
+  if (r.storage_name == "namespaces" && subresource != "finalize") tree["spec"] = store::get_object(old_tree, "spec");
   if (r.has_status) {
     if (const json* status = store::find_key(old_tree, "status")) tree["status"] = *status;
     else tree.erase("status");

@@ -1,0 +1,37 @@
+#include "server/controllers/controllers.h"
+
+#include "server/controllers/deployment.h"
+#include "server/controllers/endpoint_slice.h"
+#include "server/controllers/garbage_collector.h"
+#include "server/controllers/namespace.h"
+#include "server/controllers/replica_set.h"
+#include "server/controllers/service_account.h"
+#include "server/informer/pod_index.h"
+
+namespace server {
+namespace {
+
+// Owns the index that several controllers read.
+class SharedPods final : public Controller {
+ public:
+  explicit SharedPods(ControlLoop& loop) : pods(loop) {}
+  PodIndex pods;
+};
+
+}  // namespace
+
+std::vector<std::unique_ptr<Controller>> make_controllers(ControlLoop& loop, const ControllerOptions& options) {
+  std::vector<std::unique_ptr<Controller>> out;
+  auto shared = std::make_unique<SharedPods>(loop);
+  PodIndex& pods = shared->pods;
+  out.push_back(std::move(shared));
+  out.push_back(make_service_account_controller(loop, options.root_ca_pem));
+  out.push_back(make_deployment_controller(loop, pods));
+  out.push_back(make_replica_set_controller(loop, pods));
+  out.push_back(make_endpoint_slice_controller(loop));
+  out.push_back(make_namespace_controller(loop));
+  out.push_back(make_garbage_collector(loop));
+  return out;
+}
+
+}  // namespace server
