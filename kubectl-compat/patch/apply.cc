@@ -98,7 +98,7 @@ class Applier {
  private:
   Owner me() const {
     const Manager& manager = options_.manager;
-    return {manager.name, true, manager.api_version, manager.subresource, base::render_rfc3339(options_.now), {}, nullptr};
+    return {manager.name, true, manager.api_version, manager.subresource, base::render_rfc3339(options_.now), {}, nullptr, true};
   }
 
   void prepare() {
@@ -114,11 +114,12 @@ class Applier {
     bare_live_ = live_;
     store::erase(bare_live_, "metadata.managedFields");
     const json* managed = find_managed_fields(live_);
-    auto owners = managed == nullptr ? std::nullopt : Owners::decode(*managed);
+    auto owners = managed == nullptr ? std::nullopt : Owners::stored(*managed);
     if (owners) owners_ = std::move(*owners);
+    owners_.load_all();
     if (owners_.empty()) {
       Owner before{std::string(kBeforeFirstApply), false, options_.manager.api_version, options_.manager.subresource,
-                   base::render_rfc3339(options_.now), compare(nullptr, bare_live_, *resource_.type, compare_).taken, nullptr};
+                   base::render_rfc3339(options_.now), compare(nullptr, bare_live_, *resource_.type, compare_).taken, nullptr, true};
       owners_.add(std::move(before));
       others_changed_ = true;
     }

@@ -51,7 +51,7 @@ bool is_canonical_key(const std::string& element) {
   return std::count(element.begin(), element.end(), '"') == 4 && element.find_first_of("\\ \t\n") == std::string::npos;
 }
 
-bool decode(const json& fields, PathSet& out, int depth) {
+bool decode(const json& fields, PathSet& out, int depth, bool& respelled) {
   if (!fields.is_object() || depth > kMaxDepth) return false;
   if (fields.empty()) out.member = true;
   for (auto it = fields.begin(); it != fields.end(); ++it) {
@@ -60,10 +60,11 @@ bool decode(const json& fields, PathSet& out, int depth) {
       continue;
     }
     PathSet child;
-    if (!decode(*it, child, depth + 1)) return false;
+    if (!decode(*it, child, depth + 1, respelled)) return false;
     bool plain = it.key().starts_with("f:") || is_canonical_key(it.key());
     auto element = plain ? it.key() : canonical(it.key());
     if (!element) return false;
+    respelled = respelled || *element != it.key();
     out.attach(std::move(*element), std::move(child));
   }
   return true;
@@ -100,9 +101,11 @@ std::string render_scalar(const json& value) { return value.dump(-1, ' ', false,
 
 json encode_fields(const PathSet& set) { return encode(set); }
 
-std::optional<PathSet> decode_fields(const json& fields) {
+std::optional<PathSet> decode_fields(const json& fields, bool* respelled) {
   PathSet out;
-  if (!decode(fields, out, 0)) return std::nullopt;
+  bool changed = false;
+  if (!decode(fields, out, 0, changed)) return std::nullopt;
+  if (respelled != nullptr) *respelled = changed;
   out.member = false;  // The root is no path.
   return out;
 }

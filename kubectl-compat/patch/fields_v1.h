@@ -16,8 +16,9 @@ using json = nlohmann::json;
 
 // {"f:spec":{"f:replicas":{}}}; a node that is itself in the set and has some below it carries ".".
 json encode_fields(const PathSet& set);
-// Anything that is no FieldsV1 (another element prefix, a non-object, too deep) gives nothing.
-std::optional<PathSet> decode_fields(const json& fields);
+// Anything that is no FieldsV1 (another element prefix, a non-object, too deep) gives nothing. `respelled` becomes true
+// when an element was not spelt as encode_fields() spells it.
+std::optional<PathSet> decode_fields(const json& fields, bool* respelled = nullptr);
 
 std::string field_element(std::string_view name);  // f:name
 // The element that names an item of a list of type set or map; absent keys take the schema's default. Nothing: a key

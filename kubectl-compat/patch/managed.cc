@@ -13,7 +13,18 @@ namespace {
 constexpr size_t kMaxUpdaters = 10;
 constexpr std::string_view kOldUpdates = "ancient-changes";
 
-std::optional<Owner> decode_owner(json&& entry) {
+// Whether the entry's set has a path of `paths`, without decoding it.
+bool touches(const json& fields, const PathSet& paths) {
+  if (!fields.is_object()) return false;
+  if (paths.member && (fields.empty() || fields.contains("."))) return true;
+  for (const PathSet::Child& child : paths.children()) {
+    auto it = fields.find(child.element);
+    if (it != fields.end() && touches(*it, child.set)) return true;
+  }
+  return false;
+}
+
+std::optional<Owner> decode_owner(json&& entry, bool strict) {
   if (!entry.is_object()) return std::nullopt;
   std::string operation = store::get_string(entry, "operation");
   if (operation != "Apply" && operation != "Update") return std::nullopt;
@@ -25,12 +36,15 @@ std::optional<Owner> decode_owner(json&& entry) {
   out.time = store::get_string(entry, "time");
   if (out.api_version.empty() || store::get_string(entry, "fieldsType") != "FieldsV1") return std::nullopt;
   auto fields = entry.find("fieldsV1");
-  if (fields != entry.end() && !fields->is_null()) {
-    auto set = decode_fields(*fields);
+  bool has_fields = fields != entry.end() && !fields->is_null();
+  out.loaded = !has_fields || strict;
+  bool respelled = false;
+  if (has_fields && strict) {
+    auto set = decode_fields(*fields, &respelled);
     if (!set) return std::nullopt;
     out.fields = std::move(*set);
   }
-  out.entry = std::move(entry);
+  if (!respelled) out.entry = std::move(entry);
   return out;
 }
 
@@ -52,11 +66,26 @@ bool Owner::same_owner(const Owner& other) const {
   return manager == other.manager && apply == other.apply && subresource == other.subresource && (apply || api_version == other.api_version);
 }
 
-std::optional<Owners> Owners::decode(json managed_fields) {
+void Owner::load() {
+  if (loaded) return;
+  loaded = true;
+  auto found = entry.find("fieldsV1");
+  auto set = found == entry.end() ? std::nullopt : decode_fields(*found);
+  if (set) fields = std::move(*set);
+}
+
+void Owners::load_all() {
+  for (Owner& owner : list_) owner.load();
+}
+
+std::optional<Owners> Owners::decode(json managed_fields) { return read(std::move(managed_fields), true); }
+std::optional<Owners> Owners::stored(json managed_fields) { return read(std::move(managed_fields), false); }
+
+std::optional<Owners> Owners::read(json managed_fields, bool strict) {
   if (!managed_fields.is_array()) return std::nullopt;
   Owners out;
   for (json& entry : managed_fields) {
-    auto owner = decode_owner(std::move(entry));
+    auto owner = decode_owner(std::move(entry), strict);
     if (!owner) return std::nullopt;
     Owner* known = out.find(*owner);
     if (known != nullptr) {
@@ -87,8 +116,10 @@ Owner* Owners::find(const Owner& like) {
 bool Owners::subtract(const PathSet& paths, const Owner* except) {
   bool changed = false;
   for (Owner& owner : list_) {
-    if (&owner == except || !owner.fields.intersects(paths)) continue;
-    owner.fields.subtract(paths);
+    if (&owner == except) continue;
+    if (!owner.loaded && !touches(owner.entry["fieldsV1"], paths)) continue;
+    owner.load();
+    if (!owner.fields.subtract(paths)) continue;
     owner.entry = nullptr;
     changed = true;
   }
@@ -97,7 +128,7 @@ bool Owners::subtract(const PathSet& paths, const Owner* except) {
 }
 
 void Owners::drop_empty() {
-  std::erase_if(list_, [](const Owner& owner) { return owner.fields.empty() && owner.entry.is_null(); });
+  std::erase_if(list_, [](const Owner& owner) { return owner.loaded && owner.fields.empty() && owner.entry.is_null(); });
 }
 
 void Owners::add(Owner owner) {
@@ -107,6 +138,7 @@ void Owners::add(Owner owner) {
     list_.push_back(std::move(owner));
     return;
   }
+  known->load();
   known->fields.unite(owner.fields);
   known->time = std::move(owner.time);
   known->entry = nullptr;
@@ -115,6 +147,7 @@ void Owners::add(Owner owner) {
 void Owners::cap_updaters() {
   auto updaters = static_cast<size_t>(std::count_if(list_.begin(), list_.end(), [](const Owner& owner) { return !owner.apply; }));
   if (updaters <= kMaxUpdaters) return;
+  load_all();
   // Oldest first; the list is small, and this is rare.
   std::stable_sort(list_.begin(), list_.end(), [](const Owner& l, const Owner& r) {
     return std::tie(l.apply, l.time, l.manager) < std::tie(r.apply, r.time, r.manager);

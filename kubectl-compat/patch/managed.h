@@ -19,16 +19,23 @@ struct Owner {
   std::string api_version;
   std::string subresource;
   std::string time;    // RFC 3339, "" = none
-  PathSet fields;
+  PathSet fields;      // Empty until load(), for stored entries.
   json entry;          // As it was decoded; null once something changed.
+  bool loaded = true;
+
+  void load();         // Makes `fields` valid.
 
   bool same_owner(const Owner& other) const;
 };
 
 class Owners {
  public:
-  // Nothing when an entry is malformed: the caller then keeps what the live object has, as upstream.
+  // What a client sent. Nothing when an entry is malformed: the caller then keeps what the live object has, as upstream.
   static std::optional<Owners> decode(json managed_fields);
+  // What an object in the store has, which was decoded or made here before: path sets are read when needed, because most
+  // writes touch few owners.
+  static std::optional<Owners> stored(json managed_fields);
+  void load_all();
   json encode() &&;  // Sorted as upstream: Apply first, then by time, manager, version, subresource.
 
   bool empty() const { return list_.empty(); }
@@ -42,6 +49,7 @@ class Owners {
   void cap_updaters();
 
  private:
+  static std::optional<Owners> read(json managed_fields, bool strict);
   void drop_empty();
 
   std::vector<Owner> list_;

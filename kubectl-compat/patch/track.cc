@@ -23,12 +23,13 @@ json take_managed_fields(json& tree) {
 // a client that does not know of managedFields cannot lose them.
 Owners starting_owners(const json& before, json sent, bool subresource) {
   if (!subresource && asks_for_reset(sent)) return {};
-  if (!subresource) {
+  const json* live = find_managed_fields(before);
+  bool unchanged = live != nullptr && *live == sent;
+  if (!subresource && !unchanged) {
     auto owners = Owners::decode(std::move(sent));
     if (owners && !owners->empty()) return std::move(*owners);
   }
-  const json* live = find_managed_fields(before);
-  auto owners = live == nullptr ? std::nullopt : Owners::decode(*live);
+  auto owners = live == nullptr ? std::nullopt : Owners::stored(unchanged ? std::move(sent) : *live);
   return owners ? std::move(*owners) : Owners();
 }
 
@@ -43,7 +44,7 @@ json track_update(const json& before, json after, const store::Resource& resourc
   Difference difference = compare(before, after, *resource.type, options);
   owners.subtract(difference.removed, nullptr);
   if (!difference.taken.empty()) {
-    Owner self{manager.name, false, manager.api_version, manager.subresource, base::render_rfc3339(now), std::move(difference.taken), nullptr};
+    Owner self{manager.name, false, manager.api_version, manager.subresource, base::render_rfc3339(now), std::move(difference.taken), nullptr, true};
     owners.subtract(self.fields, owners.find(self));
     owners.add(std::move(self));
     owners.cap_updaters();

@@ -169,7 +169,9 @@ base::Result<SpdyEvent> SpdySession::State::control_event(const Layout& layout, 
   if (layout.stream) event.stream = read32(payload, 0);
   if (layout.kind != SpdyEvent::Kind::kPing) event.stream &= kStreamMask;  // A ping's id has all 32 bits.
   if (layout.fixed == 8) event.status = read32(payload, 4);
-  if (layout.headers) event.headers = TRY(parse_headers(TRY(decompress(payload.substr(layout.fixed)))));
+  if (!layout.headers) return event;
+  std::string block = TRY(decompress(payload.substr(layout.fixed)));
+  event.headers = TRY(parse_headers(block));
   return event;
 }
 

@@ -113,6 +113,23 @@ TEST(Track, RemovedFieldsLoseTheirOwners) {
   EXPECT_FALSE(two["metadata"].contains("managedFields")) << two;
 }
 
+TEST(Track, ClientsSpellingIsMadeOurs) {
+  const store::Resource& resource = resource_of("v1", "Pod");
+  json pod = json::parse(R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[{"name":"c","image":"i",
+      "ports":[{"containerPort":80,"protocol":"TCP"}]}]}})");
+  json one = track_update(nullptr, pod, resource, {"a", "v1", ""}, at(1));
+  json next = one;
+  next["metadata"]["managedFields"] = json::parse(R"([{"manager":"m","operation":"Apply","apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":
+      {"f:spec":{"f:containers":{"k:{ \"name\" : \"c\" }":{"f:image":{},"f:ports":{"k:{\"protocol\":\"TCP\",\"containerPort\":80}":{"f:name":{}}}}}}}}])");
+  json two = track_update(one, next, resource, {"m", "v1", ""}, at(2));
+  EXPECT_EQ(fields_of(two, "m"), json::parse(R"({"f:spec":{"f:containers":{"k:{\"name\":\"c\"}":{"f:image":{},
+      "f:ports":{"k:{\"containerPort\":80,\"protocol\":\"TCP\"}":{"f:name":{}}}}}}})"));
+  next = two;
+  next["spec"]["containers"][0]["image"] = "j";
+  json three = track_update(two, next, resource, {"b", "v1", ""}, at(3));
+  EXPECT_FALSE(fields_of(three, "m")["f:spec"]["f:containers"]["k:{\"name\":\"c\"}"].contains("f:image"));
+}
+
 TEST(Track, OldUpdatersAreFolded) {
   const store::Resource& resource = resource_of("v1", "ConfigMap");
   json live = {{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", {{"name", "c"}}}, {"data", {{"k", "v"}}}};
