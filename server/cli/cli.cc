@@ -83,6 +83,8 @@ int run_cli(int argc, char** argv) {
   std::vector<std::string> args(argv + 1, argv + argc);
   if (args.size() == 1 && args[0] == "--version") args[0] = "version";
   std::vector<std::string> command = split_command(args);
+  // CLI11 would only say that a subcommand is missing.
+  if (!args.empty() && args[0][0] != '-' && app.get_subcommand_no_throw(args[0]) == nullptr) return complain("unknown command \"" + args[0] + "\" (see 'kubelan --help')");
   try {
     std::vector<std::string> reversed(args.rbegin(), args.rend());  // CLI11's vector form takes them from the back.
     app.parse(reversed);
