@@ -1,6 +1,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <map>
@@ -83,8 +84,9 @@ int run_cli(int argc, char** argv) {
   std::vector<std::string> args(argv + 1, argv + argc);
   if (args.size() == 1 && args[0] == "--version") args[0] = "version";
   std::vector<std::string> command = split_command(args);
+  auto is_verb = [&](const std::string& word) { return std::any_of(verbs.begin(), verbs.end(), [&](const Verb& verb) { return verb.name == word; }); };
   // CLI11 would only say that a subcommand is missing.
-  if (!args.empty() && args[0][0] != '-' && app.get_subcommand_no_throw(args[0]) == nullptr) return complain("unknown command \"" + args[0] + "\" (see 'kubelan --help')");
+  if (!args.empty() && args[0][0] != '-' && !is_verb(args[0])) return complain("unknown command \"" + args[0] + "\" (see 'kubelan --help')");
   try {
     std::vector<std::string> reversed(args.rbegin(), args.rend());  // CLI11's vector form takes them from the back.
     app.parse(reversed);
