@@ -1,7 +1,7 @@
 // kubectl-compat/patch/managed.h - metadata.managedFields as a list of managers with their path sets. Pure; any thread.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json.hpp>  // Lint: a member is a tree.
 #include <optional>
 #include <string>
 #include <string_view>
