@@ -1,0 +1,287 @@
+// Pods' lives, with a fabric and a spawner that do nothing but answer when the test says so.
+#include "server/node_agent/node_agent.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include <filesystem>
+
+#include "tests/server/support/world.h"
+
+namespace server {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class FakeNode final : public netns::Node {
+ public:
+  explicit FakeNode(netns::NodePlan plan) : plan_(std::move(plan)) {}
+  const netns::NodePlan& plan() const override { return plan_; }
+  netns::Worker& worker() override { abort(); }
+  const base::Fd& net() const override { return net_; }
+  netns::Nft& nft() override { abort(); }
+  void attach(netns::PodPlan pod, std::function<void(base::Result<netns::Sandbox>)> done) override {
+    attached.push_back(pod);
+    done(netns::Sandbox{});
+  }
+  void detach(const std::string& id) override { detached.push_back(id); }
+  std::vector<netns::PodPlan> attached;
+  std::vector<std::string> detached;
+
+ private:
+  netns::NodePlan plan_;
+  base::Fd net_;
+};
+
+class FakeFabric final : public netns::Fabric {
+ public:
+  FakeFabric() : node({"node-1", base::Ip::v4(172, 30, 0, 11), base::Cidr(base::Ip::v4(10, 244, 1, 0), 24), {}}) {}
+  const netns::FabricPlan& plan() const override { return plan_; }
+  netns::Node* find_node(const std::string& name) override { return name == "node-1" ? &node : nullptr; }
+  std::vector<netns::Node*> nodes() override { return {&node}; }
+  netns::Worker& fabric_worker() override { abort(); }
+  const base::Fd& client_net() const override { return none_; }
+  const base::Fd& fabric_net() const override { return none_; }
+  FakeNode node;
+
+ private:
+  netns::FabricPlan plan_;
+  base::Fd none_;
+};
+
+struct FakeProcess {
+  netns::ContainerSpec spec;
+  std::function<void(netns::ExitInfo)> on_exit;
+  std::vector<int> signals;
+  bool running = true;
+};
+
+class FakeSpawner final : public netns::Spawner {
+ public:
+  void start(const netns::ContainerSpec& spec, const netns::Sandbox&, const netns::Stdio&, std::function<void(base::Result<netns::Started>)> on_started,
+             std::function<void(netns::ExitInfo)> on_exit) override {
+    if (!spec.argv.empty() && spec.argv[0] == "nosuch") {
+      on_started(base::Error(base::Code::kInternal, "exec: \"nosuch\": executable file not found in $PATH"));
+      return;
+    }
+    processes.push_back({spec, std::move(on_exit), {}, true});
+    on_started(netns::Started{processes.size(), 1, {}});
+  }
+  void exec_in(netns::ProcessId, const netns::ContainerSpec&, const netns::Stdio&, std::function<void(base::Result<netns::Started>)>, std::function<void(netns::ExitInfo)>) override { abort(); }
+  void signal(netns::ProcessId id, int number) override { processes.at(id - 1).signals.push_back(number); }
+  base::Result<base::Fd> open_namespace(netns::ProcessId, const std::string&) override { abort(); }
+
+  std::vector<FakeProcess> processes;
+};
+
+struct AgentTest : WorldTest {
+  void SetUp() override {
+    WorldTest::SetUp();
+    ASSERT_NE(::mkdtemp(dir.data()), nullptr);
+    start_agent();
+  }
+  void TearDown() override {
+    agent.reset();
+    WorldTest::TearDown();
+    std::filesystem::remove_all(dir);
+  }
+  void start_agent() {
+    NodeAgentOptions agent_options;
+    agent_options.run_dir = dir;
+    agent_options.dns_address = base::Ip::v4(10, 96, 0, 10);
+    agent_options.cluster_domain = "cluster.local";
+    agent_options.root_ca_pem = "CA";
+    agent = make_node_agent(*loop, fabric, spawner, io, agent_options);
+    idle();
+  }
+  // As after a restart of kubelan: nothing runs, the store is as it was.
+  void restart() {
+    agent.reset();
+    loop = ControlLoop::make(api->client(), time);
+    spawner.processes.clear();
+    start_agent();
+  }
+  void run_pod(const std::string& name, const std::string& spec) {
+    apply("apiVersion: v1\nkind: Pod\nmetadata: {name: " + name + "}\nspec: " + spec + "\n");
+    ASSERT_TRUE(api->client().bind("default", name, "node-1").ok());
+    idle();
+  }
+  void exit(size_t process, int code) {
+    FakeProcess& p = spawner.processes.at(process);
+    p.running = false;
+    auto on_exit = p.on_exit;
+    on_exit({code, 0});
+    idle();
+  }
+  json pod_json(const std::string& name) { return get("/api/v1/namespaces/default/pods/" + name); }
+  // STATUS as kubectl prints it.
+  std::string shown(const std::string& name) {
+    Answer a = call("GET", "/api/v1/namespaces/default/pods/" + name, "", "", "application/json;as=Table;v=v1;g=meta.k8s.io");
+    if (a.status != 200) return std::to_string(a.status);
+    const json& cells = a.body["rows"][0]["cells"];
+    std::string restarts = cells[3].is_string() ? cells[3].get<std::string>() : cells[3].dump();
+    return cells[1].get<std::string>() + " " + cells[2].get<std::string>() + " " + restarts.substr(0, restarts.find(' '));
+  }
+  void remove_pod(const std::string& name, const std::string& body = "") { remove("/api/v1/namespaces/default/pods/" + name, body); }
+
+  std::string dir = "/tmp/kubelan-agent-test-XXXXXX";
+  FakeFabric fabric;
+  FakeSpawner spawner;
+  base::Loop io{"io"};
+  std::unique_ptr<NodeAgent> agent;
+};
+
+TEST_F(AgentTest, RegistersItsNode) {
+  json node = get("/api/v1/nodes/node-1");
+  EXPECT_EQ(node["status"]["addresses"][0]["address"], "172.30.0.11");
+  EXPECT_EQ(node["spec"]["podCIDR"], "10.244.1.0/24");
+  pass(seconds(3));
+  EXPECT_EQ(get("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/node-1")["spec"]["holderIdentity"], "node-1");
+}
+
+TEST_F(AgentTest, FromBoundToReadyInOneWrite) {
+  apply("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: c, image: nginx}, {name: d, image: busybox, command: [sleep, '1']}]}\n");
+  auto watched = store->watch({"pods", "", store->revision()});
+  ASSERT_TRUE(watched.ok());
+  ASSERT_TRUE(api->client().bind("default", "a", "node-1").ok());
+  idle();
+  auto events = (*watched)->next(milliseconds(0));
+  ASSERT_TRUE(events.ok());
+  EXPECT_EQ(events->size(), 2u) << "the binding, and one status";
+  EXPECT_EQ(shown("a"), "2/2 Running 0");
+  json pod = pod_json("a");
+  EXPECT_EQ(pod["status"]["podIP"], "10.244.1.2");
+  EXPECT_EQ(pod["status"]["hostIP"], "172.30.0.11");
+  EXPECT_EQ(spawner.processes.at(0).spec.builtin, "nginx");
+  EXPECT_EQ(spawner.processes.at(1).spec.argv, (std::vector<std::string>{"sleep", "1"}));
+  EXPECT_EQ(fabric.node.attached.at(0).hostname, "a");
+}
+
+TEST_F(AgentTest, InitContainersInOrder) {
+  run_pod("a", "{initContainers: [{name: i, image: busybox, command: [one]}, {name: j, image: busybox, command: [two]}], containers: [{name: c, image: nginx}]}");
+  EXPECT_EQ(shown("a"), "0/1 Init:0/2 0");
+  exit(0, 0);
+  EXPECT_EQ(spawner.processes.at(1).spec.argv[0], "two");
+  EXPECT_EQ(shown("a"), "0/1 Init:1/2 0");
+  exit(1, 0);
+  EXPECT_EQ(shown("a"), "1/1 Running 0");
+}
+
+TEST_F(AgentTest, RestartsWithBackOff) {
+  run_pod("a", "{containers: [{name: c, image: busybox, command: [x]}]}");
+  exit(0, 1);
+  EXPECT_EQ(shown("a"), "1/1 Running 1") << "the first restart comes at once";
+  exit(1, 1);
+  EXPECT_EQ(shown("a"), "0/1 CrashLoopBackOff 1");
+  EXPECT_EQ(pod_json("a")["status"]["containerStatuses"][0]["lastState"]["terminated"]["exitCode"], 1);
+  pass(milliseconds(9900));
+  EXPECT_EQ(spawner.processes.size(), 2u);
+  pass(milliseconds(200));
+  EXPECT_EQ(shown("a"), "1/1 Running 2");
+  exit(2, 1);
+  pass(milliseconds(19900));
+  EXPECT_EQ(spawner.processes.size(), 3u) << "the second wait is twice as long";
+  pass(milliseconds(200));
+  EXPECT_EQ(spawner.processes.size(), 4u);
+}
+
+TEST_F(AgentTest, RestartPolicies) {
+  run_pod("never", "{restartPolicy: Never, containers: [{name: c, image: busybox, command: [x]}]}");
+  exit(0, 3);
+  EXPECT_EQ(shown("never"), "0/1 Error 0");
+  EXPECT_EQ(pod_json("never")["status"]["phase"], "Failed");
+  run_pod("done", "{restartPolicy: OnFailure, containers: [{name: c, image: busybox, command: [x]}]}");
+  exit(1, 0);
+  EXPECT_EQ(shown("done"), "0/1 Completed 0");
+  EXPECT_EQ(pod_json("done")["status"]["phase"], "Succeeded");
+}
+
+TEST_F(AgentTest, ProgramThatIsNotThere) {
+  run_pod("a", "{restartPolicy: Never, containers: [{name: c, image: busybox, command: [nosuch]}]}");
+  EXPECT_EQ(shown("a"), "0/1 StartError 0");
+  EXPECT_EQ(pod_json("a")["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"], 128);
+}
+
+TEST_F(AgentTest, ImageThatCannotBeHad) {
+  run_pod("a", "{containers: [{name: c, image: example.test/none:1}]}");
+  EXPECT_EQ(shown("a"), "0/1 ErrImagePull 0");
+  pass(seconds(11));
+  EXPECT_EQ(shown("a"), "0/1 ImagePullBackOff 0");
+}
+
+TEST_F(AgentTest, MissingConfigMapIsWaitedFor) {
+  run_pod("a", "{containers: [{name: c, image: nginx, env: [{name: A, valueFrom: {configMapKeyRef: {name: cm, key: k}}}]}]}");
+  EXPECT_EQ(shown("a"), "0/1 CreateContainerConfigError 0");
+  EXPECT_EQ(pod_json("a")["status"]["containerStatuses"][0]["state"]["waiting"]["message"], "configmap \"cm\" not found");
+  apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: cm}\ndata: {k: v}\n");
+  EXPECT_EQ(shown("a"), "1/1 Running 0");
+}
+
+TEST_F(AgentTest, VolumesAreWrittenAndFollow) {
+  run_pod("a", "{volumes: [{name: v, configMap: {name: cm}}], containers: [{name: c, image: nginx, volumeMounts: [{name: v, mountPath: /data}]}]}");
+  EXPECT_EQ(shown("a"), "0/1 ContainerCreating 0");
+  apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: cm}\ndata: {k: one}\n");
+  EXPECT_EQ(shown("a"), "1/1 Running 0");
+  std::string file = dir + "/pods/" + pod_json("a")["metadata"]["uid"].get<std::string>() + "/volumes/v/k";
+  EXPECT_EQ(*base::read_file(file), "one");
+  apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: cm}\ndata: {k: two}\n");
+  EXPECT_EQ(*base::read_file(file), "two");
+}
+
+TEST_F(AgentTest, DeletionAsksThenKills) {
+  run_pod("a", "{terminationGracePeriodSeconds: 5, containers: [{name: c, image: busybox, command: [x]}]}");
+  remove_pod("a");
+  EXPECT_EQ(shown("a"), "1/1 Terminating 0");
+  EXPECT_TRUE(spawner.processes[0].signals.empty()) << "Services get a moment to look elsewhere";
+  pass(milliseconds(101));
+  EXPECT_EQ(spawner.processes[0].signals, (std::vector<int>{SIGTERM}));
+  pass(seconds(5));
+  EXPECT_EQ(spawner.processes[0].signals.back(), SIGKILL);
+  exit(0, 137);
+  EXPECT_EQ(shown("a"), "404");
+  EXPECT_EQ(fabric.node.detached.size(), 1u);
+  EXPECT_TRUE(std::filesystem::is_empty(dir + "/pods"));
+}
+
+TEST_F(AgentTest, ForcedDeletionAndANewPodOfTheName) {
+  run_pod("a", "{containers: [{name: c, image: busybox, command: [x]}]}");
+  std::string old_ip = pod_json("a")["status"]["podIP"];
+  remove_pod("a", R"({"gracePeriodSeconds":0})");
+  EXPECT_EQ(shown("a"), "404");
+  EXPECT_EQ(spawner.processes[0].signals.back(), SIGKILL);
+  run_pod("a", "{containers: [{name: c, image: busybox, command: [z]}]}");
+  EXPECT_EQ(spawner.processes.size(), 1u) << "the old one is not gone yet";
+  exit(0, 137);
+  EXPECT_EQ(shown("a"), "1/1 Running 0");
+  EXPECT_NE(pod_json("a")["status"]["podIP"], old_ip);
+}
+
+TEST_F(AgentTest, AfterARestartContainersStartAgain) {
+  run_pod("a", "{containers: [{name: c, image: busybox, command: [x]}]}");
+  std::string old_ip = pod_json("a")["status"]["podIP"];
+  restart();
+  EXPECT_EQ(spawner.processes.size(), 1u);
+  EXPECT_EQ(shown("a"), "1/1 Running 1");
+  EXPECT_NE(pod_json("a")["status"]["podIP"], old_ip) << "a stale endpoint must not point at another pod";
+}
+
+TEST_F(AgentTest, ReadinessGates) {
+  run_pod("a", "{readinessGates: [{conditionType: example.test/up}], containers: [{name: c, image: nginx}]}");
+  auto ready = [&] {
+    const json pod = pod_json("a");
+    for (const json& c : store::get_array(pod, "status.conditions")) {
+      if (c["type"] == "Ready") return c["status"].get<std::string>();
+    }
+    return std::string("none");
+  };
+  EXPECT_EQ(ready(), "False");
+  json pod = pod_json("a");
+  pod["status"]["conditions"].push_back({{"type", "example.test/up"}, {"status", "True"}});
+  ASSERT_EQ(call("PUT", "/api/v1/namespaces/default/pods/a/status", pod).status, 200);
+  idle();
+  EXPECT_EQ(ready(), "True");
+}
+
+}  // namespace
+}  // namespace server
