@@ -66,6 +66,8 @@ base::Result<pid_t> fork_session(const std::function<int()>& fn) {
   if (pid < 0) return base::os_error("fork");
   if (pid == 0) {
     ::setsid();
+    // The caller's handlers, and what a shell ignores for its background jobs, are not the child's.
+    for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
     ::_exit(fn());
   }
   return pid;

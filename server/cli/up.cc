@@ -46,15 +46,23 @@ base::Status tell_ready(int fd, const ClusterOptions& c, const Launched& launche
 }
 
 volatile sig_atomic_t g_keeper = 0;
+volatile sig_atomic_t g_asked_to_end = 0;
 void end_keeper(int) {
+  g_asked_to_end = 1;
   if (g_keeper > 0) ::kill(static_cast<pid_t>(g_keeper), SIGTERM);
+}
+
+// Before the cluster is started, so that a signal that comes early is not lost: it ends the cluster once it stands.
+void catch_signals() {
+  struct sigaction action {};
+  action.sa_handler = end_keeper;
+  action.sa_flags = SA_RESTART;
+  for (int number : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(number, &action, nullptr);
 }
 
 int wait_in_foreground(pid_t keeper) {
   g_keeper = keeper;
-  struct sigaction action {};
-  action.sa_handler = end_keeper;
-  for (int number : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(number, &action, nullptr);
+  if (g_asked_to_end != 0) ::kill(keeper, SIGTERM);
   int status = 0;
   while (::waitpid(keeper, &status, 0) < 0 && errno == EINTR) {
   }
@@ -85,6 +93,7 @@ base::Result<int> run_up(Up& up) {
   launch_options.log_to_stderr = up.foreground;
   launch_options.tie_to_caller = up.foreground;
   ClusterOptions c = launch_options.cluster;
+  if (up.foreground) catch_signals();
   Launched launched = TRY(launch(std::move(launch_options)));
   auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
   base::Status finished = finish_start(up, c, launched, path, manifests);
