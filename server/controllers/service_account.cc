@@ -8,20 +8,23 @@
 namespace server {
 namespace {
 
+constexpr const char* kAccount = "default";
 constexpr const char* kRootCa = "kube-root-ca.crt";
 
 class ServiceAccountController final : public Controller {
  public:
   ServiceAccountController(ControlLoop& loop, std::string root_ca_pem)
-      : loop_(loop), root_ca_pem_(std::move(root_ca_pem)), queue_(loop.make_queue("service-account", [this](const store::Key& key) { return reconcile(key); })) {
+      : loop_(loop),
+        root_ca_pem_(std::move(root_ca_pem)),
+        queue_(loop.make_queue("service-account", [this](const store::Key& key) { return reconcile(key); })) {
     loop.on_change("namespaces", [this](const store::Object&, const store::Object& after) {
       if (after) queue_.add(after.key());
     });
     for (const char* storage : {"serviceaccounts", "configmaps"}) {
-      loop.on_change(storage, [this](const store::Object& before, const store::Object& after) {
+      const std::string ours = storage == std::string("configmaps") ? kRootCa : kAccount;
+      loop.on_change(storage, [this, ours](const store::Object& before, const store::Object& after) {
         const store::Object& object = after ? after : before;
-        bool ours = object.name() == kRootCa || (object.name() == "default" && object.key().resource == "serviceaccounts");
-        if (before && ours) queue_.add({"namespaces", "", object.ns()});
+        if (object.name() == ours) queue_.add({"namespaces", "", object.ns()});
       });
     }
   }
@@ -30,14 +33,18 @@ class ServiceAccountController final : public Controller {
   base::Result<Requeue> reconcile(const store::Key& key) {
     const store::Object* ns = loop_.cache("namespaces").find("", key.name);
     if (ns == nullptr || store::find(ns->tree(), "metadata.deletionTimestamp") != nullptr) return Requeue{};
-    if (loop_.cache("serviceaccounts").find(key.name, "default") == nullptr) {
-      TRY_STATUS(make("serviceaccounts", {{"apiVersion", "v1"}, {"kind", "ServiceAccount"}, {"metadata", {{"name", "default"}, {"namespace", key.name}}}}));
+    if (loop_.cache("serviceaccounts").find(key.name, kAccount) == nullptr) {
+      TRY_STATUS(make("serviceaccounts",
+                      {{"apiVersion", "v1"}, {"kind", "ServiceAccount"}, {"metadata", {{"name", kAccount}, {"namespace", key.name}}}}));
     }
     json data = {{"ca.crt", root_ca_pem_}};
     const store::Object* root_ca = loop_.cache("configmaps").find(key.name, kRootCa);
     if (root_ca == nullptr) {
       json annotations = {{"kubernetes.io/description", "The certificate of this cluster's CA, for verifying the API server."}};
-      TRY_STATUS(make("configmaps", {{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", {{"name", kRootCa}, {"namespace", key.name}, {"annotations", annotations}}}, {"data", data}}));
+      TRY_STATUS(make("configmaps", {{"apiVersion", "v1"},
+                                     {"kind", "ConfigMap"},
+                                     {"metadata", {{"name", kRootCa}, {"namespace", key.name}, {"annotations", annotations}}},
+                                     {"data", data}}));
     } else if (store::get_object(root_ca->tree(), "data") != data) {
       json tree = root_ca->tree();
       tree["data"] = data;
