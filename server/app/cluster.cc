@@ -137,6 +137,8 @@ base::Status wait_proxy_synced(Proxy& proxy, ControlLoop& loop, std::chrono::mil
 
 Cluster::Cluster(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
+// Who may still call whom decides the order: connection threads end before what they call, and the threads of the
+// spawner and of the nodes, which post to the control loop, end before the loop is gone.
 Cluster::~Cluster() {
   Parts& p = *parts_;
   if (p.api) p.api->close_watches();  // Connection threads wait for events in there.
@@ -148,6 +150,9 @@ Cluster::~Cluster() {
   p.proxy.reset();
   p.scheduler.reset();
   p.controllers.clear();
+  p.spawner.reset();
+  p.spawner_process.reset();
+  p.fabric.reset();
   p.loop.reset();
   p.api.reset();
   if (p.store) p.store->close();
