@@ -1,5 +1,6 @@
 #include "server/scheduler/fit.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "store/object/access.h"
@@ -12,8 +13,9 @@ using store::get_string;
 using store::SelectorOp;
 
 std::vector<store::Requirement> project_requirements(const json& expressions) {
-  static const std::pair<const char*, SelectorOp> kOps[] = {{"In", SelectorOp::kIn},         {"NotIn", SelectorOp::kNotIn}, {"Exists", SelectorOp::kExists},
-                                                            {"DoesNotExist", SelectorOp::kNotExists}, {"Gt", SelectorOp::kGreater},  {"Lt", SelectorOp::kLess}};
+  static const std::pair<const char*, SelectorOp> kOps[] = {{"In", SelectorOp::kIn},         {"NotIn", SelectorOp::kNotIn},
+                                                            {"Exists", SelectorOp::kExists}, {"DoesNotExist", SelectorOp::kNotExists},
+                                                            {"Gt", SelectorOp::kGreater},    {"Lt", SelectorOp::kLess}};
   std::vector<store::Requirement> out;
   for (const json& e : expressions) {
     store::Requirement r;
@@ -41,18 +43,17 @@ bool tolerates(const Toleration& t, const Taint& taint) {
   return t.key == taint.key && t.value == taint.value;
 }
 
-std::string untolerated(const Placement& placement, const NodeView& node) {
-  std::vector<Taint> taints = node.taints;
-  if (node.unschedulable) taints.push_back({"node.kubernetes.io/unschedulable", "", "NoSchedule"});
-  for (const Taint& taint : taints) {
-    if (taint.effect == "PreferNoSchedule") continue;
-    bool tolerated = false;
-    for (const Toleration& t : placement.tolerations) tolerated = tolerated || tolerates(t, taint);
-    if (tolerated) continue;
-    if (taint.key == "node.kubernetes.io/unschedulable") return "node(s) were unschedulable";
-    return "node(s) had untolerated taint(s)";
+bool tolerated(const Placement& placement, const Taint& taint) {
+  return std::any_of(placement.tolerations.begin(), placement.tolerations.end(), [&](const Toleration& t) { return tolerates(t, taint); });
+}
+
+bool matches_nodes(const Placement& placement, const NodeView& node) {
+  for (const auto& [key, value] : placement.node_selector) {
+    auto have = node.meta.labels.find(key);
+    if (have == node.meta.labels.end() || have->second != value) return false;
   }
-  return "";
+  if (!placement.has_affinity) return true;
+  return std::any_of(placement.terms.begin(), placement.terms.end(), [&](const NodeTerm& term) { return matches_term(term, node); });
 }
 
 }  // namespace
@@ -63,7 +64,8 @@ Placement project_placement(const json& pod) {
   if (const json* required = store::find(pod, "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution")) {
     out.has_affinity = required->is_object();
     for (const json& term : get_array(*required, "nodeSelectorTerms")) {
-      out.terms.push_back({project_requirements(get_array(term, "matchExpressions")), project_requirements(get_array(term, "matchFields"))});
+      out.terms.push_back(
+          {project_requirements(get_array(term, "matchExpressions")), project_requirements(get_array(term, "matchFields"))});
     }
   }
   for (const json& t : get_array(pod, "spec.tolerations")) {
@@ -72,20 +74,23 @@ Placement project_placement(const json& pod) {
   return out;
 }
 
+// The order is upstream's, and the first reason counts.
 std::string why_not(const Placement& placement, const NodeView& node) {
-  if (!node.ready) return "node(s) were not ready";
-  std::string taint = untolerated(placement, node);
-  if (!taint.empty()) return taint;
-  constexpr const char* kMismatch = "node(s) didn't match Pod's node affinity/selector";
-  for (const auto& [key, value] : placement.node_selector) {
-    auto have = node.meta.labels.find(key);
-    if (have == node.meta.labels.end() || have->second != value) return kMismatch;
+  static const Taint kCordoned{"node.kubernetes.io/unschedulable", "", "NoSchedule"};
+  static const Taint kNotReady{"node.kubernetes.io/not-ready", "", "NoSchedule"};  // Upstream's node lifecycle controller sets it.
+  constexpr const char* kTainted = "node(s) had untolerated taint(s)";
+  if (node.unschedulable && !tolerated(placement, kCordoned)) return "node(s) were unschedulable";
+  for (const Taint& taint : node.taints) {
+    if (taint.effect != "PreferNoSchedule" && !tolerated(placement, taint)) return kTainted;
   }
-  if (!placement.has_affinity) return "";
-  for (const NodeTerm& term : placement.terms) {
-    if (matches_term(term, node)) return "";
-  }
-  return kMismatch;
+  if (!node.ready && !tolerated(placement, kNotReady)) return kTainted;
+  return matches_nodes(placement, node) ? "" : "node(s) didn't match Pod's node affinity/selector";
+}
+
+int count_unwelcome(const Placement& placement, const NodeView& node) {
+  return static_cast<int>(std::count_if(node.taints.begin(), node.taints.end(), [&](const Taint& taint) {
+    return taint.effect == "PreferNoSchedule" && !tolerated(placement, taint);
+  }));
 }
 
 }  // namespace server

@@ -17,7 +17,7 @@ struct Toleration {
   std::string key, op, value, effect;  // op: "Equal" or "Exists"; empty key with Exists tolerates all.
 };
 
-struct NodeTerm {                      // Requirements of one nodeSelectorTerm; terms are alternatives.
+struct NodeTerm {  // Requirements of one nodeSelectorTerm; terms are alternatives.
   std::vector<store::Requirement> labels;
   std::vector<store::Requirement> fields;
 };
@@ -25,12 +25,14 @@ struct NodeTerm {                      // Requirements of one nodeSelectorTerm; 
 struct Placement {
   std::map<std::string, std::string> node_selector;
   bool has_affinity = false;
-  std::vector<NodeTerm> terms;         // requiredDuringSchedulingIgnoredDuringExecution
+  std::vector<NodeTerm> terms;  // requiredDuringSchedulingIgnoredDuringExecution
   std::vector<Toleration> tolerations;
 };
 
 Placement project_placement(const json& pod);
 // Empty: it fits. Else upstream's reason, such as "node(s) didn't match Pod's node affinity/selector".
 std::string why_not(const Placement& placement, const NodeView& node);
+// Taints "PreferNoSchedule" that the pod does not tolerate: the fewer, the better.
+int count_unwelcome(const Placement& placement, const NodeView& node);
 
 }  // namespace server

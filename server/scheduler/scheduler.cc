@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <tuple>
+#include <utility>
 
 #include "server/informer/events.h"
 #include "server/informer/writes.h"
@@ -79,12 +80,16 @@ class SchedulerImpl final : public Scheduler {
       return;
     }
     Pod pod = project_pod(after.tree());
-    if (pod.finished()) load_.leave(pod.meta.uid);
-    else if (!pod.node.empty()) load_.place(pod.meta.uid, pod.node, workload_of(pod));
+    if (pod.finished())
+      load_.leave(pod.meta.uid);
+    else if (!pod.node.empty())
+      load_.place(pod.meta.uid, pod.node, workload_of(pod));
     if (pod.node.empty() && pod.active() && is_ours(after.tree())) queue_.add(after.key());
   }
 
-  static bool is_ours(const json& pod) { return store::get_string(pod, "spec.schedulerName", kName) == kName && store::get_array(pod, "spec.schedulingGates").empty(); }
+  static bool is_ours(const json& pod) {
+    return store::get_string(pod, "spec.schedulerName", kName) == kName && store::get_array(pod, "spec.schedulingGates").empty();
+  }
 
   base::Result<Requeue> reconcile(const store::Key& key) {
     waiting_.erase(key);
@@ -95,27 +100,29 @@ class SchedulerImpl final : public Scheduler {
     std::string workload = workload_of(pod);
     std::map<std::string, int> reasons;
     std::string node = choose(project_placement(object->tree()), workload, reasons);
-    if (node.empty()) return report_unschedulable(*object, reasons);
+    if (node.empty()) return report_unschedulable(*object, explain(reasons));
     base::Status bound = loop_.client().bind(key.ns, key.name, node);
     // Gone, or bound by somebody else: what happened comes as an event.
-    if (!bound.ok() && bound.error().code != base::Code::kNotFound && bound.error().code != base::Code::kConflict) return std::move(bound).error();
+    if (!bound.ok() && bound.error().code != base::Code::kNotFound && bound.error().code != base::Code::kConflict)
+      return std::move(bound).error();
     if (!bound.ok()) return Requeue{};
     load_.place(pod.meta.uid, node, workload);
     events_.normal(make_ref(*object), "Scheduled", "Successfully assigned " + key.ns + "/" + key.name + " to " + node);
     return Requeue{};
   }
 
-  // Of the nodes that fit, the one with the fewest pods of the workload, then with the fewest pods, then by name.
+  // Of the nodes that fit, the one with the fewest unwelcome taints, then with the fewest pods of the workload, then with
+  // the fewest pods, then by name.
   std::string choose(const Placement& placement, const std::string& workload, std::map<std::string, int>& reasons) const {
     std::string best;
-    std::tuple<int, int> best_load;
+    std::tuple<int, int, int> best_load;
     for (const auto& [name, node] : nodes_) {
       std::string why = why_not(placement, node);
       if (!why.empty()) {
         ++reasons[why];
         continue;
       }
-      std::tuple<int, int> load{load_.of(name, workload), load_.total(name)};
+      std::tuple<int, int, int> load{count_unwelcome(placement, node), load_.of(name, workload), load_.total(name)};
       if (best.empty() || load < best_load) {
         best = name;
         best_load = load;
@@ -124,21 +131,36 @@ class SchedulerImpl final : public Scheduler {
     return best;
   }
 
-  base::Result<Requeue> report_unschedulable(const store::Object& pod, const std::map<std::string, int>& reasons) {
-    std::string message = "0/" + std::to_string(nodes_.size()) + " nodes are available: ";
-    std::string list;
-    for (const auto& [reason, count] : reasons) list += (list.empty() ? "" : ", ") + std::to_string(count) + " " + reason;
-    message += (list.empty() ? "no nodes available to schedule pods" : list) + ".";
+  // Worded and sorted as upstream: by the text of an entry, its count included.
+  std::string explain(const std::map<std::string, int>& reasons) const {
+    if (nodes_.empty()) return "no nodes available to schedule pods";
+    std::set<std::string> entries;
+    for (const auto& [reason, count] : reasons) entries.insert(std::to_string(count) + " " + reason);
+    std::string out = "0/" + std::to_string(nodes_.size()) + " nodes are available";
+    const char* separator = ": ";
+    for (const std::string& entry : entries) out += std::exchange(separator, ", ") + entry;
+    return out + ".";
+  }
+
+  base::Result<Requeue> report_unschedulable(const store::Object& pod, const std::string& message) {
     waiting_.insert(pod.key());
     const json* old = find_condition(pod.tree(), "PodScheduled");
     if (old != nullptr && store::get_string(*old, "message") == message) return Requeue{};
     events_.warning(make_ref(pod), "FailedScheduling", message);
+    std::string since = old != nullptr && store::get_string(*old, "status") == "False" ? store::get_string(*old, "lastTransitionTime") : "";
+    if (since.empty()) since = base::render_rfc3339(loop_.clock().wall());
     json conditions = json::array();
     for (const json& c : store::get_array(pod.tree(), "status.conditions")) {
       if (store::get_string(c, "type") != "PodScheduled") conditions.push_back(c);
     }
-    conditions.push_back({{"type", "PodScheduled"}, {"status", "False"}, {"reason", "Unschedulable"}, {"message", message}, {"lastProbeTime", nullptr}, {"lastTransitionTime", base::render_rfc3339(loop_.clock().wall())}});
-    TRY(merge_patch(loop_.client(), pod.key(), {{"status", {{"conditions", conditions}}}}, "status"));
+    conditions.push_back({{"type", "PodScheduled"},
+                          {"status", "False"},
+                          {"reason", "Unschedulable"},
+                          {"message", message},
+                          {"lastProbeTime", nullptr},
+                          {"lastTransitionTime", since}});
+    auto told = merge_patch(loop_.client(), pod.key(), {{"status", {{"conditions", conditions}}}}, "status");
+    if (!told.ok() && told.error().code != base::Code::kNotFound) return std::move(told).error();
     return Requeue{};
   }
 
