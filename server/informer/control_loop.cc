@@ -27,12 +27,18 @@ constexpr milliseconds kPumpWait{60'000};   // Only bounds one call; closing the
 constexpr milliseconds kRelistDelay{50};    // Between attempts when listing fails.
 constexpr int kIdleRounds = 100'000;        // run_until_idle(): a reconciler that never settles is a bug, not a hang.
 
+// All objects at one revision.
+struct Listing {
+  std::vector<store::Object> objects;
+  store::Revision revision = 0;
+};
+
 // What other threads hand over. One lock, held for pointer moves only.
 class Mailbox {
  public:
   struct Mail {
     std::vector<store::Event> events;
-    std::optional<Client::Snapshot> relisted;
+    std::optional<Listing> relisted;
     std::vector<std::function<void()>> calls;
     bool empty() const { return events.empty() && calls.empty() && !relisted; }
   };
@@ -49,11 +55,11 @@ class Mailbox {
     ready_.notify_one();
   }
   // Everything queued before is older than the list, so it is dropped.
-  void put_list(Client::Snapshot snapshot) {
+  void put_list(Listing listing) {
     {
       std::lock_guard lock(mutex_);
       mail_.events.clear();
-      mail_.relisted = std::move(snapshot);
+      mail_.relisted = std::move(listing);
     }
     ready_.notify_one();
   }
@@ -126,9 +132,10 @@ class ControlLoopImpl final : public ControlLoop, private QueueHost {
 
   void pump();
   bool pump_once();
+  base::Result<Listing> list();
   void run();
   bool step();
-  void deliver_list(Client::Snapshot snapshot);
+  void deliver_list(const Listing& listing);
   void deliver(const store::Event& event);
   void notify(const store::Key& key, const store::Object& before, const store::Object& after);
   bool run_timers();
@@ -189,12 +196,10 @@ void ControlLoopImpl::deliver(const store::Event& event) {
 }
 
 // A fresh list: whatever differs from the caches is delivered as if it had been watched.
-void ControlLoopImpl::deliver_list(Client::Snapshot snapshot) {
-  store::Revision revision = snapshot.watch ? snapshot.watch->progress() : 0;
+void ControlLoopImpl::deliver_list(const Listing& listing) {
   std::map<std::string, std::set<std::pair<std::string, std::string>>> live;
   std::vector<std::pair<store::Object, store::Object>> changes;
-  for (const store::Object& object : snapshot.objects) {
-    revision = std::max(revision, object.revision());
+  for (const store::Object& object : listing.objects) {
     live[object.key().resource].emplace(object.ns(), object.name());
     store::Object before = caches_[object.key().resource].put(object);
     if (before && before.uid() != object.uid()) {
@@ -211,7 +216,7 @@ void ControlLoopImpl::deliver_list(Client::Snapshot snapshot) {
       changes.emplace_back(cached, store::Object{});
     }
   }
-  revision_.store(std::max(revision_.load(), revision));
+  revision_.store(std::max(revision_.load(), listing.revision));
   for (const auto& [before, after] : changes) notify(before ? before.key() : after.key(), before, after);
 }
 
@@ -249,7 +254,7 @@ bool ControlLoopImpl::step() {
   Mailbox::Mail mail = mailbox_.take();
   bool worked = !mail.empty();
   const bool changed = mail.relisted || !mail.events.empty();
-  if (mail.relisted) deliver_list(std::move(*mail.relisted));
+  if (mail.relisted) deliver_list(*mail.relisted);
   for (const store::Event& event : mail.events) deliver(event);
   if (changed) {
     for (const auto& queue : queues_) queue->unpark();
@@ -281,19 +286,26 @@ bool ControlLoopImpl::pump_once() {
   }
   if (batch.error().code != base::Code::kExpired) return false;  // The store is closing.
   // Lagged too far behind: start over from a list.
-  auto snapshot = client_.snapshot_and_watch();
-  if (!snapshot.ok()) {
-    spdlog::error("control loop: cannot list objects again: {}", snapshot.error().message);
+  auto listing = list();
+  if (!listing.ok()) {
+    spdlog::error("control loop: cannot list objects again: {}", listing.error().message);
     std::this_thread::sleep_for(kRelistDelay);
     return !stopping_.load();
   }
-  {
-    std::lock_guard lock(watch_mutex_);
-    watch_ = std::move(snapshot->watch);
-    if (stopping_.load()) return false;
-  }
-  mailbox_.put_list(Client::Snapshot{std::move(snapshot->objects), nullptr});
+  mailbox_.put_list(std::move(*listing));
   return true;
+}
+
+// Everything that is stored, and from now on the watch of what follows.
+base::Result<Listing> ControlLoopImpl::list() {
+  Client::Snapshot snapshot = TRY(client_.snapshot_and_watch());
+  // Nothing was fetched from the watch yet, so what it has passed is what the list holds.
+  Listing listing{std::move(snapshot.objects), snapshot.watch->progress()};
+  for (const store::Object& object : listing.objects) listing.revision = std::max(listing.revision, object.revision());
+  std::lock_guard lock(watch_mutex_);
+  watch_ = std::move(snapshot.watch);
+  if (stopping_.load()) watch_->close();  // stop() has closed the one before.
+  return listing;
 }
 
 void ControlLoopImpl::pump() {
@@ -303,12 +315,10 @@ void ControlLoopImpl::pump() {
 }
 
 base::Status ControlLoopImpl::start() {
-  Client::Snapshot snapshot = TRY(client_.snapshot_and_watch());
+  Listing listing = TRY(list());
   threaded_ = true;
   listed_ = true;
-  deliver_list(Client::Snapshot{std::move(snapshot.objects), nullptr});
-  watch_ = std::move(snapshot.watch);
-  revision_.store(std::max(revision_.load(), watch_->progress()));
+  deliver_list(listing);
   owner_.store(std::thread::id());  // Nobody's until run() takes it, so that timers go through the mailbox.
   control_thread_ = std::thread([this] { run(); });
   pump_thread_ = std::thread([this] { pump(); });
@@ -328,20 +338,19 @@ void ControlLoopImpl::stop() {
 
 void ControlLoopImpl::run_until_idle() {
   owner_.store(std::this_thread::get_id());
-  if (!listed_) {
-    auto snapshot = client_.snapshot_and_watch();
-    if (!snapshot.ok()) {
-      spdlog::error("control loop: cannot list objects: {}", snapshot.error().message);
-      return;
-    }
-    listed_ = true;
-    watch_ = std::move(snapshot->watch);
-    deliver_list(Client::Snapshot{std::move(snapshot->objects), nullptr});
-    revision_.store(std::max(revision_.load(), watch_->progress()));
-  }
   for (int round = 0; round < kIdleRounds; ++round) {
-    auto batch = watch_->next(milliseconds(0));
+    base::Result<std::vector<store::Event>> batch = base::Error(base::Code::kExpired, "nothing listed yet");
+    if (listed_) batch = watch_->next(milliseconds(0));
     if (batch.ok() && !batch->empty()) mailbox_.put_events(std::move(*batch));
+    if (!batch.ok() && batch.error().code == base::Code::kExpired) {
+      auto listing = list();
+      if (!listing.ok()) {
+        spdlog::error("control loop: cannot list objects: {}", listing.error().message);
+        return;
+      }
+      listed_ = true;
+      mailbox_.put_list(std::move(*listing));
+    }
     if (!step()) return;
   }
   spdlog::error("control loop: still busy after {} rounds", kIdleRounds);

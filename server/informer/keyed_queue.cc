@@ -43,12 +43,14 @@ void KeyedQueue::add_after(const store::Key& key, milliseconds delay) {
 }
 
 void KeyedQueue::park(const store::Key& key, Parked parked) {
+  const uint64_t ticket = parked.ticket = ++last_ticket_;
   parked_[key] = std::move(parked);
-  host_.after(kParkLimit, [this, key] {
-    if (parked_.erase(key) > 0) {
-      bars_.erase(key);
-      add(key);
-    }
+  host_.after(kParkLimit, [this, key, ticket] {
+    auto it = parked_.find(key);
+    if (it == parked_.end() || it->second.ticket != ticket) return;
+    parked_.erase(it);
+    bars_.erase(key);
+    add(key);
   });
 }
 

@@ -45,6 +45,7 @@ class KeyedQueue final : public WorkQueue {
   struct Parked {
     WriteBar bar;
     store::Revision after = 0;  // Or: caches beyond this (after a conflict).
+    uint64_t ticket = 0;        // Tells this stay from an earlier one whose time limit is still running.
   };
   void park(const store::Key& key, Parked parked);
   bool throttled(const store::Key& key);
@@ -57,6 +58,7 @@ class KeyedQueue final : public WorkQueue {
   std::deque<store::Key> waiting_;
   std::set<store::Key> waiting_set_;
   std::map<store::Key, Parked> parked_;
+  uint64_t last_ticket_ = 0;
   std::map<store::Key, WriteBar> bars_;           // Of the last run.
   std::map<store::Key, int> failures_;
   std::map<store::Key, base::MonoTime> delayed_;  // Earliest pending add_after().
