@@ -76,6 +76,10 @@ base::Status MountTargets::make_writable_from(const std::string& lower, const st
 // An overlay's top directory is the upper one, which is ours: so this works too where the directory belongs to a
 // user that is not mapped here and no capability would help.
 base::Status MountTargets::make_writable(const std::string& directory) {
+  // The layer would hide what is mounted below: the devices.
+  if (directory == "/dev" || is_below(directory, "/dev")) {
+    return base::Error(base::Code::kInvalid, "nothing can be made in " + directory + ", which holds the container's devices: choose another path, such as one below /dev/shm");
+  }
   base::Fd lower = TRY(resolve(directory, O_DIRECTORY));
   base::Status made = make_writable_from(path_of(lower), directory);
   if (!made.ok()) return std::move(made).error().context("make " + directory + " writable");

@@ -111,6 +111,8 @@ base::Status RootTemplate::add_devices() {
     // A new device node cannot be made in a user namespace; the host's is bound instead.
     TRY_STATUS(bind_mount(std::string("/dev/") + name, dev + "/" + name));
   }
+  // Where Kubernetes' default terminationMessagePath is mounted: below /dev nothing can be made later.
+  TRY_STATUS(touch(dev + "/termination-log"));
   for (const DeviceLink& link : kDeviceLinks) {
     if (::symlink(link.target, (dev + "/" + link.name).c_str()) != 0) return base::os_error(std::string("link /dev/") + link.name);
   }

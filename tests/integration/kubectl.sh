@@ -46,6 +46,9 @@ for kubectl in $(kubectls | sort -u); do
   k exec box -- sh -c 'exit 42' >/dev/null 2>&1
   check_equal "$v exec passes the exit code on" 42 $?
   check "$v exec -i" has '^hello$' sh -c "echo hello | '$kubectl' exec -i box -- cat"
+  check "$v exec -it has a terminal" has '/dev/pts/[0-9]' script -qec "'$kubectl' exec -it box -- tty" /dev/null
+  check "$v devices are devices" k exec box -- sh -c 'test -c /dev/null && echo x >/dev/null && test -c /dev/ptmx && test "$(head -c 4 /dev/zero | wc -c)" = 4'
+  check "$v run -i --rm passes input, output and the exit code on" sh -c "echo 'hostname; exit 3' | '$kubectl' run tmp --rm -i --image=busybox --restart=Never -- sh | grep -qx tmp"
   check "$v cp" sh -c "cd '$WORK' && echo content >cp.txt && '$kubectl' cp cp.txt box:/tmp/cp.txt && '$kubectl' exec box -- grep -q content /tmp/cp.txt"
   check "$v scale" has 'scaled' k scale deployment nginx-deployment --replicas=1
   check "$v wait for the scale" until_true 20 sh -c "[ \$('$kubectl' get deployment nginx-deployment -o 'jsonpath={.status.replicas}') = 1 ]"
