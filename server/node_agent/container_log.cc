@@ -12,6 +12,7 @@
 namespace server {
 namespace {
 
+constexpr auto kLookAtReader = std::chrono::milliseconds(500);
 constexpr size_t kMaxLine = 16384;  // Longer lines are cut into parts tagged P, as CRI runtimes do.
 
 struct Line {
@@ -71,8 +72,10 @@ class Filter {
   bool at_start_ = true;
 };
 
-std::string read_from(const base::Fd& file, size_t offset) {
+std::string read_from(const std::string& path, size_t offset) {
   std::string out;
+  base::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return out;
   char buffer[65536];
   for (ssize_t n; (n = ::pread(file.get(), buffer, sizeof buffer, static_cast<off_t>(offset + out.size()))) > 0;) out.append(buffer, static_cast<size_t>(n));
   return out;
@@ -100,9 +103,17 @@ void ContainerLog::write_line(const char* stream, std::string_view line, bool co
   ((text += ' ') += stream) += complete ? " F " : " P ";
   text += line;
   text += '\n';
-  if (!base::write_all(file_.get(), text.data(), text.size()).ok()) return;
+  if (!base::write_all(file_.get(), text.data(), text.size()).ok()) {
+    base::ignore(::ftruncate(file_.get(), static_cast<off_t>(size_)) == 0, "half a line would be taken for one by readers");
+    return;
+  }
   size_ += text.size();
   if (size_ > kMaxFile) rotate();
+}
+
+ContainerLog::~ContainerLog() {
+  ::unlink(path_.c_str());
+  ::unlink((path_ + ".1").c_str());
 }
 
 void ContainerLog::rotate() {
@@ -116,7 +127,7 @@ void ContainerLog::write(const char* stream, std::string_view bytes) {
   std::lock_guard lock(mutex_);
   bool is_err = std::strcmp(stream, "stderr") == 0;
   for (auto it = subscribers_.begin(); it != subscribers_.end();) {
-    base::Fd& to = is_err && it->err ? it->err : it->out;
+    base::Fd& to = is_err ? it->err : it->out;
     bool gone = to.valid() && ::write(to.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size());
     it = gone ? subscribers_.erase(it) : it + 1;
   }
@@ -147,6 +158,11 @@ void ContainerLog::end() {
   grown_.notify_all();
 }
 
+bool ContainerLog::ended() {
+  std::lock_guard lock(mutex_);
+  return ended_;
+}
+
 void ContainerLog::subscribe(base::Fd out, base::Fd err) {
   std::lock_guard lock(mutex_);
   if (ended_) return;
@@ -157,22 +173,35 @@ void ContainerLog::subscribe(base::Fd out, base::Fd err) {
   subscribers_.push_back({std::move(out), std::move(err)});
 }
 
-// Everything written so far, and where to go on. mutex_ is taken inside.
-std::string ContainerLog::snapshot(size_t* generation, size_t* offset) {
+// Everything written so far, and where to go on.
+std::string ContainerLog::snapshot(Position* position) {
   std::lock_guard lock(mutex_);
+  std::string text = read_from(path_ + ".1", 0);
+  std::string current = read_from(path_, 0);
+  *position = {generation_, current.size()};
+  return text + current;
+}
+
+// What came after `position`, or "" when nothing did for a while; nothing at the end of the log. A reader that
+// fell behind by more than one rotation has missed what is not kept.
+std::optional<std::string> ContainerLog::wait_for_more(Position* position) {
+  std::unique_lock lock(mutex_);
+  grown_.wait_for(lock, kLookAtReader, [&] { return ended_ || generation_ != position->generation || size_ > position->offset; });
   std::string text;
-  base::Result<std::string> old = base::read_file(path_ + ".1");
-  if (old.ok()) text = std::move(old).value();
-  base::Result<std::string> current = base::read_file(path_);
-  *generation = generation_;
-  *offset = current.ok() ? current->size() : 0;
-  if (current.ok()) text += *current;
-  return text;
+  if (generation_ != position->generation) {
+    text = read_from(path_ + ".1", generation_ == position->generation + 1 ? position->offset : 0);
+    *position = {generation_, 0};
+  } else if (ended_ && size_ <= position->offset) {
+    return std::nullopt;
+  }
+  std::string current = read_from(path_, position->offset);
+  position->offset += current.size();
+  return text + current;
 }
 
 void ContainerLog::read(const LogOptions& options, base::WallTime now, const std::function<bool(std::string_view)>& sink) {
-  size_t generation = 0, offset = 0;
-  std::string text = snapshot(&generation, &offset);
+  Position position;
+  std::string text = snapshot(&position);
   Filter filter(options, now, sink);
   std::vector<std::string_view> lines = split(text);
   size_t begin = 0;
@@ -184,31 +213,18 @@ void ContainerLog::read(const LogOptions& options, base::WallTime now, const std
     if (filter.wants(lines[i]) && !filter.send(lines[i])) return;
   }
   while (options.follow) {
-    {
-      std::unique_lock lock(mutex_);
-      // A short wait between looks, so that a client that went away is noticed: sink("") says so.
-      grown_.wait_for(lock, std::chrono::milliseconds(500), [&] { return ended_ || generation_ != generation || size_ > offset; });
-      if (generation_ == generation && size_ <= offset && ended_) return;
-      if (generation_ != generation) {
-        generation = generation_;
-        offset = 0;
-      }
-    }
-    base::Fd file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
-    text = file ? read_from(file, offset) : "";
-    if (text.empty() && !sink("")) return;
-    size_t used = text.rfind('\n');
-    if (used == std::string::npos) continue;
-    offset += used + 1;
-    for (std::string_view line : split(text)) {
-      if (!filter.send(line)) return;
+    std::optional<std::string> more = wait_for_more(&position);
+    if (!more.has_value()) return;
+    if (more->empty() && !sink("")) return;  // Only asks whether the reader is still there.
+    for (std::string_view line : split(*more)) {
+      if (filter.wants(line) && !filter.send(line)) return;
     }
   }
 }
 
 std::string ContainerLog::tail(size_t lines, size_t bytes) {
-  size_t generation = 0, offset = 0;
-  std::string text = snapshot(&generation, &offset);
+  Position position;
+  std::string text = snapshot(&position);
   std::vector<std::string_view> all = split(text);
   std::string out;
   for (size_t i = all.size() > lines ? all.size() - lines : 0; i < all.size(); ++i) {

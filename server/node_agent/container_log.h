@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,17 +24,21 @@ class ContainerLog {
   static constexpr size_t kMaxFile = 10u << 20;  // Then the file becomes PATH.1 (one is kept), as the kubelet rotates.
 
   explicit ContainerLog(std::string path) : path_(std::move(path)) {}
+  ~ContainerLog();  // Removes the file: the last who could read it is gone.
+  ContainerLog(const ContainerLog&) = delete;
+  ContainerLog& operator=(const ContainerLog&) = delete;
 
   // Output of "stdout" or "stderr"; split into lines, the last one kept back until it ends.
   void write(const char* stream, std::string_view bytes);
   void end();
+  bool ended();  // All of the output is in it.
 
   // Sends lines to `sink` as LogOptions asks; with follow until end() was called. False from sink stops it.
   void read(const LogOptions& options, base::WallTime now, const std::function<bool(std::string_view)>& sink);
   // The last `lines` lines without time stamps, at most `bytes` (terminationMessagePolicy FallbackToLogsOnError).
   std::string tail(size_t lines, size_t bytes);
 
-  // Live copies of what is written from now on, each to its own pipe (-1: none), which the log closes at the end.
+  // Live copies of what is written from now on, each stream to its own pipe (invalid: not wanted), closed at the end.
   // A subscriber that does not read is dropped.
   void subscribe(base::Fd out, base::Fd err);
 
@@ -47,7 +52,13 @@ class ContainerLog {
   };
   void write_line(const char* stream, std::string_view line, bool complete);  // mutex_ held.
   void rotate();
-  std::string snapshot(size_t* generation, size_t* offset);
+  // How far a reader has come: `offset` bytes into the file that was the current one at `generation`.
+  struct Position {
+    size_t generation = 0;
+    size_t offset = 0;
+  };
+  std::string snapshot(Position* position);
+  std::optional<std::string> wait_for_more(Position* position);
 
   const std::string path_;
   std::mutex mutex_;

@@ -56,7 +56,7 @@ class Exec final : public ExecSession {
 class Attach final : public ExecSession {
  public:
   int in() const override { return pty_ && wants_in_ ? pty_->get() : std_in_ ? std_in_->get() : -1; }
-  void close_in() override { std_in_.reset(); }  // The container's own standard input stays open for the next attach.
+  void close_in() override { std_in_.reset(); }  // Ends the container's input if it was opened for one session.
   int out() const override { return out_.get(); }
   int err() const override { return err_.get(); }
   void resize(int width, int height) override {
@@ -101,9 +101,9 @@ base::Result<std::unique_ptr<ExecSession>> start_exec(netns::Spawner& spawner, n
   return std::unique_ptr<ExecSession>(std::move(session));
 }
 
-base::Result<std::unique_ptr<ExecSession>> start_attach(ContainerLog& log, const std::shared_ptr<base::Fd>& std_in, const std::shared_ptr<base::Fd>& pty, const ExecOptions& options) {
+base::Result<std::unique_ptr<ExecSession>> start_attach(ContainerLog& log, const std::shared_ptr<StandardInput>& std_in, const std::shared_ptr<base::Fd>& pty, const ExecOptions& options) {
   auto session = std::make_unique<Attach>();
-  if (options.in) session->std_in_ = std_in;
+  if (options.in && std_in != nullptr) session->std_in_ = std_in->open();
   session->wants_in_ = options.in;
   session->pty_ = pty;
   base::Pipe out, err;

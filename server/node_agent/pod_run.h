@@ -1,7 +1,8 @@
-// server/node_agent/pod_run.h - what the node agent knows of a pod it runs. Plain data, control thread only,
-// except PodHandle, which other threads read (see runtime.h).
+// server/node_agent/pod_run.h - what the node agent knows of a pod it runs. Plain data, control thread only;
+// other threads read copies of it (see runtime.h).
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "netns/process/spawner.h"
 #include "server/node_agent/container_log.h"
 #include "server/node_agent/pod_spec.h"
+#include "server/node_agent/standard_input.h"
 #include "store/base/clock.h"
 #include "store/base/ip.h"
 
@@ -37,6 +39,8 @@ struct ContainerRun {
   std::optional<Termination> last;       // Of the run before.
   int restarts = 0;
   std::chrono::seconds backoff{0};       // Wait before the next restart; 0: none yet.
+  std::chrono::seconds pull_backoff{0};  // Between looks for an image that was not found.
+  bool replace = false;                  // Its image changed: it starts anew whatever the restart policy says.
   bool starting = false;                 // Handed to the spawner, no answer yet.
   netns::ProcessId process = 0;
   std::string container_id;
@@ -44,28 +48,49 @@ struct ContainerRun {
   int stop_signal = 15;
   std::shared_ptr<ContainerLog> log;
   std::shared_ptr<ContainerLog> previous_log;
-  std::shared_ptr<base::Fd> std_in;      // Write end, with stdin: true.
+  std::shared_ptr<StandardInput> std_in; // With stdin: true and no tty.
   std::shared_ptr<base::Fd> pty;
   std::vector<std::string> env;          // For exec.
 };
 
-enum class PodStage { kAttaching, kPreparing, kInit, kRunning, kEnding, kGone };
+enum class PodStage {
+  kAttaching,  // The kernel makes the sandbox.
+  kPreparing,  // Files and volumes.
+  kInit,       // One init container after the other.
+  kRunning,
+  kFinished,   // Nothing of it runs or will again; the network is given back, logs and volumes are still there.
+  kEnding,     // Deleted, or replaced by another of the name.
+};
 
 struct PodRun {
   store::Key key;
   PodSpecView spec;
   PodStage stage = PodStage::kAttaching;
   base::Ip ip;
+  bool holds_address = false;             // `ip` is taken from the pool, and the node routes it.
+  bool attach_due = false;                // The node's answer is still to come.
   std::string host_ip;
   std::string dir;                        // run_dir/pods/UID
   std::shared_ptr<netns::Sandbox> sandbox;
   base::WallTime started{};
   std::vector<ContainerRun> init, main;
   bool status_dirty = false;
-  bool signalled = false;                 // SIGTERM was sent.
-  base::MonoTime kill_at{};
-  std::string failure_reason, failure_message;  // Pod-level waiting reason, such as FailedMount.
-  std::vector<std::string> true_conditions;     // Of the readiness gates.
+  base::MonoTime ending_since{};
+  base::MonoTime kill_at = base::MonoTime::max();
+  bool asked = false;                     // Containers were sent their stop signal.
+  std::string failure_message;            // Why the files cannot be made (FailedMount).
+  std::map<std::string, std::string> gates;  // Condition types of the readiness gates that exist, with their status.
 };
+
+template <class Run, class Fn>
+void for_each_container(Run& run, Fn fn) {
+  for (auto& c : run.init) fn(c);
+  for (auto& c : run.main) fn(c);
+}
+inline bool anything_alive(const PodRun& run) {
+  bool alive = false;
+  for_each_container(run, [&](const ContainerRun& c) { alive = alive || c.starting || c.state == ContainerState::kRunning; });
+  return alive;
+}
 
 }  // namespace server

@@ -65,9 +65,17 @@ ContainerPlan project_container(const json& c) {
   out.termination_path = get_string(c, "terminationMessagePath", "/dev/termination-log");
   out.logs_as_message = get_string(c, "terminationMessagePolicy") == "FallbackToLogsOnError";
   out.std_in = get_bool(c, "stdin");
+  out.std_in_once = get_bool(c, "stdinOnce");
   out.tty = get_bool(c, "tty");
   out.resources = &get_object(c, "resources");
   return out;
+}
+
+// Of a volume, or of a source of a projected one.
+void add_shown(const json& volume, std::set<std::pair<std::string, std::string>>& shown) {
+  if (const json* map = store::find(volume, "configMap")) shown.emplace("configmaps", get_string(*map, "name"));
+  if (const json* secret = store::find(volume, "secret")) shown.emplace("secrets", get_string(*secret, "secretName", get_string(*secret, "name")));
+  for (const json& source : get_array(volume, "projected.sources")) add_shown(source, shown);
 }
 
 RestartPolicy project_restart(const json& spec) {
@@ -99,6 +107,7 @@ PodSpecView project_pod_spec(const store::Object& pod) {
   out.dns_config = &get_object(spec, "dnsConfig");
   out.host_aliases = &get_array(spec, "hostAliases");
   out.volumes = &get_array(spec, "volumes");
+  for (const json& volume : *out.volumes) add_shown(volume, out.shown);
   for (const json& gate : get_array(spec, "readinessGates")) out.readiness_gates.push_back(get_string(gate, "conditionType"));
   for (const json& c : get_array(spec, "initContainers")) out.init_containers.push_back(project_container(c));
   for (const json& c : get_array(spec, "containers")) out.containers.push_back(project_container(c));

@@ -4,7 +4,9 @@
 #include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/model/meta.h"
@@ -41,6 +43,7 @@ struct ContainerPlan {
   std::string termination_path;
   bool logs_as_message = false;           // terminationMessagePolicy FallbackToLogsOnError
   bool std_in = false;
+  bool std_in_once = false;
   bool tty = false;
   const json* resources = nullptr;        // For resourceFieldRef. Into PodSpecView::source.
 };
@@ -63,6 +66,7 @@ struct PodSpecView {
   const json* dns_config = nullptr;    // {nameservers, searches, options}
   const json* host_aliases = nullptr;  // [{ip, hostnames}]
   const json* volumes = nullptr;       // As in the spec.
+  std::set<std::pair<std::string, std::string>> shown;  // What volumes show: {"configmaps", NAME}, {"secrets", NAME}.
   std::vector<std::string> readiness_gates;
   std::vector<ContainerPlan> init_containers;
   std::vector<ContainerPlan> containers;

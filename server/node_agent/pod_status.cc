@@ -44,6 +44,19 @@ std::string unready_names(const std::vector<ContainerRun>& containers, bool init
   return names;
 }
 
+// Why readiness gates hold the pod back; "" when they do not.
+std::string unready_gates(const PodRun& run) {
+  std::string text;
+  for (const std::string& gate : run.spec.readiness_gates) {
+    auto found = run.gates.find(gate);
+    if (found != run.gates.end() && found->second == "True") continue;
+    if (!text.empty()) text += ", ";
+    if (found == run.gates.end()) text += "corresponding condition of pod readiness gate \"" + gate + "\" does not exist.";
+    else text += "the status of pod readiness gate \"" + gate + "\" is not \"True\", but " + found->second;
+  }
+  return text;
+}
+
 struct Condition {
   const char* type;
   bool yes;
@@ -68,16 +81,13 @@ std::vector<Condition> own_conditions(const PodRun& run) {
   bool initialized = waiting_init.empty();
   std::string unready = unready_names(run.main, false);
   bool ready = containers_ready(run);
-  std::string gate_missing;
-  for (const std::string& gate : run.spec.readiness_gates) {
-    if (std::find(run.true_conditions.begin(), run.true_conditions.end(), gate) == run.true_conditions.end()) gate_missing = gate;
-  }
+  std::string gates = unready_gates(run);
   std::string why = done ? (phase == "Succeeded" ? "PodCompleted" : "PodFailed") : "ContainersNotReady";
   std::string text = done ? "" : "containers with unready status: [" + unready + "]";
   std::vector<Condition> out;
   out.push_back({"PodReadyToStartContainers", run.sandbox != nullptr && !done, "", ""});
   out.push_back({"Initialized", initialized, initialized ? (done && phase == "Succeeded" ? "PodCompleted" : "") : "ContainersNotInitialized", initialized ? "" : "containers with incomplete status: [" + waiting_init + "]"});
-  if (ready && !gate_missing.empty()) out.push_back({"Ready", false, "ReadinessGatesNotReady", "corresponding condition of pod readiness gate \"" + gate_missing + "\" does not exist."});
+  if (ready && !gates.empty()) out.push_back({"Ready", false, "ReadinessGatesNotReady", gates});
   else out.push_back({"Ready", ready, ready ? "" : why, ready ? "" : text});
   out.push_back({"ContainersReady", ready, ready ? "" : why, ready ? "" : text});
   return out;

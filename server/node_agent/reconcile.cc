@@ -1,42 +1,41 @@
-// The life of a pod's run, from bound to gone. Starting containers is in start.cc.
+// The life of a pod's run while it is wanted. Starting containers is in start.cc, ending in end.cc.
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
-#include <filesystem>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "server/informer/writes.h"
 #include "server/model/pod.h"
 #include "server/node_agent/agent.h"
+#include "server/node_agent/history.h"
 #include "server/node_agent/pod_status.h"
 #include "store/object/access.h"
 
 namespace server {
 namespace {
 
-// Between a pod's deletion and its SIGTERM: the time that Services need to stop sending to it. A kubelet takes
-// longer to notice at all; without it a request could meet a closed port.
-constexpr auto kDrainDelay = std::chrono::milliseconds(100);
 constexpr auto kRetryPrepare = std::chrono::seconds(1);
 
 bool deleting(const store::Object& pod) { return store::find(pod.tree(), "metadata.deletionTimestamp") != nullptr; }
 
+// Adds the state of a readiness gate's condition, if there is one.
+void find_gate(const store::Object& pod, const std::string& type, std::map<std::string, std::string>& gates) {
+  const json* condition = find_condition(pod.tree(), type);
+  if (condition != nullptr) gates[type] = store::get_string(*condition, "status");
+}
+
+bool waits_for_config(const ContainerRun& c) { return c.state == ContainerState::kWaiting && !c.starting && c.waiting_reason == "CreateContainerConfigError"; }
+bool waits_for_config(PodRun& run) {
+  bool waits = false;
+  for_each_container(run, [&](const ContainerRun& c) { waits = waits || waits_for_config(c); });
+  return waits;
+}
+
 bool finished(const store::Object& pod) {
   std::string phase = store::get_string(pod.tree(), "status.phase");
   return phase == "Succeeded" || phase == "Failed";
-}
-
-template <class Fn>
-void for_each_container(PodRun& run, Fn fn) {
-  for (ContainerRun& c : run.init) fn(c);
-  for (ContainerRun& c : run.main) fn(c);
-}
-
-bool anything_alive(PodRun& run) {
-  bool alive = false;
-  for_each_container(run, [&](ContainerRun& c) { alive = alive || c.starting || c.state == ContainerState::kRunning; });
-  return alive;
 }
 
 }  // namespace
@@ -56,8 +55,8 @@ Agent::Agent(ControlLoop& loop, netns::Fabric& fabric, netns::Spawner& spawner, 
   if (resolv.ok()) host_resolv_ = std::move(resolv).value();
   for (const char* sub : {"/pods", "/logs", "/serviceaccount"}) ::mkdir((options_.run_dir + sub).c_str(), 0755);
   loop.on_change("pods", [this](const store::Object& before, const store::Object& after) { on_pod(before, after); });
-  loop.on_change("configmaps", [this](const store::Object& before, const store::Object& after) { on_config("configMap", before, after); });
-  loop.on_change("secrets", [this](const store::Object& before, const store::Object& after) { on_config("secret", before, after); });
+  loop.on_change("configmaps", [this](const store::Object& before, const store::Object& after) { on_config(after ? after : before); });
+  loop.on_change("secrets", [this](const store::Object& before, const store::Object& after) { on_config(after ? after : before); });
 }
 
 Agent::~Agent() { *alive_ = false; }
@@ -91,16 +90,12 @@ void Agent::on_pod(const store::Object& before, const store::Object& after) {
 }
 
 // Pods that wait for a ConfigMap or Secret, or show one in a volume.
-void Agent::on_config(const char* kind, const store::Object& before, const store::Object& after) {
-  const store::Object& object = after ? after : before;
+void Agent::on_config(const store::Object& object) {
   for (const auto& [uid, run] : runs_) {
     if (run->key.ns != object.ns()) continue;
-    bool waits = run->stage == PodStage::kPreparing;
-    for_each_container(*run, [&](ContainerRun& c) { waits = waits || c.waiting_reason == "CreateContainerConfigError"; });
-    std::string volumes = run->spec.volumes->dump();
-    bool shows = volumes.find(kind) != std::string::npos && volumes.find("\"" + object.name() + "\"") != std::string::npos;
-    if (shows && run->stage != PodStage::kPreparing) base::ignore(prepare(*run), "the files stay as they were, as the kubelet leaves them");
-    if (waits) queue_.add(run->key);
+    if (run->stage == PodStage::kPreparing || waits_for_config(*run)) queue_.add(run->key);
+    bool live = run->stage == PodStage::kInit || run->stage == PodStage::kRunning;
+    if (live && run->spec.shown.count({object.key().resource, object.name()}) != 0) base::ignore(prepare(*run), "the files stay as they were, as the kubelet leaves them");
   }
 }
 
@@ -111,74 +106,111 @@ base::Result<Requeue> Agent::reconcile(const store::Key& key) {
   if (run != nullptr && (pod == nullptr || pod->uid() != run->spec.meta.uid)) return end(*run, nullptr);
   if (pod == nullptr || pools_.count(store::get_string(pod->tree(), "spec.nodeName")) == 0) return Requeue{};
   if (deleting(*pod)) return run != nullptr ? end(*run, pod) : finish_deletion(*pod);
-  if (run == nullptr) return finished(*pod) ? Requeue{} : begin(*pod);
-  run->true_conditions.clear();
-  for (const json& c : store::get_array(pod->tree(), "status.conditions")) {
-    if (store::get_string(c, "status") == "True") run->true_conditions.push_back(store::get_string(c, "type"));
-  }
-  if (!run->spec.readiness_gates.empty()) run->status_dirty = true;
+  if (run == nullptr) return begin(*pod);
+  follow_changes(*run, *pod);
   return advance(*run);
 }
 
 base::Result<Requeue> Agent::begin(const store::Object& pod) {
-  auto run = std::make_unique<PodRun>();
-  run->key = pod.key();
-  run->spec = project_pod_spec(pod);
-  netns::Node* node = fabric_.find_node(run->spec.node);
-  run->ip = TRY(pool(run->spec.node).take());
-  run->host_ip = node->plan().address.text();
-  run->started = loop_.clock().wall();
-  const std::string uid = run->spec.meta.uid;
-  run->dir = options_.run_dir + "/pods/" + uid;
-  for (const ContainerPlan& plan : run->spec.init_containers) run->init.emplace_back().plan = &plan;
-  for (const ContainerPlan& plan : run->spec.containers) run->main.emplace_back().plan = &plan;
-  if (!run->init.empty()) {
-    for (ContainerRun& c : run->main) c.waiting_reason = "PodInitializing";
-    run->init[0].waiting_reason = "PodInitializing";
+  auto made = std::make_unique<PodRun>();
+  PodRun& run = *made;
+  run.key = pod.key();
+  run.spec = project_pod_spec(pod);
+  run.host_ip = fabric_.find_node(run.spec.node)->plan().address.text();
+  run.started = loop_.clock().wall();
+  run.dir = options_.run_dir + "/pods/" + run.spec.meta.uid;
+  for (const ContainerPlan& plan : run.spec.init_containers) run.init.emplace_back().plan = &plan;
+  for (const ContainerPlan& plan : run.spec.containers) run.main.emplace_back().plan = &plan;
+  if (!run.init.empty()) {
+    for_each_container(run, [](ContainerRun& c) { c.waiting_reason = "PodInitializing"; });
   }
-  adopt_history(*run, pod);
-  node->attach({uid, run->spec.hostname, run->ip}, [this, post = poster(), uid](base::Result<netns::Sandbox> sandbox) {
-    auto shared = std::make_shared<base::Result<netns::Sandbox>>(std::move(sandbox));
-    post([this, uid, shared] {
-      PodRun* attached = find_run(uid);
-      if (attached == nullptr) return;
-      if (shared->ok()) {
-        attached->sandbox = std::make_shared<netns::Sandbox>(std::move(*shared).value());
-        if (attached->stage == PodStage::kAttaching) attached->stage = PodStage::kPreparing;
-      } else {
-        spdlog::error("pod {}/{}: {}", attached->key.ns, attached->key.name, shared->error().message);
-        event(*attached, nullptr, "Warning", "FailedCreatePodSandBox", "Failed to create pod sandbox: " + shared->error().message);
-        store::Key key = attached->key;
-        forget(*attached);
-        queue_.add_after(key, kRetryPrepare);  // Begins anew, or finds the pod gone.
-        return;
-      }
-      requeue(*attached);
-    });
-  });
-  by_key_[run->key] = uid;
-  directory_.publish(*run);
-  runs_[uid] = std::move(run);
+  for (const std::string& gate : run.spec.readiness_gates) find_gate(pod, gate, run.gates);
+  bool to_run = adopt_history(run, pod, loop_.clock().wall());
+  if (to_run) {
+    base::Result<base::Ip> ip = pool(run.spec.node).take();
+    if (!ip.ok()) {
+      event(run, nullptr, "Warning", "FailedCreatePodSandBox", "Failed to create pod sandbox: " + ip.error().message);
+      return Requeue{kRetryPrepare};
+    }
+    run.ip = *ip;
+    run.holds_address = true;
+  } else {
+    run.stage = PodStage::kFinished;
+    run.status_dirty = !finished(pod);
+  }
+  by_key_[run.key] = run.spec.meta.uid;
+  directory_.publish(run);
+  runs_[run.spec.meta.uid] = std::move(made);
+  if (to_run) attach(run);
+  if (!to_run) TRY_STATUS(write_status(run));
   return Requeue{};
 }
 
-// After a restart of kubelan: the processes are gone, as after a reboot of the node; containers start again and
-// say so.
-void Agent::adopt_history(PodRun& run, const store::Object& pod) {
-  for (const char* list : {"status.containerStatuses", "status.initContainerStatuses"}) {
-    for (const json& old : store::get_array(pod.tree(), list)) {
-      for_each_container(run, [&](ContainerRun& c) {
-        if (c.plan->name != store::get_string(old, "name")) return;
-        bool ran = store::find(old, "state.running") != nullptr;
-        c.restarts = static_cast<int>(store::get_int(old, "restartCount")) + (ran ? 1 : 0);
-        if (ran) c.last = Termination{255, 0, "Unknown", "", project_time(old, "state.running.startedAt"), run.started, store::get_string(old, "containerID")};
-      });
-    }
+void Agent::attach(PodRun& run) {
+  run.attach_due = true;
+  const std::string uid = run.spec.meta.uid;
+  fabric_.find_node(run.spec.node)->attach({uid, run.spec.hostname, run.ip}, [this, post = poster(), uid](base::Result<netns::Sandbox> sandbox) {
+    auto shared = std::make_shared<base::Result<netns::Sandbox>>(std::move(sandbox));
+    post([this, uid, shared] {
+      PodRun* attached = find_run(uid);
+      if (attached != nullptr) on_attached(*attached, std::move(*shared));
+    });
+  });
+}
+
+void Agent::on_attached(PodRun& run, base::Result<netns::Sandbox> sandbox) {
+  run.attach_due = false;
+  if (!sandbox.ok()) {
+    spdlog::error("pod {}/{}: {}", run.key.ns, run.key.name, sandbox.error().message);
+    event(run, nullptr, "Warning", "FailedCreatePodSandBox", "Failed to create pod sandbox: " + sandbox.error().message);
+    store::Key key = run.key;
+    forget(run);
+    queue_.add_after(key, kRetryPrepare);  // Begins anew, or finds the pod gone.
+    return;
+  }
+  run.sandbox = std::make_shared<netns::Sandbox>(std::move(sandbox).value());
+  if (run.stage == PodStage::kAttaching) run.stage = PodStage::kPreparing;
+  requeue(run);
+}
+
+// What may change in a pod that runs: its metadata, which volumes of the downward API show, the conditions of its
+// readiness gates, and its images, which make containers start anew.
+void Agent::follow_changes(PodRun& run, const store::Object& pod) {
+  std::map<std::string, std::string> gates;
+  for (const std::string& gate : run.spec.readiness_gates) find_gate(pod, gate, gates);
+  if (gates != run.gates) run.status_dirty = true;
+  run.gates = std::move(gates);
+  Meta meta = project_meta(pod.tree());
+  bool metadata = meta.labels != run.spec.meta.labels || meta.annotations != run.spec.meta.annotations;
+  if (!metadata && meta.generation == run.spec.meta.generation) return;
+  run.status_dirty = run.status_dirty || meta.generation != run.spec.meta.generation;
+  std::vector<std::string> images;
+  for_each_container(run, [&](ContainerRun& c) { images.push_back(c.plan->image); });
+  run.spec = project_pod_spec(pod);
+  // The API lets nobody add or remove containers of a pod.
+  for (size_t i = 0; i < run.init.size() && i < run.spec.init_containers.size(); ++i) run.init[i].plan = &run.spec.init_containers[i];
+  for (size_t i = 0; i < run.main.size() && i < run.spec.containers.size(); ++i) run.main[i].plan = &run.spec.containers[i];
+  bool live = run.stage == PodStage::kInit || run.stage == PodStage::kRunning;
+  if (live && metadata) base::ignore(prepare(run), "the files stay as they were");
+  size_t at = 0;
+  for_each_container(run, [&](ContainerRun& c) {
+    if (c.plan->image != images[at++] && live) replace_container(run, c);
+  });
+}
+
+void Agent::replace_container(PodRun& run, ContainerRun& c) {
+  if (c.state == ContainerState::kRunning) {
+    c.replace = true;
+    event(run, &c, "Normal", "Killing", "Container " + c.plan->name + " definition changed, will be restarted");
+    spawner_.signal(c.process, c.stop_signal);
+    later(std::chrono::seconds(run.spec.grace_seconds), run, c, [this, process = c.process](PodRun&, ContainerRun&) { spawner_.signal(process, SIGKILL); });
+  } else if (c.state == ContainerState::kWaiting && !c.starting && (c.waiting_reason == "ErrImagePull" || c.waiting_reason == "ImagePullBackOff")) {
+    c.waiting_reason.clear();  // The new image has not been looked for yet.
+    start_container(run, c);
   }
 }
 
 base::Result<Requeue> Agent::advance(PodRun& run) {
-  Requeue next;
   if (run.stage == PodStage::kPreparing) {
     base::Status prepared = prepare(run);
     if (!prepared.ok()) {
@@ -187,102 +219,80 @@ base::Result<Requeue> Agent::advance(PodRun& run) {
         run.status_dirty = true;
         event(run, nullptr, "Warning", "FailedMount", run.failure_message);
       }
-      TRY(write_status(run));
+      TRY_STATUS(write_status(run));
       return Requeue{kRetryPrepare};
     }
-    run.stage = run.init.empty() ? PodStage::kRunning : PodStage::kInit;
-    if (run.stage == PodStage::kRunning) {
-      for (ContainerRun& c : run.main) start_container(run, c);
+    if (run.init.empty()) {
+      start_main(run);
     } else {
+      run.stage = PodStage::kInit;
       start_container(run, run.init[0]);
     }
   }
   // A reference that was missing may be there now.
   for_each_container(run, [&](ContainerRun& c) {
-    if (c.state == ContainerState::kWaiting && !c.starting && c.waiting_reason == "CreateContainerConfigError") start_container(run, c);
+    if (waits_for_config(c)) start_container(run, c);
   });
-  TRY(write_status(run));
-  return next;
+  TRY_STATUS(write_status(run));
+  std::string phase = pod_phase(run);
+  if (run.stage == PodStage::kRunning || run.stage == PodStage::kInit) {
+    if (run.status_dirty || anything_alive(run) || (phase != "Succeeded" && phase != "Failed")) return Requeue{};
+    run.stage = PodStage::kFinished;
+    release_network(run);
+    directory_.publish(run);
+  }
+  return Requeue{};
+}
+
+// Those that ended well before a restart of kubelan stay ended.
+void Agent::start_main(PodRun& run) {
+  run.stage = PodStage::kRunning;
+  run.status_dirty = true;
+  for (ContainerRun& c : run.main) {
+    if (c.state == ContainerState::kWaiting) start_container(run, c);
+  }
 }
 
 // One write for everything that changed, and none while an answer of the spawner is due at once.
-base::Result<Requeue> Agent::write_status(PodRun& run) {
+base::Status Agent::write_status(PodRun& run) {
   bool starting = false;
   for_each_container(run, [&](ContainerRun& c) { starting = starting || c.starting; });
-  if (!run.status_dirty || starting) return Requeue{};
+  if (!run.status_dirty || starting) return {};
   const store::Object* pod = loop_.cache("pods").find(run.key.ns, run.key.name);
-  if (pod == nullptr || pod->uid() != run.spec.meta.uid) return Requeue{};
-  json status = compile_pod_status(run, store::get_object(pod->tree(), "status"), loop_.clock().wall());
-  // The uid keeps the status from a pod of the same name that was made meanwhile.
-  TRY(merge_patch(loop_.client(), run.key, {{"metadata", {{"uid", run.spec.meta.uid}}}, {"status", status}}, "status"));
+  if (pod == nullptr || pod->uid() != run.spec.meta.uid) return {};
+  const json& old = store::get_object(pod->tree(), "status");
+  json status = old;
+  status.update(compile_pod_status(run, old, loop_.clock().wall()));
+  // Only over the revision that was looked at: others write conditions, too.
+  base::Result<store::Object> written = server::write_status(loop_.client(), *pod, std::move(status));
+  if (!written.ok() && written.error().code != base::Code::kNotFound) return written.error();
   run.status_dirty = false;
-  return Requeue{};
-}
-
-base::Result<Requeue> Agent::end(PodRun& run, const store::Object* pod) {
-  int64_t grace = pod == nullptr ? 0 : store::get_int(pod->tree(), "metadata.deletionGracePeriodSeconds", run.spec.grace_seconds);
-  const std::string uid = run.spec.meta.uid;
-  auto signal_all = [this, uid](bool kill) {
-    PodRun* ending = find_run(uid);
-    if (ending == nullptr) return;
-    for_each_container(*ending, [&](ContainerRun& c) {
-      if (c.state == ContainerState::kRunning) spawner_.signal(c.process, kill ? SIGKILL : c.stop_signal);
-    });
-  };
-  if (run.stage != PodStage::kEnding) {
-    run.stage = PodStage::kEnding;
-    for (ContainerRun& c : run.main) {
-      if (c.state == ContainerState::kRunning) event(run, &c, "Normal", "Killing", "Stopping container " + c.plan->name);
-    }
-    auto alive = alive_;
-    auto guarded = [alive, signal_all](bool kill) {
-      return [alive, signal_all, kill] {
-        if (*alive) signal_all(kill);
-      };
-    };
-    if (grace > 0) loop_.post_after(kDrainDelay, guarded(false));
-    run.kill_at = loop_.clock().mono() + std::chrono::seconds(grace);
-    if (grace > 0) loop_.post_after(std::chrono::seconds(grace), guarded(true));
-  }
-  if (grace == 0 || loop_.clock().mono() >= run.kill_at) signal_all(true);
-  if (run.sandbox == nullptr || anything_alive(run)) return Requeue{};  // The answer or the exit brings us back.
-  store::Object last = pod == nullptr ? store::Object() : *pod;
-  queue_.add(run.key);  // A new pod of the name may be waiting.
-  forget(run);
-  return last ? finish_deletion(last) : Requeue{};
-}
-
-base::Result<Requeue> Agent::finish_deletion(const store::Object& pod) {
-  DeleteOptions options;
-  options.grace_period_seconds = 0;
-  options.uid = pod.uid();
-  base::Status removed = remove_object(loop_.client(), pod, options);
-  if (!removed.ok() && removed.error().code != base::Code::kNotFound && removed.error().code != base::Code::kConflict) return removed.error();
-  return Requeue{};
-}
-
-void Agent::forget(PodRun& run) {
-  const std::string uid = run.spec.meta.uid;
-  const store::Key key = run.key;
-  fabric_.find_node(run.spec.node)->detach(uid);
-  pool(run.spec.node).give_back(run.ip);
-  std::error_code error;
-  std::filesystem::remove_all(run.dir, error);
-  std::filesystem::remove_all(options_.run_dir + "/logs/" + uid, error);
-  auto named = by_key_.find(key);
-  if (named != by_key_.end() && named->second == uid) {
-    by_key_.erase(named);
-    directory_.forget(key);
-  }
-  runs_.erase(uid);
+  return {};
 }
 
 ObjectRef Agent::ref(const PodRun& run, const ContainerRun* c) const {
-  return make_ref(run.spec.source, c == nullptr ? "" : "spec.containers{" + c->plan->name + "}");
+  if (c == nullptr) return make_ref(run.spec.source);
+  bool init = std::any_of(run.init.begin(), run.init.end(), [c](const ContainerRun& i) { return &i == c; });
+  return make_ref(run.spec.source, (init ? "spec.initContainers{" : "spec.containers{") + c->plan->name + "}");
 }
 
 void Agent::event(const PodRun& run, const ContainerRun* c, const char* type, const char* reason, const std::string& message) {
   events_.record(ref(run, c), type, reason, message, run.spec.node);
+}
+
+void Agent::later(std::chrono::milliseconds delay, const PodRun& run, std::function<void(PodRun&)> fn) {
+  loop_.post_after(delay, [this, alive = alive_, uid = run.spec.meta.uid, fn = std::move(fn)] {
+    PodRun* found = *alive ? find_run(uid) : nullptr;
+    if (found != nullptr) fn(*found);
+  });
+}
+
+void Agent::later(std::chrono::milliseconds delay, const PodRun& run, const ContainerRun& c, std::function<void(PodRun&, ContainerRun&)> fn) {
+  later(delay, run, [this, name = c.plan->name, fn = std::move(fn)](PodRun& found) {
+    PodRun* owner = nullptr;
+    ContainerRun* container = find_container(found.spec.meta.uid, name, &owner);
+    if (container != nullptr) fn(found, *container);
+  });
 }
 
 }  // namespace server

@@ -106,7 +106,9 @@ base::Status NodeRegistration::ensure_node(const netns::NodePlan& plan) {
     base::Result<store::Object> made = create_object(loop_.client(), "nodes", tree);
     if (!made.ok() && made.error().code != base::Code::kAlreadyExists) return made.error();
   }
-  if (have != nullptr && is_ready(*have)) return {};
+  // Once at least: a stored node may tell of another version or machine.
+  bool fresh = refreshed_.insert(plan.name).second;
+  if (have != nullptr && is_ready(*have) && !fresh) return {};
   base::Result<store::Object> patched = merge_patch(loop_.client(), key, {{"status", compile_node_status(plan, loop_.clock().wall())}}, "status");
   if (!patched.ok()) return patched.error();
   return {};

@@ -1,6 +1,9 @@
 // server/node_agent/registration.h - Node objects for the fabric's nodes, and their leases. Control thread only.
 #pragma once
 
+#include <set>
+#include <string>
+
 #include "netns/fabric.h"
 #include "server/informer/control_loop.h"
 
@@ -19,6 +22,7 @@ class NodeRegistration {
   netns::Fabric& fabric_;
   WorkQueue& nodes_;
   WorkQueue& leases_;
+  std::set<std::string> refreshed_;  // Nodes whose status was written by this process.
 };
 
 // What a Node says of its machine. Pure but for uname(2) and sysconf(3).

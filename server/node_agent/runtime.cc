@@ -36,6 +36,19 @@ ContainerHandle make_handle(const ContainerRun& c) {
   return out;
 }
 
+std::string join_names(const PodHandle& pod, size_t begin, size_t end) {
+  std::string out;
+  for (size_t i = begin; i < end; ++i) out += (out.empty() ? "" : " ") + pod.containers[i].name;
+  return out;
+}
+
+// As the kubelet words it for those who ask for logs.
+std::string describe_waiting(const std::string& reason) {
+  if (reason == "ErrImagePull") return "image can't be pulled";
+  if (reason == "ImagePullBackOff") return "trying and failing to pull image";
+  return reason;
+}
+
 // Connects inside the pod's network; the socket may be used from anywhere afterwards.
 base::Result<base::Fd> connect_loopback(uint16_t port) {
   base::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -90,9 +103,9 @@ base::Result<ContainerHandle> RuntimeDirectory::find_container(const std::string
   std::shared_ptr<const PodHandle> handle = TRY(find(ns, pod));
   if (container.empty()) {
     if (handle->regular == 1) return handle->containers.front();
-    std::string names;
-    for (size_t i = 0; i < handle->regular; ++i) names += (names.empty() ? "" : " ") + handle->containers[i].name;
-    return bad_request("a container name must be specified for pod " + pod + ", choose one of: [" + names + "]");
+    std::string text = "a container name must be specified for pod " + pod + ", choose one of: [" + join_names(*handle, 0, handle->regular) + "]";
+    std::string inits = join_names(*handle, handle->regular, handle->containers.size());
+    return bad_request(inits.empty() ? text : text + " or one of the init containers: [" + inits + "]");
   }
   for (const ContainerHandle& c : handle->containers) {
     if (c.name == container) return c;
@@ -101,25 +114,20 @@ base::Result<ContainerHandle> RuntimeDirectory::find_container(const std::string
 }
 
 base::Result<ContainerHandle> RuntimeDirectory::find_running(const std::string& ns, const std::string& pod, const std::string& container) const {
-  std::shared_ptr<const PodHandle> handle = TRY(find(ns, pod));
-  ContainerHandle found;
-  if (container.empty()) {
-    if (handle->containers.empty()) return bad_request("pod " + pod + " has no containers");
-    found = handle->containers.front();
-  } else {
-    found = TRY(find_container(ns, pod, container));
-  }
+  ContainerHandle found = TRY(find_container(ns, pod, container));
   if (found.state != ContainerState::kRunning) return base::Error(base::Code::kInternal, "unable to upgrade connection: container not found (\"" + found.name + "\")");
   return found;
 }
 
 base::Status RuntimeDirectory::logs(const std::string& ns, const std::string& pod, const LogOptions& options, const std::function<bool(std::string_view)>& sink) {
   ContainerHandle c = TRY(find_container(ns, pod, options.container));
-  std::shared_ptr<ContainerLog> log = options.previous ? c.previous_log : c.log;
-  if (options.previous && log == nullptr) return bad_request("previous terminated container \"" + c.name + "\" in pod \"" + pod + "\" not found");
-  // While a container waits to be started again, its last run's output is what there is.
-  if (log == nullptr) log = c.previous_log;
-  if (log == nullptr) return bad_request("container \"" + c.name + "\" in pod \"" + pod + "\" is waiting to start: " + c.waiting_reason);
+  // While a container waits to be started again, the run that ended last is the previous one and all there is.
+  bool between = c.state == ContainerState::kWaiting && c.log != nullptr;
+  std::shared_ptr<ContainerLog> log = options.previous && !between ? c.previous_log : c.log;
+  const std::string who = "container \"" + c.name + "\" in pod \"" + pod + "\"";
+  if (log == nullptr && options.previous) return bad_request("previous terminated " + who + " not found");
+  if (log == nullptr && c.state != ContainerState::kWaiting) return bad_request("the output of " + who + " is gone: it ended before kubelan was started last");
+  if (log == nullptr) return bad_request(who + " is waiting to start: " + describe_waiting(c.waiting_reason));
   log->read(options, clock_.wall(), sink);
   return {};
 }
@@ -143,18 +151,22 @@ base::Result<std::unique_ptr<ExecSession>> RuntimeDirectory::attach(const std::s
 
 base::Result<base::Fd> RuntimeDirectory::dial(const std::string& ns, const std::string& pod, uint16_t port) {
   std::shared_ptr<const PodHandle> handle = TRY(find(ns, pod));
-  if (handle->sandbox == nullptr) return base::Error(base::Code::kUnavailable, "pod " + pod + " has no network yet");
+  if (handle->sandbox == nullptr) return base::Error(base::Code::kUnavailable, "pod " + pod + " is not running");
   std::unique_ptr<netns::Worker> worker = TRY(netns::Worker::start("dial", handle->sandbox->net));
   return worker->call([port] { return connect_loopback(port); });
 }
 
 base::Result<netns::Place> RuntimeDirectory::place(const std::string& ns, const std::string& pod) {
-  ContainerHandle c = TRY(find_running(ns, pod, ""));
   std::shared_ptr<const PodHandle> handle = TRY(find(ns, pod));
+  const ContainerHandle* running = nullptr;
+  for (const ContainerHandle& c : handle->containers) {
+    if (running == nullptr && c.state == ContainerState::kRunning) running = &c;
+  }
+  if (running == nullptr || handle->sandbox == nullptr) return base::Error(base::Code::kUnavailable, "no container of pod " + ns + "/" + pod + " is running");
   netns::Place place;
   place.user = TRY(netns::open_own_namespace("user"));
-  place.mnt = TRY(spawner_.open_namespace(c.process, "mnt"));
-  place.pid = TRY(spawner_.open_namespace(c.process, "pid"));
+  place.mnt = TRY(spawner_.open_namespace(running->process, "mnt"));
+  place.pid = TRY(spawner_.open_namespace(running->process, "pid"));
   place.net = TRY(handle->sandbox->net.duplicate());
   place.uts = TRY(handle->sandbox->uts.duplicate());
   place.ipc = TRY(handle->sandbox->ipc.duplicate());

@@ -25,11 +25,12 @@ struct ContainerHandle {
   std::vector<std::string> env;
   std::vector<std::string> capabilities;
   std::shared_ptr<ContainerLog> log, previous_log;
-  std::shared_ptr<base::Fd> std_in, pty;
+  std::shared_ptr<StandardInput> std_in;
+  std::shared_ptr<base::Fd> pty;
 };
 struct PodHandle {
   std::string ns, name;
-  std::shared_ptr<netns::Sandbox> sandbox;  // nullptr before it is attached.
+  std::shared_ptr<netns::Sandbox> sandbox;  // nullptr before it is attached, and when the pod has finished.
   std::vector<ContainerHandle> containers;  // Regular ones first.
   size_t regular = 0;
 };

@@ -1,4 +1,5 @@
 // Starting containers, and what follows when they end.
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr auto kFirstBackoff = std::chrono::seconds(10);
 constexpr auto kMaxBackoff = std::chrono::seconds(300);
+constexpr int kMaxLooksAtLog = 1000;                    // A millisecond each.
 constexpr auto kHealthyRun = std::chrono::minutes(10);  // After it, back-off starts anew.
 constexpr auto kRetryConfig = std::chrono::seconds(2);
 constexpr int kStartErrorCode = 128;                    // What containerd reports for a command that cannot run.
@@ -27,12 +29,19 @@ constexpr const char* kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/
 
 std::string make_container_id() {
   std::string id;
-  for (int i = 0; i < 2; ++i) {
+  for (int i = 0; i < 2; ++i) {  // 64 digits.
     for (char c : base::make_uid()) {
       if (c != '-') id += c;
     }
   }
   return "kubelan://" + id;
+}
+
+// As Go prints a duration: "40s", "1m20s".
+std::string render_wait(std::chrono::seconds wait) {
+  int64_t seconds = wait.count();
+  std::string out = seconds >= 60 ? std::to_string(seconds / 60) + "m" : "";
+  return out + std::to_string(seconds % 60) + "s";
 }
 
 bool leaves(const std::string& path) {
@@ -60,14 +69,32 @@ base::Result<netns::Mount> compile_mount(const PodRun& run, const VolumeMount& m
   if (leaves(m.sub_path) || m.sub_path[0] == '/') return base::Error(base::Code::kInvalid, "subPath \"" + m.sub_path + "\" must stay inside its volume");
   out.source += "/" + m.sub_path;
   std::error_code error;
+  // Links that a container left in its volume lead nowhere else.
+  const std::string root = fs::weakly_canonical(host != nullptr ? store::get_string(*host, "path") : run.dir + "/volumes/" + m.volume, error).string();
+  const std::string resolved = fs::weakly_canonical(out.source, error).string();
+  if (error || (resolved + "/").rfind(root + "/", 0) != 0) return base::Error(base::Code::kInvalid, "subPath \"" + m.sub_path + "\" must stay inside its volume");
+  out.source = resolved;
   if (empty_dir) fs::create_directories(out.source, error);
   if (!fs::exists(out.source, error)) return base::Error(base::Code::kInvalid, "subPath \"" + m.sub_path + "\" is not in volume \"" + m.volume + "\"");
   return out;
 }
 
+std::string termination_file(const PodRun& run, const ContainerRun& c) { return run.dir + "/termination/" + c.plan->name + "/message"; }
+
+// The end of a file: the container may have written anything, of any size.
+std::string read_end(const std::string& path, size_t limit) {
+  base::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat info {};
+  if (!file || ::fstat(file.get(), &info) != 0) return "";
+  std::string out(limit, '\0');
+  auto size = static_cast<size_t>(info.st_size);
+  ssize_t n = ::pread(file.get(), out.data(), limit, static_cast<off_t>(size > limit ? size - limit : 0));
+  out.resize(n > 0 ? static_cast<size_t>(n) : 0);
+  return out;
+}
+
 std::string read_termination_message(const PodRun& run, const ContainerRun& c, int exit_code) {
-  base::Result<std::string> text = base::read_file(run.dir + "/termination/" + c.plan->name);
-  std::string message = text.ok() ? text->substr(0, kMaxTerminationMessage) : "";
+  std::string message = read_end(termination_file(run, c), kMaxTerminationMessage);
   if (message.empty() && exit_code != 0 && c.plan->logs_as_message && c.log != nullptr) message = c.log->tail(80, 2048);
   return message;
 }
@@ -106,11 +133,6 @@ base::Status Agent::prepare(PodRun& run) {
   DnsSettings dns{options_.dns_address.text(), options_.cluster_domain, host_resolv_};
   std::vector<PodFile> files = {{"resolv.conf", compile_resolv_conf(run.spec, dns)}, {"hosts", compile_hosts(run.spec, run.ip.text(), options_.cluster_domain)}, {"hostname", run.spec.hostname + "\n"}};
   TRY_STATUS(write_files(run.dir + "/etc", files));
-  std::vector<PodFile> messages;
-  for (const auto* list : {&run.spec.init_containers, &run.spec.containers}) {
-    for (const ContainerPlan& c : *list) messages.push_back({c.name, "", 0666});
-  }
-  TRY_STATUS(write_files(run.dir + "/termination", messages));
   std::string account = options_.run_dir + "/serviceaccount/" + run.key.ns;
   if (::access(account.c_str(), F_OK) == 0) return {};
   return write_files(account, {{"ca.crt", options_.root_ca_pem}, {"namespace", run.key.ns}});
@@ -136,7 +158,7 @@ base::Result<netns::ContainerSpec> Agent::compile_container(PodRun& run, Contain
   using Kind = netns::Mount::Kind;
   for (const char* file : {"resolv.conf", "hosts", "hostname"}) spec.mounts.push_back({Kind::kBind, run.dir + "/etc/" + file, std::string("/etc/") + file});
   if (run.spec.mount_token) spec.mounts.push_back({Kind::kBind, options_.run_dir + "/serviceaccount/" + run.key.ns, kServiceAccountPath, true});
-  spec.mounts.push_back({Kind::kBind, run.dir + "/termination/" + plan.name, plan.termination_path});
+  spec.mounts.push_back({Kind::kBind, termination_file(run, c), plan.termination_path});
   for (const netns::Mount& m : image.mounts) spec.mounts.push_back(m);
   size_t own = spec.mounts.size();
   for (const VolumeMount& m : plan.mounts) spec.mounts.push_back(TRY(compile_mount(run, m)));
@@ -153,13 +175,7 @@ void Agent::start_container(PodRun& run, ContainerRun& c) {
   }
   base::Result<netns::ContainerSpec> spec = compile_container(run, c, *image);
   if (!spec.ok()) {
-    if (c.waiting_message != spec.error().message) event(run, &c, "Warning", "Failed", "Error: " + spec.error().message);
-    run.status_dirty = true;
-    c.state = ContainerState::kWaiting;
-    c.waiting_reason = "CreateContainerConfigError";
-    c.waiting_message = spec.error().message;
-    directory_.publish(run);
-    queue_.add_after(run.key, kRetryConfig);
+    wait_for_config(run, c, spec.error().message);
     return;
   }
   c.image_id = image->image_id;
@@ -171,34 +187,39 @@ void Agent::start_container(PodRun& run, ContainerRun& c) {
   fs::create_directories(logs, error);
   if (c.log != nullptr) c.previous_log = c.log;
   c.log = std::make_shared<ContainerLog>(logs + "/" + std::to_string(c.restarts) + ".log");
-  base::Result<base::Pipe> out = base::make_pipe(), err = base::make_pipe(), in = base::make_pipe();
-  if (!out.ok() || !err.ok() || !in.ok()) {
-    on_started(run, c, base::Error(base::Code::kInternal, "too many open files"));
-    return;
-  }
-  netns::Stdio stdio{c.plan->std_in ? in->read.get() : -1, out->write.get(), err->write.get()};
-  if (c.plan->std_in && !c.plan->tty) c.std_in = std::make_shared<base::Fd>(std::move(in->write));
-  if (!c.plan->tty) pump(io_, c.log, std::move(out->read), std::move(err->read));
   c.starting = true;
+  base::Status handed = hand_to_spawner(run, c, *spec);
+  if (!handed.ok()) on_started(run, c, handed.error());
+}
+
+// Pipes, then the request; the ends that the container gets are closed here when this returns, and the answers are
+// posted back.
+base::Status Agent::hand_to_spawner(PodRun& run, ContainerRun& c, const netns::ContainerSpec& spec) {
+  // Each run has its own: a message of the run before must not be taken for this one's.
+  TRY_STATUS(write_files(run.dir + "/termination/" + c.plan->name, {{"message", "", 0666}}));
+  base::Pipe in, out, err;
+  if (!c.plan->tty) {
+    out = TRY(base::make_pipe());
+    err = TRY(base::make_pipe());
+    if (c.plan->std_in) in = TRY(base::make_pipe());
+  }
+  netns::Stdio stdio{in.read.get(), out.write.get(), err.write.get()};
+  if (in.write) c.std_in = std::make_shared<StandardInput>(std::move(in.write), c.plan->std_in_once ? StandardInput::Sessions::kOne : StandardInput::Sessions::kMany);
+  if (out.read) pump(io_, c.log, std::move(out.read), std::move(err.read));
   const std::string uid = run.spec.meta.uid, name = c.plan->name;
   auto post = poster();
-  spawner_.start(
-      *spec, *run.sandbox, stdio,
-      [this, post, uid, name](base::Result<netns::Started> started) {
-        auto shared = std::make_shared<base::Result<netns::Started>>(std::move(started));
-        post([this, uid, name, shared] {
-          PodRun* owner = nullptr;
-          ContainerRun* found = find_container(uid, name, &owner);
-          if (found != nullptr) on_started(*owner, *found, std::move(*shared));
-        });
-      },
-      [this, post, uid, name](netns::ExitInfo exit) {
-        post([this, uid, name, exit] {
-          PodRun* owner = nullptr;
-          ContainerRun* found = find_container(uid, name, &owner);
-          if (found != nullptr) on_exit(*owner, *found, exit);
-        });
-      });
+  auto on_answer = [this, post, uid, name](base::Result<netns::Started> started) {
+    auto shared = std::make_shared<base::Result<netns::Started>>(std::move(started));
+    post([this, uid, name, shared] {
+      PodRun* owner = nullptr;
+      ContainerRun* found = find_container(uid, name, &owner);
+      if (found != nullptr) on_started(*owner, *found, std::move(*shared));
+    });
+  };
+  spawner_.start(spec, *run.sandbox, stdio, on_answer, [this, post, uid, name](netns::ExitInfo exit) {
+    post([this, uid, name, exit] { on_exit(uid, name, exit, 0); });
+  });
+  return {};
 }
 
 ContainerRun* Agent::find_container(const std::string& uid, const std::string& name, PodRun** run) {
@@ -212,13 +233,27 @@ ContainerRun* Agent::find_container(const std::string& uid, const std::string& n
   return nullptr;
 }
 
+// A ConfigMap or Secret that is not there, a path that leads out of a volume: looked at again when one changes, and
+// now and then.
+void Agent::wait_for_config(PodRun& run, ContainerRun& c, const std::string& message) {
+  bool known = c.state == ContainerState::kWaiting && c.waiting_reason == "CreateContainerConfigError" && c.waiting_message == message;
+  queue_.add_after(run.key, kRetryConfig);
+  if (known) return;
+  event(run, &c, "Warning", "Failed", "Error: " + message);
+  run.status_dirty = true;
+  c.state = ContainerState::kWaiting;
+  c.waiting_reason = "CreateContainerConfigError";
+  c.waiting_message = message;
+  directory_.publish(run);
+}
+
 // No registry here: looked for again now and then, as an image may be imported meanwhile.
 void Agent::wait_for_image(PodRun& run, ContainerRun& c) {
-  bool first = c.waiting_reason != "ErrImagePull" && c.waiting_reason != "ImagePullBackOff";
+  bool first = c.state != ContainerState::kWaiting || (c.waiting_reason != "ErrImagePull" && c.waiting_reason != "ImagePullBackOff");
   c.state = ContainerState::kWaiting;
   c.waiting_reason = first ? "ErrImagePull" : "ImagePullBackOff";
   c.waiting_message = first ? explain_unresolved(c.plan->image) : "Back-off pulling image \"" + c.plan->image + "\": ErrImagePull: " + explain_unresolved(c.plan->image);
-  c.backoff = first ? kFirstBackoff : std::min(c.backoff * 2, std::chrono::duration_cast<std::chrono::seconds>(kMaxBackoff));
+  c.pull_backoff = first ? kFirstBackoff : std::min(c.pull_backoff * 2, kMaxBackoff);
   if (first) {
     event(run, &c, "Warning", "Failed", "Failed to pull image \"" + c.plan->image + "\": " + c.waiting_message);
     event(run, &c, "Warning", "Failed", "Error: ErrImagePull");
@@ -227,12 +262,11 @@ void Agent::wait_for_image(PodRun& run, ContainerRun& c) {
   }
   run.status_dirty = true;
   directory_.publish(run);
-  loop_.post_after(c.backoff, [this, alive = alive_, uid = run.spec.meta.uid, name = c.plan->name] {
-    PodRun* owner = nullptr;
-    ContainerRun* found = *alive ? find_container(uid, name, &owner) : nullptr;
-    if (found == nullptr || owner->stage == PodStage::kEnding) return;
-    start_container(*owner, *found);
-    requeue(*owner);
+  later(c.pull_backoff, run, c, [this, image = c.plan->image](PodRun& owner, ContainerRun& waiting) {
+    bool still = waiting.state == ContainerState::kWaiting && !waiting.starting && waiting.plan->image == image;
+    if (!still || (owner.stage != PodStage::kInit && owner.stage != PodStage::kRunning)) return;
+    start_container(owner, waiting);
+    requeue(owner);
   });
 }
 
@@ -241,84 +275,94 @@ void Agent::on_started(PodRun& run, ContainerRun& c, base::Result<netns::Started
   run.status_dirty = true;
   c.started = loop_.clock().wall();
   c.waiting_message.clear();
+  c.waiting_reason.clear();
   if (!started.ok()) {
     event(run, &c, "Warning", "Failed", "Error: failed to create containerd task: " + started.error().message);
     c.process = 0;
+    c.std_in.reset();
     c.now = Termination{kStartErrorCode, 0, "StartError", started.error().message, base::WallTime{}, c.started, c.container_id};
     c.state = ContainerState::kTerminated;
     c.log->end();
-    schedule_restart(run, c, run.stage == PodStage::kInit);
+    if (run.stage != PodStage::kEnding) schedule_restart(run, c);
+    directory_.publish(run);
     requeue(run);
     return;
   }
   c.state = ContainerState::kRunning;
   c.process = started->id;
-  if (c.plan->tty && started->pty) {
+  if (started->pty) {
     base::Result<base::Fd> copy = started->pty.duplicate();
     if (copy.ok()) pump(io_, c.log, std::move(copy).value(), base::Fd());
+    else c.log->end();
     c.pty = std::make_shared<base::Fd>(std::move(started->pty));
   }
   event(run, &c, "Normal", "Pulled", "Container image \"" + c.plan->image + "\" already present on machine");
   event(run, &c, "Normal", "Created", "Created container: " + c.plan->name);
   event(run, &c, "Normal", "Started", "Started container " + c.plan->name);
   directory_.publish(run);
-  // Ended while it was being started: the signals sent then found no process.
-  if (run.stage == PodStage::kEnding) spawner_.signal(c.process, SIGKILL);
+  // Deleted while it was being started: the signal sent then, if it was, found no process.
+  if (run.stage == PodStage::kEnding && run.asked) spawner_.signal(c.process, c.stop_signal);
   requeue(run);
 }
 
-void Agent::on_exit(PodRun& run, ContainerRun& c, netns::ExitInfo exit) {
+// The last words first: the io loop may still be reading what the container wrote before it ended, and whoever is
+// told of the end may ask for it at once. All writers are gone, so this takes a moment at most.
+void Agent::on_exit(const std::string& uid, const std::string& name, netns::ExitInfo exit, int looks) {
+  PodRun* run = nullptr;
+  ContainerRun* c = find_container(uid, name, &run);
+  if (c == nullptr) return;
+  if (looks < kMaxLooksAtLog && !c->log->ended()) {
+    later(std::chrono::milliseconds(1), *run, [this, uid, name, exit, looks](PodRun&) { on_exit(uid, name, exit, looks + 1); });
+    return;
+  }
+  record_exit(*run, *c, exit);
+}
+
+void Agent::record_exit(PodRun& run, ContainerRun& c, netns::ExitInfo exit) {
   c.state = ContainerState::kTerminated;
   c.now = Termination{exit.code, exit.signal, exit.code == 0 ? "Completed" : "Error", read_termination_message(run, c, exit.code), c.started, loop_.clock().wall(), c.container_id};
   c.process = 0;
   c.std_in.reset();
   c.pty.reset();
   run.status_dirty = true;
-  bool init = run.stage == PodStage::kInit;
-  if (run.stage != PodStage::kEnding) {
-    if (init && exit.code == 0) {
-      ContainerRun* next = nullptr;
-      for (ContainerRun& i : run.init) {
-        if (next == nullptr && !(i.state == ContainerState::kTerminated && i.now->exit_code == 0)) next = &i;
-      }
-      if (next != nullptr) {
-        start_container(run, *next);
-      } else {
-        run.stage = PodStage::kRunning;
-        for (ContainerRun& m : run.main) start_container(run, m);
-      }
-    } else {
-      schedule_restart(run, c, init);
-    }
-  }
+  if (run.stage == PodStage::kInit && exit.code == 0) start_next_init(run);
+  else if (run.stage != PodStage::kEnding) schedule_restart(run, c);
   directory_.publish(run);
   requeue(run);
 }
 
+void Agent::start_next_init(PodRun& run) {
+  for (ContainerRun& c : run.init) {
+    if (c.state == ContainerState::kTerminated && c.now->exit_code == 0) continue;
+    return start_container(run, c);
+  }
+  start_main(run);
+}
+
 // The first restart comes at once; then 10 s, doubling to 5 min, as the kubelet.
-void Agent::schedule_restart(PodRun& run, ContainerRun& c, bool init) {
+void Agent::schedule_restart(PodRun& run, ContainerRun& c) {
+  bool init = run.stage == PodStage::kInit;
   RestartPolicy policy = init && run.spec.restart == RestartPolicy::kAlways ? RestartPolicy::kOnFailure : run.spec.restart;
-  if (!will_restart(policy, c.now->exit_code)) return;
-  if (c.now->finished - c.now->started > kHealthyRun && c.now->reason != "StartError") c.backoff = std::chrono::seconds(0);
+  bool replace = std::exchange(c.replace, false);
+  if (!replace && !will_restart(policy, c.now->exit_code)) return;
+  if (replace || (c.now->finished - c.now->started > kHealthyRun && c.now->reason != "StartError")) c.backoff = std::chrono::seconds(0);
   std::chrono::seconds wait = c.backoff;
-  c.backoff = wait.count() == 0 ? kFirstBackoff : std::min(wait * 2, std::chrono::duration_cast<std::chrono::seconds>(kMaxBackoff));
+  if (!replace) c.backoff = wait.count() == 0 ? kFirstBackoff : std::min(wait * 2, kMaxBackoff);
   if (wait.count() > 0) {
-    std::string where = c.plan->name + " in pod " + run.key.name + "_" + run.key.ns + "(" + run.spec.meta.uid + ")";
+    const std::string pod = run.key.name + "_" + run.key.ns + "(" + run.spec.meta.uid + ")";
     c.last = c.now;
     c.state = ContainerState::kWaiting;
     c.waiting_reason = "CrashLoopBackOff";
-    c.waiting_message = "back-off " + std::string(wait.count() >= 60 ? std::to_string(wait.count() / 60) + "m" + std::to_string(wait.count() % 60) + "s" : std::to_string(wait.count()) + "s") + " restarting failed container=" + c.plan->name + " pod=" + run.key.name + "_" +
-                        run.key.ns + "(" + run.spec.meta.uid + ")";
-    event(run, &c, "Warning", "BackOff", "Back-off restarting failed container " + where);
+    c.waiting_message = "back-off " + render_wait(wait) + " restarting failed container=" + c.plan->name + " pod=" + pod;
+    event(run, &c, "Warning", "BackOff", "Back-off restarting failed container " + c.plan->name + " in pod " + pod);
   }
-  loop_.post_after(wait, [this, alive = alive_, uid = run.spec.meta.uid, name = c.plan->name] {
-    PodRun* owner = nullptr;
-    ContainerRun* found = *alive ? find_container(uid, name, &owner) : nullptr;
-    if (found == nullptr || owner->stage == PodStage::kEnding || found->starting || found->state == ContainerState::kRunning) return;
-    if (found->now.has_value()) found->last = found->now;
-    ++found->restarts;
-    start_container(*owner, *found);
-    requeue(*owner);
+  later(wait, run, c, [this](PodRun& owner, ContainerRun& ended) {
+    bool over = owner.stage != PodStage::kInit && owner.stage != PodStage::kRunning;
+    if (over || ended.starting || ended.state == ContainerState::kRunning) return;
+    if (ended.now.has_value()) ended.last = ended.now;
+    ++ended.restarts;
+    start_container(owner, ended);
+    requeue(owner);
   });
 }
 
