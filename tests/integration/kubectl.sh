@@ -6,7 +6,7 @@ kubectls() {
   local real
   real=$(readlink -f "$KUBECTL")
   ls "$(dirname "$real")"/kubectl.1.* 2>/dev/null || echo "$real"
-  if [ -x /usr/bin/kubectl ]; then
+  if dpkg -s kubernetes-client 2>/dev/null | grep -q '^Status: install ok installed'; then
     echo /usr/bin/kubectl
   elif (cd "$WORK" && apt-get download kubernetes-client >/dev/null 2>&1 && dpkg -x kubernetes-client_*.deb debian); then
     echo "$WORK/debian/usr/bin/kubectl"
