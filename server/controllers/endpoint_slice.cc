@@ -42,9 +42,8 @@ PodState state_of(const json& service, const json& pod) {
   const json* condition = find_condition(pod, "Ready");
   out.serving = condition != nullptr && get_string(*condition, "status") == "True";
   out.terminating = store::find(pod, "metadata.deletionTimestamp") != nullptr;
-  bool publish = get_bool(service, "spec.publishNotReadyAddresses");
-  out.ready = publish || (out.serving && !out.terminating);
-  out.serving = out.serving || publish;
+  // Publishing makes an endpoint count as ready; whether the pod serves stays what the pod says.
+  out.ready = get_bool(service, "spec.publishNotReadyAddresses") || (out.serving && !out.terminating);
   return out;
 }
 
@@ -87,14 +86,30 @@ std::string dns_hostname(const store::Object& service, const json& pod) {
   return get_string(pod, "spec.subdomain") == service.name() ? get_string(pod, "spec.hostname") : "";
 }
 
-json compile_endpoint(const store::Object& service, const store::Object& pod) {
+json compile_endpoint(const store::Object& service, const store::Object& pod, const NodeZones& zones) {
   const json& tree = pod.tree();
   PodState state = state_of(service.tree(), tree);
   json out = {{"addresses", {get_string(tree, "status.podIP")}}, {"conditions", {{"ready", state.ready}, {"serving", state.serving}, {"terminating", state.terminating}}}, {"targetRef", target_ref(pod)}};
   std::string node = get_string(tree, "spec.nodeName"), hostname = dns_hostname(service, tree);
   if (!node.empty()) out["nodeName"] = node;
+  if (auto zone = zones.find(node); zone != zones.end()) out["zone"] = zone->second;
   if (!hostname.empty()) out["hostname"] = hostname;
   return out;
+}
+
+json compile_endpoints_labels(const store::Object& service) {
+  json labels = get_object(service.tree(), "metadata.labels");
+  labels["endpoints.kubernetes.io/managed-by"] = "endpoint-controller";
+  if (headless(service.tree())) labels["service.kubernetes.io/headless"] = "";
+  return labels;
+}
+
+// The Service of a slice that is ours; "" for anybody else's.
+std::string service_of(const store::Object& slice) {
+  const json& labels = get_object(slice.tree(), "metadata.labels");
+  const json* by = store::find_key(labels, kManagedBy);
+  const json* service = store::find_key(labels, kServiceName);
+  return by != nullptr && *by == kManager && service != nullptr && service->is_string() ? service->get<std::string>() : "";
 }
 
 class EndpointSliceController final : public Controller {
@@ -104,9 +119,8 @@ class EndpointSliceController final : public Controller {
     loop.on_change("services", [this](const store::Object& before, const store::Object& after) { service_changed(before, after); });
     loop.on_change("pods", [this](const store::Object& before, const store::Object& after) { pod_changed(before, after); });
     loop.on_change(kSlices, [this](const store::Object& before, const store::Object& after) { slice_changed(before, after); });
-    loop.on_change(kEndpoints, [this](const store::Object& before, const store::Object& after) {
-      if (!after) queue_.add({"services", before.ns(), before.name()});
-    });
+    loop.on_change(kEndpoints, [this](const store::Object& before, const store::Object& after) { endpoints_changed(before, after); });
+    loop.on_change("nodes", [this](const store::Object& before, const store::Object& after) { node_changed(before, after); });
   }
 
  private:
@@ -126,22 +140,46 @@ class EndpointSliceController final : public Controller {
     }
   }
 
+  // Whatever somebody else does to an object of ours is undone; our own writes are not looked at twice.
   void slice_changed(const store::Object& before, const store::Object& after) {
-    for (const store::Object* o : {&before, &after}) {
-      if (!*o) continue;
-      const json& labels = get_object(o->tree(), "metadata.labels");
-      const json* service = store::find_key(labels, kServiceName);
-      auto& mine = slices_[o->ns()];
-      if (service == nullptr || !service->is_string() || !managed(*o)) continue;
-      if (o == &after) mine[service->get<std::string>()].insert(o->name());
-      else if (!after) mine[service->get<std::string>()].erase(o->name());
-      if (!after) queue_.add({"services", o->ns(), service->get<std::string>()});
+    const std::string was = before ? service_of(before) : "", is = after ? service_of(after) : "";
+    const bool foreign = written_by_others(before, after);
+    if (!was.empty() && was != is) slices_[before.ns()][was].erase(before.name());
+    if (!is.empty()) slices_[after.ns()][is].insert(after.name());
+    if (!foreign) return;
+    for (const std::string& service : {was, is}) {
+      if (!service.empty()) queue_.add({"services", (after ? after : before).ns(), service});
     }
   }
 
-  static bool managed(const store::Object& slice) {
-    const json* by = store::find_key(get_object(slice.tree(), "metadata.labels"), kManagedBy);
-    return by != nullptr && *by == kManager;
+  void endpoints_changed(const store::Object& before, const store::Object& after) {
+    const store::Object& endpoints = after ? after : before;
+    if (!written_by_others(before, after)) return;
+    // Only where a selector makes them ours: a user's Endpoints may well have no Service.
+    auto found = selectors_.find(endpoints.ns());
+    if (found != selectors_.end() && found->second.count(endpoints.name()) > 0) queue_.add({"services", endpoints.ns(), endpoints.name()});
+  }
+
+  bool written_by_others(const store::Object& before, const store::Object& after) {
+    if (!after) {
+      written_.erase(before.key());
+      return true;
+    }
+    auto ours = written_.find(after.key());
+    return ours == written_.end() || after.revision() > ours->second;
+  }
+
+  void node_changed(const store::Object& before, const store::Object& after) {
+    const std::string& node = (after ? after : before).name();
+    const json* label = after ? store::find_key(get_object(after.tree(), "metadata.labels"), "topology.kubernetes.io/zone") : nullptr;
+    const std::string zone = label != nullptr && label->is_string() ? label->get<std::string>() : "";
+    auto known = zones_.find(node);
+    if ((known == zones_.end() ? "" : known->second) == zone) return;  // Heartbeats come by here too.
+    if (zone.empty()) zones_.erase(node);
+    else zones_[node] = zone;
+    for (const auto& [ns, services] : selectors_) {
+      for (const auto& [name, selector] : services) queue_.add({"services", ns, name});
+    }
   }
 
   base::Result<Requeue> reconcile(const store::Key& key) {
@@ -158,7 +196,7 @@ class EndpointSliceController final : public Controller {
     for (store::Object& pod : loop_.cache("pods").list(key.ns)) {
       if (has_endpoint(pod.tree()) && selector.matches_object(pod.tree())) pods.push_back(std::move(pod));
     }
-    TRY_STATUS(write_slices(*service, compile_slice_groups(*service, pods)));
+    TRY_STATUS(write_slices(*service, compile_slice_groups(*service, pods, zones_)));
     TRY_STATUS(write_endpoints(*service, compile_subsets(*service, pods)));
     return Requeue{};
   }
@@ -211,39 +249,45 @@ class EndpointSliceController final : public Controller {
       tree["ports"] = ports;
       tree["endpoints"] = endpoints;
       tree["metadata"]["labels"] = labels;
-      return TRY(update_object(loop_.client(), kSlices, tree)).name();
+      return note(TRY(update_object(loop_.client(), kSlices, tree))).name();
     }
     json tree = {{"apiVersion", "discovery.k8s.io/v1"}, {"kind", "EndpointSlice"}, {"addressType", "IPv4"}, {"ports", ports}, {"endpoints", endpoints},
                  {"metadata", {{"generateName", service.name() + "-"}, {"namespace", service.ns()}, {"labels", labels}, {"ownerReferences", {render_controller_ref(service)}}}}};
-    return TRY(create_object(loop_.client(), kSlices, tree)).name();
+    return note(TRY(create_object(loop_.client(), kSlices, tree))).name();
   }
 
   base::Status write_endpoints(const store::Object& service, const json& subsets) {
     const store::Object* old = loop_.cache(kEndpoints).find(service.ns(), service.name());
+    json labels = compile_endpoints_labels(service);
     if (old != nullptr) {
-      if (get_array(old->tree(), "subsets") == subsets) return {};
+      if (get_array(old->tree(), "subsets") == subsets && get_object(old->tree(), "metadata.labels") == labels) return {};
       json tree = old->tree();
       tree["subsets"] = subsets;
-      base::Result<store::Object> updated = update_object(loop_.client(), kEndpoints, tree);
-      return updated.ok() ? base::Status() : base::Status(updated.error());
+      tree["metadata"]["labels"] = std::move(labels);
+      note(TRY(update_object(loop_.client(), kEndpoints, tree)));
+      return {};
     }
-    json labels = get_object(service.tree(), "metadata.labels");
-    labels["endpoints.kubernetes.io/managed-by"] = "endpoint-controller";
-    if (headless(service.tree())) labels["service.kubernetes.io/headless"] = "";
-    json tree = {{"apiVersion", "v1"}, {"kind", "Endpoints"}, {"metadata", {{"name", service.name()}, {"namespace", service.ns()}, {"labels", labels}}}, {"subsets", subsets}};
-    base::Result<store::Object> made = create_object(loop_.client(), kEndpoints, tree);
-    return made.ok() ? base::Status() : base::Status(made.error());
+    json tree = {{"apiVersion", "v1"}, {"kind", "Endpoints"}, {"metadata", {{"name", service.name()}, {"namespace", service.ns()}, {"labels", std::move(labels)}}}, {"subsets", subsets}};
+    note(TRY(create_object(loop_.client(), kEndpoints, tree)));
+    return {};
+  }
+
+  store::Object note(store::Object written) {
+    written_[written.key()] = written.revision();
+    return written;
   }
 
   ControlLoop& loop_;
   WorkQueue& queue_;
   std::map<std::string, std::map<std::string, store::LabelSelector>> selectors_;       // Namespace -> Service.
   std::map<std::string, std::map<std::string, std::set<std::string>>> slices_;  // Namespace -> Service -> slices of ours.
+  std::map<store::Key, store::Revision> written_;                                // Our last write of each slice and Endpoints.
+  NodeZones zones_;
 };
 
 }  // namespace
 
-json compile_slice_groups(const store::Object& service, const std::vector<store::Object>& pods) {
+json compile_slice_groups(const store::Object& service, const std::vector<store::Object>& pods, const NodeZones& zones) {
   json out = json::array();
   for (const store::Object& pod : pods) {
     json ports = resolve_ports(service.tree(), pod.tree());
@@ -252,7 +296,7 @@ json compile_slice_groups(const store::Object& service, const std::vector<store:
       out.push_back({{"ports", ports}, {"endpoints", json::array()}});
       group = out.end() - 1;
     }
-    (*group)["endpoints"].push_back(compile_endpoint(service, pod));
+    (*group)["endpoints"].push_back(compile_endpoint(service, pod, zones));
   }
   if (out.empty()) out.push_back({{"ports", json::array()}, {"endpoints", json::array()}});
   return out;

@@ -90,7 +90,7 @@ TEST_F(EndpointSliceTest, PublishNotReady) {
   apply("apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {clusterIP: None, publishNotReadyAddresses: true, selector: {app: web}, ports: [{port: 80}]}\n");
   apply(web_pod("a"));
   make_ready("a", "10.244.1.2", false);
-  EXPECT_EQ(text(), "10.244.1.2 ready serving\n");
+  EXPECT_EQ(text(), "10.244.1.2 ready\n") << "published, but the pod itself says it does not serve";
   EXPECT_TRUE(items(kSlices)[0]["metadata"]["labels"].contains("service.kubernetes.io/headless"));
 }
 
@@ -105,6 +105,51 @@ TEST_F(EndpointSliceTest, SelectorAndServiceChanges) {
   remove("/api/v1/namespaces/default/services/web");
   EXPECT_EQ(items(kSlices).size(), 0u);
   EXPECT_EQ(call("GET", kEndpoints).status, 404);
+}
+
+TEST_F(EndpointSliceTest, ZoneOfTheNode) {
+  const std::string node = "apiVersion: v1\nkind: Node\nmetadata: {name: node-1, labels: {topology.kubernetes.io/zone: ";
+  apply(node + "zone-a}}\n");
+  apply(kService);
+  apply(web_pod("a"));
+  ASSERT_TRUE(api->client().bind("default", "a", "node-1").ok());
+  make_ready("a", "10.244.1.2");
+  EXPECT_EQ(store::get_string(items(kSlices)[0]["endpoints"][0], "zone"), "zone-a");
+  merge("/api/v1/nodes/node-1", {{"metadata", {{"labels", {{"topology.kubernetes.io/zone", "zone-b"}}}}}});
+  EXPECT_EQ(store::get_string(items(kSlices)[0]["endpoints"][0], "zone"), "zone-b");
+}
+
+TEST_F(EndpointSliceTest, EditsOfOurObjectsAreUndone) {
+  apply(kService);
+  apply(web_pod("a"));
+  make_ready("a", "10.244.1.2");
+  const std::string slice = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/" + items(kSlices)[0]["metadata"]["name"].get<std::string>();
+  merge(slice, {{"endpoints", json::array()}});
+  EXPECT_EQ(text(), "10.244.1.2 ready serving\n");
+  merge(kEndpoints, {{"subsets", nullptr}});
+  EXPECT_EQ(store::get_array(get(kEndpoints), "subsets").size(), 1u);
+}
+
+TEST_F(EndpointSliceTest, ASliceThatIsTakenOverIsReplaced) {
+  apply(kService);
+  apply(web_pod("a"));
+  make_ready("a", "10.244.1.2");
+  const std::string name = items(kSlices)[0]["metadata"]["name"];
+  merge("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/" + name,
+        {{"metadata", {{"labels", {{"endpointslice.kubernetes.io/managed-by", "somebody"}}}}}});
+  EXPECT_EQ(items(kSlices).size(), 2u) << "theirs, and a new one of ours";
+  make_ready("a", "10.244.1.2", false);
+  for (const json& slice : items(kSlices)) {
+    const bool theirs = slice["metadata"]["name"] == name;
+    EXPECT_EQ(store::get_bool(slice["endpoints"][0], "conditions.ready"), theirs) << "theirs is left as it was";
+  }
+}
+
+TEST_F(EndpointSliceTest, EndpointsFollowTheLabelsOfTheService) {
+  apply(kService);
+  EXPECT_EQ(get(kEndpoints)["metadata"]["labels"]["a"], "b");
+  merge("/api/v1/namespaces/default/services/web", {{"metadata", {{"labels", {{"a", "c"}}}}}});
+  EXPECT_EQ(get(kEndpoints)["metadata"]["labels"]["a"], "c");
 }
 
 TEST_F(EndpointSliceTest, HandMadeSlicesStay) {
