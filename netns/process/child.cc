@@ -154,9 +154,19 @@ base::Result<int> become(ChildTask& task, const std::vector<std::string>& env) {
   return base::Error(base::Code::kInternal, "exec " + program + ": " + text);
 }
 
+// As pid 1 of its namespace a built-in would never see a signal that comes before it is ready for one: the kernel
+// drops what would have its default action there. Blocked signals are kept.
+void keep_stop_signals() {
+  sigset_t stops;
+  sigemptyset(&stops);
+  for (int number : {SIGTERM, SIGINT, SIGQUIT}) sigaddset(&stops, number);
+  ::sigprocmask(SIG_BLOCK, &stops, nullptr);
+}
+
 base::Result<int> live(ChildTask& task) {
   const Request& request = *task.request;
   reset_signals();
+  if (task.builtin != nullptr) keep_stop_signals();
   TRY_STATUS(die_with_spawner(task.status));
   ::setsid();
   TRY_STATUS(join_namespaces(task));

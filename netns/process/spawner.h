@@ -83,7 +83,8 @@ class Spawner {
   virtual base::Result<base::Fd> open_namespace(ProcessId id, const std::string& which) = 0;
 };
 
-// A built-in program: runs in the freshly forked child in place of exec; returns the exit code.
+// A built-in program: runs in the freshly forked child in place of exec; returns the exit code. SIGTERM, SIGINT and
+// SIGQUIT are blocked from before Started is reported: it takes them with sigwait or signalfd, and none is lost.
 using BuiltinMain = int (*)(const std::vector<std::string>& argv);
 
 struct SpawnerOptions {

@@ -35,12 +35,25 @@ int say_args(const std::vector<std::string>& argv) {
   return 7;
 }
 
+// Slow to begin: looks only whether it was asked to stop before it cared.
+int late_starter(const std::vector<std::string>&) {
+  bool asked = netns_test::eventually(
+      [] {
+        sigset_t pending;
+        ::sigpending(&pending);
+        return ::sigismember(&pending, SIGTERM) == 1;
+      },
+      std::chrono::seconds(5));
+  return asked ? 0 : 1;
+}
+
 // A spawner with one sandbox, and calls that wait.
 class World {
  public:
   explicit World(const std::string& scratch, std::vector<std::string> hidden = {}) {
     netns::SpawnerOptions options;
     options.builtins["say-args"] = say_args;
+    options.builtins["late-starter"] = late_starter;
     options.scratch = scratch;
     options.hidden = std::move(hidden);
     process_ = SpawnerProcess::fork(options).value();
@@ -277,6 +290,18 @@ TEST(Spawner, builtin_programs_run_without_exec) {
     EXPECT_EQ(world.output(spec), "[say-args]pid=1 open=0\nexit 7");
     spec.argv = {"a", "b c"};
     EXPECT_EQ(world.output(spec), "[a][b c]pid=1 open=0\nexit 7");
+  });
+}
+
+// To pid 1 of its namespace the kernel drops signals that nobody waits for yet.
+TEST(Spawner, a_signal_right_after_the_start_of_a_builtin_is_kept) {
+  with_world([](World& world, const std::string&) {
+    ContainerSpec spec;
+    spec.builtin = "late-starter";
+    World::Running running = world.start(spec);
+    ASSERT_TRUE(running.started.ok());
+    world.spawner().signal(running.started->id, SIGTERM);
+    EXPECT_EQ(running.wait().code, 0);
   });
 }
 
