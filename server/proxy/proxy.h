@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "netns/fabric.h"
 #include "server/informer/control_loop.h"
@@ -15,11 +16,20 @@ namespace server {
 
 enum class Balancing { kRoundRobin, kRandom };
 
+// Ranges may be of either family; each node's table takes those of its own.
 struct ProxyOptions {
   base::Cidr service_cidr;             // 10.96.0.0/12
   base::Cidr pod_cidr;                 // 10.244.0.0/16
   std::set<base::Ip> local_services;   // Served on the node itself (DNS): never DNATed.
   Balancing balancing = Balancing::kRoundRobin;
+  std::vector<base::Cidr> more_service_cidrs;  // Beside service_cidr: the other family, ServiceCIDR objects.
+  std::vector<base::Cidr> more_pod_cidrs;      // Beside pod_cidr: the other family.
+  // kube-proxy's settings of these names.
+  std::vector<base::Cidr> node_port_addresses;  // Node ports on the node's addresses in these. Empty: its first address only.
+  bool masquerade_all = false;                  // Whatever goes to a cluster IP is masqueraded.
+  // False: nobody knows which sources are pods. Then nothing but masquerade_all masquerades traffic to cluster IPs (hairpin
+  // aside), and pods get no way round externalTrafficPolicy Local. kube-proxy without a cluster CIDR.
+  bool detect_local = true;
 };
 
 class Proxy {
