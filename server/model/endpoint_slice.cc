@@ -22,6 +22,8 @@ Endpoint project_endpoint(const json& tree, base::Family family) {
   endpoint.terminating = store::get_bool(tree, "conditions.terminating", false);
   endpoint.hostname = store::get_string(tree, "hostname");
   endpoint.node_name = store::get_string(tree, "nodeName");
+  for (const json& zone : store::get_array(tree, "hints.forZones")) endpoint.hint_zones.push_back(store::get_string(zone, "name"));
+  for (const json& node : store::get_array(tree, "hints.forNodes")) endpoint.hint_nodes.push_back(store::get_string(node, "name"));
   if (store::get_string(tree, "targetRef.kind") == "Pod") endpoint.pod_name = store::get_string(tree, "targetRef.name");
   return endpoint;
 }

@@ -19,6 +19,8 @@ struct Endpoint {
   std::string hostname;
   std::string node_name;
   std::string pod_name;  // targetRef of kind Pod.
+  std::vector<std::string> hint_zones;  // hints.forZones
+  std::vector<std::string> hint_nodes;  // hints.forNodes
   bool operator==(const Endpoint&) const = default;
 };
 

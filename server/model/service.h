@@ -2,6 +2,7 @@
 // parsed, enums instead of strings, unusable parts left out. Values; any thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -31,6 +32,7 @@ struct ServicePort {
   std::string name;  // Empty for the only port of a Service.
   Protocol protocol = Protocol::kTcp;
   uint16_t port = 0;
+  uint16_t node_port = 0;  // 0: none.
   auto operator<=>(const ServicePort&) const = default;
 };
 
@@ -41,6 +43,14 @@ struct Service {
   std::vector<base::Ip> cluster_ips;  // Empty when headless or not allocated yet.
   std::string external_name;          // kExternalName only; no trailing dot.
   std::vector<ServicePort> ports;
+  std::vector<base::Ip> external_ips;        // spec.externalIPs
+  std::vector<base::Ip> load_balancer_ips;   // status.loadBalancer.ingress, but for those of ipMode Proxy.
+  std::vector<base::Cidr> source_ranges;     // loadBalancerSourceRanges, else the annotation of old. Concern load_balancer_ips only.
+  bool internal_local = false;               // internalTrafficPolicy: Local
+  bool external_local = false;               // externalTrafficPolicy: Local
+  std::chrono::seconds affinity{0};          // sessionAffinity ClientIP: its timeout; 0: none.
+  uint16_t health_check_node_port = 0;       // LoadBalancer with external_local only; 0: none.
+  bool proxied = true;                       // False: a label leaves it to another proxy, or to none.
   bool operator==(const Service&) const = default;
 };
 

@@ -11,12 +11,13 @@
 
 namespace server::proxy {
 
-// The plan of one service. Headless, ExternalName and not yet allocated services, and addresses of
+// The plan of one service. Headless, ExternalName and not yet allocated services, services of another proxy, and addresses of
 // options.local_services, need nothing. `slices` are those of this service; other families are skipped.
 //
-// Which endpoints count: the ready ones; if there are none, those that still serve while they terminate (so that
-// the last pod of a rollout finishes its work); else none. A port's endpoints are those of the slice port with
-// its name and protocol, which is how the API joins the two.
+// Which endpoints count (each of the two policies for itself): the ready ones, under policy Cluster those that hints
+// prefer; if there are none, those that still serve while they terminate (so that the last pod of a rollout finishes
+// its work); else none. A port's endpoints are those of the slice port with its name and protocol, which is how the API
+// joins the two.
 ServicePlan compile_service(const model::Service& service, const std::vector<const model::EndpointSlice*>& slices, const NodeView& node,
                             const ProxyOptions& options);
 

@@ -24,7 +24,7 @@ class ProxyImpl final : public Proxy {
       source.plan = [this](const ServiceKey& key, const proxy::NodeView& view) { return plan(key, view); };
       source.keys = [this] { return index_.keys(); };
       source.on_synced = [this] { tell_synced(); };
-      const proxy::NodeView view{node->plan().address.family(), node->plan().pod_cidr};
+      const proxy::NodeView view{node->plan().address.family(), node->plan().pod_cidr, node->plan().name, "", {node->plan().address}, {node->plan().address}};
       nodes_.push_back(
           std::make_unique<NodeApplier>(loop, *node, proxy::compile_ruleset(node->plan().address, options), view, std::move(source)));
     }

@@ -21,7 +21,7 @@ server::ProxyOptions options() {
   out.local_services = {Ip::v4(10, 96, 0, 10)};
   return out;
 }
-const NodeView kNode{base::Family::kIpv4, Cidr(Ip::v4(10, 244, 1, 0), 24)};
+const NodeView kNode{base::Family::kIpv4, Cidr(Ip::v4(10, 244, 1, 0), 24), "node-1", "", {Ip::v4(172, 30, 0, 11)}, {Ip::v4(172, 30, 0, 11)}};
 
 json endpoint(const std::string& ip, const json& conditions) { return {{"addresses", json::array({ip})}, {"conditions", conditions}}; }
 
