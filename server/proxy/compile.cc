@@ -235,6 +235,21 @@ ServicePlan compile_service(const model::Service& service, const std::vector<con
   return builder.take(count_ready_here(slices, node));
 }
 
+std::vector<base::Ip> choose_node_port_ips(const std::vector<base::Ip>& addresses, const ProxyOptions& options) {
+  if (addresses.empty()) return {};
+  const base::Family family = addresses.front().family();
+  bool chosen = false;  // Ranges of the other family do not count.
+  std::vector<base::Ip> out;
+  for (const base::Cidr& range : options.node_port_addresses) {
+    if (range.address().family() != family) continue;
+    chosen = true;
+    for (const base::Ip& ip : addresses) {
+      if (range.contains(ip) && std::find(out.begin(), out.end(), ip) == out.end()) out.push_back(ip);
+    }
+  }
+  return chosen ? out : std::vector<base::Ip>{addresses.front()};
+}
+
 std::string compile_ruleset(const base::Ip& node_address, const ProxyOptions& options) {
   const bool v4 = node_address.is_v4();
   std::string local;

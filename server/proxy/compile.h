@@ -21,6 +21,9 @@ namespace server::proxy {
 ServicePlan compile_service(const model::Service& service, const std::vector<const model::EndpointSlice*>& slices, const NodeView& node,
                             const ProxyOptions& options);
 
+// Of a node's addresses those that take node ports: the ones in options.node_port_addresses, else the first.
+std::vector<base::Ip> choose_node_port_ips(const std::vector<base::Ip>& addresses, const ProxyOptions& options);
+
 // ruleset.nft.inc filled in for a node: replaces whatever table was there, atomically.
 std::string compile_ruleset(const base::Ip& node_address, const ProxyOptions& options);
 

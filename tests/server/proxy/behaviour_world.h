@@ -109,15 +109,6 @@ class AnsweringPod {
   std::thread thread_;
 };
 
-struct Destination {
-  base::Ip ip;
-  uint16_t port = 0;
-};
-inline Destination parse_destination(const std::string& text) {
-  const size_t colon = text.rfind(':');
-  return {base::Ip::parse(text.substr(0, colon)).value(), static_cast<uint16_t>(std::stoi(text.substr(colon + 1)))};
-}
-
 // A socket that stays open; say() is one message and its answer.
 class Asker {
  public:

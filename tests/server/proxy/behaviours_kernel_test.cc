@@ -24,11 +24,6 @@ class Player {
   }
 
  private:
-  static std::string slice_name(std::string text) {
-    std::replace(text.begin(), text.end(), '/', '-');
-    return text;
-  }
-
   void open(const Step& step) {
     auto& socket = sockets_[step.words[1]];
     socket = std::make_unique<Asker>(world_.place(step.words[3]), step.words[2] == "udp" ? SOCK_DGRAM : SOCK_STREAM, parse_destination(step.words[4]), 5000);
@@ -39,54 +34,31 @@ class Player {
   }
 
   // "p1*" as the pod tells it: with the address that it must have seen.
-  std::string expected_answer(const std::string& want, const std::string& from) {
+  static std::string expected_answer(const std::string& want, const FlowStep& flow) {
     const bool masqueraded = want.back() == '*';
-    const std::string who = masqueraded ? want.substr(0, want.size() - 1) : want;
-    const PodPlace* pod = find_pod(from);
-    std::string seen = "172.30.0.2";
-    if (pod) seen = pod->ip;
-    if (from == "node-1") seen = "172.30.0.11";
-    if (from == "node-2") seen = "172.30.0.12";
-    if (masqueraded && !from.starts_with("node-")) seen = translating_node(pod);
-    return who + " " + seen;
-  }
-  // Pods are translated by their own node; the client by the one its packets arrive at.
-  std::string translating_node(const PodPlace* pod) const {
-    if (pod) return pod->node == 1 ? "172.30.0.11" : "172.30.0.12";
-    const std::string ip = to_.ip.text();
-    const bool second = ip == "172.30.0.12" || base::Cidr::parse("172.30.255.128/25")->contains(to_.ip) || base::Cidr::parse("203.0.113.128/25")->contains(to_.ip);
-    return second ? "172.30.0.12" : "172.30.0.11";
+    const std::string seen = masqueraded ? address_of(deciding_node(flow.from, flow.to.ip)) : source_seen(flow.from, flow.to.ip);
+    return (masqueraded ? want.substr(0, want.size() - 1) : want) + " " + seen;
   }
 
   void flow(const Step& step) {
-    size_t at = 1;
-    int type = SOCK_STREAM;
-    size_t bytes = 1;
-    if (step.words[at] == "sctp") {
-      if (const int probe = ::socket(AF_INET, SOCK_STREAM, IPPROTO_SCTP); probe >= 0) ::close(probe);
-      std::printf("line %d: no SCTP in this kernel's test, the tracer alone answers: %s\n", step.line, step.text.c_str());
+    const FlowStep flow = parse_flow(step);
+    if (flow.protocol == server::model::Protocol::kSctp) {
+      std::printf("line %d: only the tracer answers for SCTP, the pods of this test do not speak it: %s\n", step.line, step.text.c_str());
       return;
     }
-    if (step.words[at] == "udp") type = SOCK_DGRAM, ++at;
-    if (step.words[at] == "big") bytes = 2000, ++at;
-    const std::string from = step.words[at];
-    to_ = parse_destination(step.words[at + 1]);
-    std::vector<std::string> want = step.want;
-    const bool sticky = want[0] == "sticky";
-    if (sticky) want.erase(want.begin());
-    if (want[0] == "PASS") want.erase(want.begin());
+    const int type = flow.protocol == server::model::Protocol::kUdp ? SOCK_DGRAM : SOCK_STREAM;
     const std::string where = "line " + std::to_string(step.line) + ": " + step.text;
-    if (want.empty()) return;  // Somebody else's address: nothing to see here.
-    if (want[0] == "DROP" || want[0] == "REJECT" || want[0] == "REFUSED") {
-      const bool silence = want[0] == "DROP";
-      Asker asker(world_.place(from), type, to_, silence ? 120 : 5000);
+    if (flow.want.empty()) return;  // Somebody else's address: nothing to see here.
+    if (flow.want[0] == "DROP" || flow.want[0] == "REJECT" || flow.want[0] == "REFUSED") {
+      const bool silence = flow.want[0] == "DROP";
+      Asker asker(world_.place(flow.from), type, flow.to, silence ? 120 : 5000);
       EXPECT_EQ(asker.greeting(), silence ? "silence" : "refused") << where;
       return;
     }
     std::map<std::string, int> expected, got;
-    for (const std::string& pod : want) expected[expected_answer(pod, from)] = 2;
-    for (size_t i = 0; i < 2 * want.size(); ++i) ++got[Asker(world_.place(from), type, to_, 5000, bytes).greeting()];
-    if (!sticky) {
+    for (const std::string& pod : flow.want) expected[expected_answer(pod, flow)] = 2;
+    for (size_t i = 0; i < 2 * flow.want.size(); ++i) ++got[Asker(world_.place(flow.from), type, flow.to, 5000, flow.bytes).greeting()];
+    if (!flow.sticky) {
       EXPECT_EQ(got, expected) << where;
       return;
     }
@@ -95,7 +67,6 @@ class Player {
   }
 
   World world_;
-  Destination to_;
   std::map<std::string, std::unique_ptr<Asker>> sockets_;
 };
 

@@ -3,12 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "server/model/service.h"
 #include "server/proxy/proxy.h"
 
 namespace proxy_test {
@@ -33,6 +36,7 @@ struct Scenario {
     }
     return out;
   }
+  friend std::ostream& operator<<(std::ostream& out, const Scenario& scenario) { return out << scenario.numbers << " " << scenario.name; }
 };
 
 inline std::vector<std::string> split(const std::string& text, char at) {
@@ -173,10 +177,82 @@ inline json render_slice(const Step& step) {
   return tree;
 }
 
+inline std::vector<std::string> node_addresses(const std::string& name) {
+  if (name == "node-1") return {"172.30.0.11", "172.30.1.11"};
+  return {"172.30.0.12"};
+}
+
 inline json render_node(const std::string& name, const std::map<std::string, std::string>& labels) {
   json tree = {{"metadata", {{"labels", {{"kubernetes.io/hostname", name}}}}}};
+  tree["status"]["addresses"] = json::array();
+  for (const std::string& ip : node_addresses(name)) tree["status"]["addresses"].push_back({{"type", "InternalIP"}, {"address", ip}});
   if (auto zone = labels.find("zone"); zone != labels.end()) tree["metadata"]["labels"]["topology.kubernetes.io/zone"] = zone->second;
   return tree;
+}
+
+struct Destination {
+  base::Ip ip;
+  uint16_t port = 0;
+};
+inline Destination parse_destination(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  return {base::Ip::parse(text.substr(0, colon)).value(), static_cast<uint16_t>(std::stoi(text.substr(colon + 1)))};
+}
+
+// Whose kernel decides: the one that a node's address belongs to; else a pod's own node, or the one that the client's
+// packets arrive at.
+inline std::string deciding_node(const std::string& from, const base::Ip& to) {
+  for (const char* node : {"node-1", "node-2"}) {
+    for (const std::string& ip : node_addresses(node)) {
+      if (to.text() == ip) return node;
+    }
+  }
+  if (from.starts_with("node-")) return from;
+  if (const PodPlace* pod = find_pod(from)) return "node-" + std::to_string(pod->node);
+  const bool second = base::Cidr::parse("172.30.255.128/25")->contains(to) || base::Cidr::parse("203.0.113.128/25")->contains(to);
+  return second ? "node-2" : "node-1";
+}
+inline std::string address_of(const std::string& from) {
+  if (from == "client") return "172.30.0.2";
+  if (const PodPlace* pod = find_pod(from)) return pod->ip;
+  return node_addresses(from).front();
+}
+// What the deciding node sees as source: a pod that leaves the pod network does so with its node's address.
+inline std::string source_seen(const std::string& from, const base::Ip& to) {
+  const PodPlace* pod = find_pod(from);
+  const std::string own = pod ? "node-" + std::to_string(pod->node) : from;
+  return pod && deciding_node(from, to) != own ? address_of(own) : address_of(from);
+}
+inline std::string slice_name(std::string text) {
+  std::replace(text.begin(), text.end(), '/', '-');
+  return text;
+}
+
+// "flow [udp|sctp] [big] FROM ADDRESS:PORT -> ..."
+struct FlowStep {
+  server::model::Protocol protocol = server::model::Protocol::kTcp;
+  size_t bytes = 1;
+  std::string from;
+  Destination to;
+  bool sticky = false;
+  bool stays = false;             // Sticky, and with this one of its endpoints.
+  bool pass = false;
+  std::vector<std::string> want;  // Pods, or one word.
+};
+inline FlowStep parse_flow(const Step& step) {
+  FlowStep out;
+  size_t at = 1;
+  if (step.words[at] == "udp") out.protocol = server::model::Protocol::kUdp, ++at;
+  if (step.words[at] == "sctp") out.protocol = server::model::Protocol::kSctp, ++at;
+  if (step.words[at] == "big") out.bytes = 2000, ++at;
+  out.from = step.words[at];
+  out.to = parse_destination(step.words[at + 1]);
+  out.want = step.want;
+  out.stays = out.want[0] == "stays";
+  out.sticky = out.want[0] == "sticky" || out.stays;
+  out.pass = out.want[0] == "PASS";
+  if (out.sticky || out.pass) out.want.erase(out.want.begin());
+  return out;
 }
 
 inline std::vector<base::Cidr> parse_cidrs(const std::string& text) {
