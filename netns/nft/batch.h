@@ -30,10 +30,12 @@ class NftValue {
   NftValue& protocol(uint8_t protocol);   // inet_proto.
   NftValue& mark(uint32_t mark);          // mark, and every other 4-byte number in host order.
   NftValue& raw(std::string_view bytes);  // Any other component, in the order the kernel compares it.
-  static NftValue from_bytes(std::string bytes);
+  // A mark in a set with `flags interval`: there nft's rules compare numbers in network order.
+  NftValue& range_mark(uint32_t mark);
+  static NftValue from_bytes(std::string bytes, size_t components = 1);
 
   bool empty() const { return bytes_.empty(); }
-  size_t components() const { return components_; }  // from_bytes: 1.
+  size_t components() const { return components_; }
   const std::string& bytes() const { return bytes_; }
   // Readers for what list_elements() gives; the offset counts 4-byte words. 0 or 0.0.0.0 past the end.
   uint32_t mark_at(size_t word) const;
@@ -115,6 +117,9 @@ class NftBatch {
   void open_elements(uint16_t type, uint16_t flags, std::string_view set);
   void put_element(std::string_view set, const NftElement& element, bool adding);
   void close_elements();
+  void put_chain(uint16_t type, uint16_t flags, std::string_view chain);
+  size_t begin_rule(std::string_view chain);
+  void end_rule(size_t expressions);
 
   base::Family family_;
   std::string table_;
@@ -122,7 +127,6 @@ class NftBatch {
   std::vector<Message> messages_;
   size_t elements_at_ = 0;  // The open list of elements; 0: none.
   uint16_t elements_type_ = 0;
-  uint32_t next_rule_ = 1;
   size_t operations_ = 0;
 };
 
@@ -153,6 +157,14 @@ class NftSocket {
   base::Result<std::vector<NftChain>> list_chains(base::Family family, std::string_view table);
 
  private:
+  struct Failure {
+    size_t message = 0;  // From 1; 0: the transaction as a whole.
+    int error = 0;       // errno; 0: none.
+    size_t offset = 0;   // Of what is wrong in the message; 0: not told.
+  };
+  base::Result<Failure> read_answers(size_t last_message);
+  static base::Error describe(const NftBatch& batch, const Failure& failure);
+
   NftSocket(base::Fd fd, size_t max_batch_bytes) : fd_(std::move(fd)), max_batch_bytes_(max_batch_bytes) {}
   base::Fd fd_;
   size_t max_batch_bytes_ = 0;
