@@ -1,5 +1,5 @@
-// server/images/builtins.h - the built-in programs. Each runs as a process of its own, a fork of the spawner: it may
-// use nothing of the daemon's, owns the whole process and returns the exit code.
+// server/images/builtins.h - the built-in programs. Each runs as a process of its own, a fork of the spawner or the
+// binary under the program's name: it may use nothing of the daemon's, owns the whole process and returns the exit code.
 #pragma once
 
 #include <string>
@@ -11,6 +11,11 @@ inline constexpr char kNginxVersion[] = "1.27.5";
 
 int nginx_main(const std::vector<std::string>& argv);
 int pause_main(const std::vector<std::string>& argv);
+int agnhost_main(const std::vector<std::string>& argv);
+int http_echo_main(const std::vector<std::string>& argv);
+int whoami_main(const std::vector<std::string>& argv);
+int hello_main(const std::vector<std::string>& argv);   // google-samples/hello-app:1.0
+int hello2_main(const std::vector<std::string>& argv);  // and :2.0
 
 const char* nginx_welcome_page();
 const char* nginx_trouble_page();

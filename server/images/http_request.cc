@@ -291,6 +291,7 @@ ChunkSkipper::State ChunkSkipper::skip(std::string_view input, size_t& at) {
     if (at >= input.size()) return State::kMore;
     if (part_ == Part::kData) {
       uint64_t take = std::min<uint64_t>(chunk_, input.size() - at);
+      if (keep_ != nullptr) keep_->append(input.substr(at, static_cast<size_t>(take)));
       at += static_cast<size_t>(take);
       chunk_ -= take;
       size_ += take;

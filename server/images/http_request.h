@@ -39,10 +39,12 @@ inline constexpr size_t kMaxLine = 8 * 1024;
 inline constexpr size_t kMaxHead = 32 * 1024;
 ParsedHead parse_head(std::string_view input);
 
-// Takes a chunked body apart in order to skip it. Feed in any pieces.
+// Takes a chunked body apart in order to skip it, or to keep what it says. Feed in any pieces.
 class ChunkSkipper {
  public:
   enum class State { kMore, kDone, kBad };
+  ChunkSkipper() = default;
+  explicit ChunkSkipper(std::string& keep) : keep_(&keep) {}  // What the chunks hold is appended to it.
   // Advances `at` past what belongs to the body.
   State skip(std::string_view input, size_t& at);
   uint64_t body_size() const { return size_; }
@@ -55,6 +57,7 @@ class ChunkSkipper {
   uint64_t size_ = 0;
   int digits_ = 0;
   size_t overhead_ = 0;  // Extensions and trailers are bounded.
+  std::string* keep_ = nullptr;
 };
 
 // One range of a file, by a Range header.

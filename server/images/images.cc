@@ -3,6 +3,7 @@
 #include <csignal>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "server/images/builtins.h"
 
@@ -15,6 +16,7 @@ struct Row {
   const char* builtin;
   std::vector<std::string> entrypoint;
   std::vector<std::string> cmd;
+  const char* tag = "";  // Of this tag alone ("2.0", "2.0-amd64").
 };
 
 // As curl's own image: options and addresses alone are curl's, anything else is a command.
@@ -27,6 +29,12 @@ const std::vector<Row>& rows() {
       {"nginx", "nginx", {}, {}},
       {"pause", "pause", {}, {}},
       {"pause-amd64", "pause", {}, {}},
+      {"agnhost", "agnhost", {"/agnhost"}, {"pause"}},
+      {"hashicorp/http-echo", "http-echo", {"/http-echo"}, {}},
+      {"traefik/whoami", "whoami", {"/whoami"}, {}},
+      {"containous/whoami", "whoami", {"/whoami"}, {}},
+      {"google-samples/hello-app", "hello-app-2", {}, {"./hello-app"}, "2.0"},
+      {"google-samples/hello-app", "hello-app", {}, {"./hello-app"}},
       {"curlimages/curl", "", kCurlEntrypoint, {"curl"}},
       {"nicolaka/netshoot", "", {}, {"sh"}},
       {"busybox", "", {}, {"sh"}},
@@ -80,6 +88,23 @@ std::vector<netns::Mount> nginx_files() {
   };
 }
 
+// The program as a file, so that "/agnhost connect ..." works from a shell and from kubectl exec too: it is this binary,
+// which looks at the name it is called by.
+std::vector<netns::Mount> agnhost_files() {
+  using netns::Mount;
+  std::vector<Mount> out = {{Mount::Kind::kTmpfs, "", "/uploads"}};
+  std::error_code error;
+  const std::string binary = std::filesystem::read_symlink("/proc/self/exe", error).string();
+  // Replaced by a newer build while the cluster runs: containers go on to start, without that file.
+  if (!error && std::filesystem::exists(binary, error)) out.push_back({Mount::Kind::kBind, binary, "/agnhost", true});
+  return out;
+}
+
+bool tag_matches(const Row& row, const std::string& tag) {
+  const std::string want = row.tag;
+  return want.empty() || tag == want || tag.rfind(want + "-", 0) == 0;
+}
+
 }  // namespace
 
 std::optional<ResolvedImage> resolve_image(const std::string& reference) {
@@ -94,7 +119,7 @@ std::optional<ResolvedImage> resolve_image(const std::string& reference) {
     if (ends_with_parts(parsed.repository, different)) return std::nullopt;
   }
   for (const Row& row : rows()) {
-    if (!ends_with_parts(parsed.repository, row.repository)) continue;
+    if (!ends_with_parts(parsed.repository, row.repository) || !tag_matches(row, parsed.tag)) continue;
     image.builtin = row.builtin;
     image.entrypoint = row.entrypoint;
     image.cmd = row.cmd;
@@ -104,6 +129,7 @@ std::optional<ResolvedImage> resolve_image(const std::string& reference) {
       image.mounts = nginx_files();
       image.stop_signal = SIGQUIT;  // As the nginx image: answer what has begun, then end.
     }
+    if (image.builtin == "agnhost") image.mounts = agnhost_files();
     return image;
   }
   return std::nullopt;
@@ -112,7 +138,7 @@ std::optional<ResolvedImage> resolve_image(const std::string& reference) {
 std::string explain_unresolved(const std::string& reference) {
   std::string known;
   for (const Row& row : rows()) {
-    if (std::string(row.repository) != "pause-amd64") known += std::string(known.empty() ? "" : ", ") + row.repository;
+    if (std::string(row.repository) != "pause-amd64" && *row.tag == '\0') known += std::string(known.empty() ? "" : ", ") + row.repository;
   }
   return "image \"" + reference + "\" is not available: kubelan pulls nothing. It plays these itself, whatever their registry and tag: " + known +
          "; with \"image: host\" a container runs a command of this machine.";
@@ -123,9 +149,17 @@ std::string builtin_for_command(const ResolvedImage& image, const std::vector<st
   auto base_name = [](const std::string& path) { return path.substr(path.find_last_of('/') + 1); };
   std::string program = base_name(command[0]);
   if (program == "docker-entrypoint.sh" && command.size() > 1) program = base_name(command[1]);
-  return program == image.builtin || (program == image.builtin + "-debug") ? image.builtin : "";
+  bool same = program == image.builtin || program + "-2" == image.builtin || (image.builtin == "nginx" && program == "nginx-debug");
+  return same ? image.builtin : "";
 }
 
-std::map<std::string, netns::BuiltinMain> builtin_programs() { return {{"nginx", images::nginx_main}, {"pause", images::pause_main}}; }
+std::map<std::string, netns::BuiltinMain> builtin_programs() {
+  return {{"agnhost", images::agnhost_main}, {"hello-app", images::hello_main}, {"hello-app-2", images::hello2_main}, {"http-echo", images::http_echo_main},
+          {"nginx", images::nginx_main}, {"pause", images::pause_main}, {"whoami", images::whoami_main}};
+}
+
+netns::BuiltinMain builtin_by_file(const std::string& path) {
+  return path.substr(path.find_last_of('/') + 1) == "agnhost" ? images::agnhost_main : nullptr;
+}
 
 }  // namespace server

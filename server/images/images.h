@@ -30,5 +30,8 @@ std::string explain_unresolved(const std::string& reference);
 std::string builtin_for_command(const ResolvedImage& image, const std::vector<std::string>& command);
 // Name -> program, for the spawner.
 std::map<std::string, netns::BuiltinMain> builtin_programs();
+// The built-in that this binary is when it is called by that name (argv[0]), as it stands in containers of images whose
+// program others call too; nullptr for any other name.
+netns::BuiltinMain builtin_by_file(const std::string& path);
 
 }  // namespace server
