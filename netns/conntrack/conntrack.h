@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -31,13 +33,14 @@ struct TrackedConnection {
   bool operator==(const TrackedConnection&) const = default;
 };
 
-// What is given must match; all of it is compared in the kernel, but for `serving`.
+// What is given must match. Compared in the kernel where it can (from Linux 5.8, but for IPv6 addresses), so that few
+// entries are copied.
 struct ConntrackFilter {
   base::Family family = base::Family::kIpv4;
-  uint8_t protocol = 17;                        // UDP. 0: any.
-  std::optional<base::Ip> destination;          // Original, as the client wrote it: a service address.
-  std::optional<uint16_t> destination_port;     // Likewise; alone: a node port, whatever the address.
-  std::optional<uint32_t> mark;                 // The whole mark.
+  uint8_t protocol = 17;                     // UDP. 0: any.
+  std::optional<base::Ip> destination;       // Original, as the client wrote it: a service address.
+  std::optional<uint16_t> destination_port;  // Likewise; alone: a node port, whatever the address.
+  std::optional<uint32_t> mark;              // The whole mark.
 };
 
 class Conntrack {
@@ -47,8 +50,8 @@ class Conntrack {
 
   base::Result<std::vector<TrackedConnection>> list(const ConntrackFilter& filter);
   // Deletes the connections that match the filter and are answered by nobody in `serving`; returns how many.
-  // An entry that went by itself in the meantime counts as well. Reading costs one walk through the machine's table
-  // (see README), so ask once for several: the filters are or-ed.
+  // An entry that went by itself in the meantime counts as well. Reading is a walk through the machine's whole table
+  // (README), so ask once for several services; an entry that several filters match is judged by the first.
   struct Stale {
     ConntrackFilter filter;
     std::set<Endpoint> serving;
@@ -59,7 +62,14 @@ class Conntrack {
   base::Result<size_t> count();
 
  private:
+  struct Found {
+    TrackedConnection connection;
+    std::string original;  // Its original tuple in the kernel's bytes.
+  };
   explicit Conntrack(base::Fd fd) : fd_(std::move(fd)) {}
+  base::Status find(const ConntrackFilter& filter, const std::function<void(Found)>& visit);
+  base::Result<size_t> delete_found(base::Family family, const std::vector<Found>& found);
+  base::Status delete_some(const std::string& messages, uint32_t last_sequence);
   base::Fd fd_;
   uint32_t sequence_ = 1;
 };
