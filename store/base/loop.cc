@@ -36,6 +36,22 @@ struct Entry {
   };
 };
 
+int poll_events_of(Loop::Interest interest) {
+  switch (interest) {
+    case Loop::Interest::kReadable:
+      return UV_READABLE;
+    case Loop::Interest::kWritable:
+      return UV_WRITABLE;
+    case Loop::Interest::kBoth:
+      return UV_READABLE | UV_WRITABLE;
+    case Loop::Interest::kError:
+      return UV_PRIORITIZED;  // Urgent data, which nobody sends: what is left are the events that epoll always tells.
+    case Loop::Interest::kNone:
+      return 0;
+  }
+  return 0;
+}
+
 uint64_t as_milliseconds(std::chrono::milliseconds duration) {
   return static_cast<uint64_t>(std::max<std::chrono::milliseconds::rep>(duration.count(), 0));
 }
@@ -114,7 +130,7 @@ void Loop::State::on_poll(uv_poll_t* poll, int status, int events) {
   auto* state = static_cast<State*>(poll->loop->data);
   auto* entry = static_cast<Entry*>(poll->data);
   if (state->is_stopping()) return;
-  Ready ready{(events & UV_READABLE) != 0, (events & UV_WRITABLE) != 0, status < 0};
+  Ready ready{(events & UV_READABLE) != 0, (events & UV_WRITABLE) != 0, status < 0 || (events & UV_PRIORITIZED) != 0};
   if (status < 0) {
     // libuv stops a handle on POLLERR. For us that is an event as any other (on a UDP socket: an ICMP error to be
     // read), so watch on; and report what was asked for, because reading and writing now give the error.
@@ -173,16 +189,24 @@ Loop::Id Loop::watch(int fd, Interest interest, std::function<void(Ready)> callb
   Entry* entry = state_->add();
   if (entry == nullptr) return 0;
   entry->on_ready = std::move(callback);
-  if (interest != Interest::kWritable) entry->poll_events |= UV_READABLE;
-  if (interest != Interest::kReadable) entry->poll_events |= UV_WRITABLE;
+  entry->poll_events = poll_events_of(interest);
   if (uv_poll_init(&state_->loop, &entry->poll, fd) != 0) {
     delete entry;
     return 0;
   }
   entry->poll.data = entry;
-  uv_poll_start(&entry->poll, entry->poll_events, &State::on_poll);
+  if (entry->poll_events != 0) uv_poll_start(&entry->poll, entry->poll_events, &State::on_poll);
   state_->entries.emplace(entry->id, entry);
   return entry->id;
+}
+
+void Loop::change(Id id, Interest interest) {
+  auto it = state_->entries.find(id);
+  if (it == state_->entries.end() || it->second->handle.type != UV_POLL) return;
+  Entry* entry = it->second;
+  entry->poll_events = poll_events_of(interest);
+  if (entry->poll_events == 0) uv_poll_stop(&entry->poll);
+  else uv_poll_start(&entry->poll, entry->poll_events, &State::on_poll);
 }
 
 Loop::Id Loop::timer(std::chrono::milliseconds delay, std::chrono::milliseconds period, std::function<void()> callback) {

@@ -28,7 +28,8 @@ class Loop {
   void post(std::function<void()> fn);
 
   using Id = uint64_t;  // 0 is never used.
-  enum class Interest { kReadable, kWritable, kBoth };
+  // kNone: paused. kError: nothing but an error, or a hang-up that ended both directions (Ready.error).
+  enum class Interest { kReadable, kWritable, kBoth, kError, kNone };
   struct Ready {
     bool readable;
     bool writable;
@@ -37,6 +38,8 @@ class Loop {
   // Level-triggered. The caller keeps ownership of fd and must call cancel() before closing it. One watch a
   // descriptor, which becomes non-blocking. 0: it cannot be watched (closed, a regular file, watched already).
   Id watch(int fd, Interest interest, std::function<void(Ready)> callback);
+  // What a watch waits for from now on; keeps callback and id. Ids of timers and unknown ones are ignored.
+  void change(Id id, Interest interest);
   // One shot after `delay`, or every `period` when it is not zero.
   Id timer(std::chrono::milliseconds delay, std::chrono::milliseconds period, std::function<void()> callback);
   // Forgets a watch or timer at once: its callback does not run again. Unknown ids are ignored.

@@ -143,6 +143,32 @@ TEST(Loop, WritableAndBoth) {
   EXPECT_EQ(readable, 1);
 }
 
+TEST(Loop, ChangedInterestPausesAndResumes) {
+  SocketPair pair = std::move(make_socket_pair(SOCK_STREAM)).value();
+  Loop loop("test");
+  Seen<Loop::Ready> seen;
+  Loop::Id id = 0;
+  on_loop(loop, [&] {
+    id = loop.watch(pair.first.get(), Loop::Interest::kNone, [&](Loop::Ready ready) {
+      loop.change(id, Loop::Interest::kNone);
+      seen.add(ready);
+    });
+    loop.change(id + 1, Loop::Interest::kBoth);  // Not one of ours.
+  });
+  ASSERT_EQ(::write(pair.second.get(), "x", 1), 1);
+  on_loop(loop, [] {});
+  EXPECT_TRUE(seen.wait_for(0).empty());
+  on_loop(loop, [&] { loop.change(id, Loop::Interest::kReadable); });
+  ASSERT_EQ(seen.wait_for(1).size(), 1u);
+  EXPECT_TRUE(seen.wait_for(1)[0].readable);
+  EXPECT_FALSE(seen.wait_for(1)[0].writable);
+  on_loop(loop, [&] { loop.change(id, Loop::Interest::kWritable); });
+  ASSERT_EQ(seen.wait_for(2).size(), 2u);
+  EXPECT_TRUE(seen.wait_for(2)[1].writable);
+  on_loop(loop, [] {});
+  EXPECT_EQ(seen.wait_for(2).size(), 2u);
+}
+
 TEST(Loop, HangUpIsReadable) {
   SocketPair pair = make_socket_pair(SOCK_STREAM).value();
   Loop loop("test");
