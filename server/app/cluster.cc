@@ -46,6 +46,7 @@ struct Cluster::Parts {
   std::unique_ptr<Proxy> proxy;
   std::unique_ptr<Dns> dns;
   std::unique_ptr<NodeAgent> agent;
+  std::unique_ptr<Publisher> publisher;
   std::unique_ptr<HttpServer> http;
 };
 
@@ -145,6 +146,7 @@ Cluster::~Cluster() {
   p.http.reset();
   if (p.api) p.api->set_runtime(nullptr);
   if (p.loop) p.loop->stop();
+  p.publisher.reset();
   p.agent.reset();
   p.dns.reset();
   p.proxy.reset();
@@ -189,6 +191,8 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
   NodeAgentOptions agent_options{options.state_dir + "/run", p.addresses.dns, p.addresses.domain, p.pki.ca.cert_pem};
   p.agent = make_node_agent(*p.loop, *p.fabric, *p.spawner, *p.io, agent_options);
   p.api->set_runtime(&p.agent->runtime());
+  PublisherOptions publisher_options{options.ephemeral ? "" : options.state_dir + "/published.json", {p.addresses.services, p.addresses.pods}};
+  p.publisher = make_publisher(*p.loop, *p.io, *p.fabric, std::move(inputs.host_ports), publisher_options);
   TRY_STATUS(p.proxy->load());
 
   HttpServerOptions http_options;
@@ -202,11 +206,14 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
 
   forget_extra_nodes(p.api->client(), plan);
   TRY_STATUS(p.loop->start());
+  TRY_STATUS(p.publisher->restore(options.publish));
   TRY_STATUS(wait_for([&] { return all_nodes_ready(p.api->client(), plan.nodes.size()); }, std::chrono::seconds(20), "not every node is Ready; see the log"));
   TRY_STATUS(wait_proxy_synced(*p.proxy, *p.loop, std::chrono::seconds(20)));
   p.api->set_ready(true);
   return cluster;
 }
+
+Publisher& Cluster::publisher() { return *parts_->publisher; }
 
 json Cluster::status() const {
   const Parts& p = *parts_;
@@ -218,6 +225,8 @@ json Cluster::status() const {
     base::Result<std::vector<store::Object>> listed = client.list(*r, "");
     return listed.ok() ? listed->size() : 0;
   };
+  json published = json::array();
+  for (const PublishedPort& port : p.publisher->list()) published.push_back(describe(port));
   auto uptime = std::chrono::duration_cast<std::chrono::seconds>(p.clock.wall() - p.started).count();
   return {{"name", p.options.name},
           {"context", context_name(p.options.name)},
@@ -230,7 +239,8 @@ json Cluster::status() const {
           {"client", p.addresses.client.text()},
           {"dns", p.addresses.dns.text()},
           {"pods", count("", "pods")},
-          {"services", count("", "services")}};
+          {"services", count("", "services")},
+          {"published", published}};
 }
 
 base::Result<netns::Place> Cluster::place(const std::string& target) const {

@@ -13,6 +13,7 @@
 #include "netns/ns/namespace.h"
 #include "netns/process/spawner.h"
 #include "server/app/options.h"
+#include "server/publish/publisher.h"
 #include "store/base/fd.h"
 #include "store/base/result.h"
 
@@ -26,6 +27,7 @@ class Cluster {
     base::Fd api_listener;   // On the host's loopback.
     uint16_t api_port = 0;
     std::unique_ptr<netns::SpawnerProcess> spawner;
+    std::unique_ptr<HostPorts> host_ports;
   };
   // Returns when the API answers, every node is Ready, and DNS and the service proxy have the state of the
   // store. Blocks for about a tenth of a second.
@@ -39,6 +41,8 @@ class Cluster {
   base::Result<std::vector<std::string>> apply(const std::string& text);
   // Waits until all workloads are available, and every node's proxy sends to them. kTimeout naming what is not.
   base::Status settle(std::chrono::seconds timeout);
+  // Ports on the host.
+  Publisher& publisher();
 
  private:
   struct Parts;

@@ -4,6 +4,7 @@
 //   {"op":"status"}                          -> {"ok":true, ...}
 //   {"op":"place","target":"pod/NS/NAME"}    -> {"ok":true,"have":"umpn"} + namespace descriptors
 //   {"op":"apply","manifest":"...","source":"f.yaml","settle":true} -> {"ok":true,"lines":[...]}
+//   {"op":"publish","action":"add|remove|list","ports":["8080:svc/web:80"]} -> {"ok":true,"ports":[{...}]}
 //   {"op":"down"}                            -> {"ok":true}, then the daemon ends
 //   failure                                  -> {"ok":false,"error":"..."}
 #pragma once

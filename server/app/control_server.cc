@@ -42,11 +42,40 @@ json answer_settle(Cluster& cluster, const json& request) {
   return {{"ok", true}};
 }
 
+// add and remove take several ports; what was done before one failed stays done, and the error names that one.
+base::Status change_published(Publisher& publisher, const std::string& action, const json& request, json& done) {
+  for (const json& text : store::get_array(request, "ports")) {
+    if (!text.is_string()) continue;
+    if (action == "add") {
+      const publish::Spec spec = TRY(publish::parse_spec(text.get<std::string>()));
+      done.push_back(describe(TRY(publisher.add(spec))));
+    } else {
+      const publish::HostPort host = TRY(publish::parse_host_port(text.get<std::string>()));
+      TRY_STATUS(publisher.remove(host));
+      done.push_back({{"hostIP", host.ip.text()}, {"hostPort", host.port}});
+    }
+  }
+  return {};
+}
+
+json answer_publish(Cluster& cluster, const json& request) {
+  const std::string action = store::get_string(request, "action");
+  json ports = json::array();
+  if (action == "add" || action == "remove") {
+    base::Status changed = change_published(cluster.publisher(), action, request, ports);
+    if (!changed.ok()) return failure(changed.error());
+  } else {
+    for (const PublishedPort& port : cluster.publisher().list()) ports.push_back(describe(port));
+  }
+  return {{"ok", true}, {"ports", ports}};
+}
+
 Answer answer(Cluster& cluster, const json& request) {
   std::string op = store::get_string(request, "op");
   if (op == "place") return answer_place(cluster, request);
   if (op == "apply") return {answer_apply(cluster, request), {}};
   if (op == "settle") return {answer_settle(cluster, request), {}};
+  if (op == "publish") return {answer_publish(cluster, request), {}};
   if (op == "down") return {{{"ok", true}}, {}};
   if (op != "status") return {failure(base::Error(base::Code::kBadRequest, "unknown request \"" + op + "\": is this CLI newer than the running cluster?")), {}};
   json body = cluster.status();

@@ -22,6 +22,7 @@
 #include "netns/process/isolate.h"
 #include "server/app/cluster.h"
 #include "server/app/control_server.h"
+#include "server/app/host_sockets.h"
 #include "server/app/pki_store.h"
 #include "server/app/state_dir.h"
 #include "server/images/images.h"
@@ -39,6 +40,7 @@ struct Inheritance {
   base::Fd ready;  // One JSON line when ready, or {"error":...}.
   base::Fd lock;      // The keeper's; closed in the daemon.
   base::Fd lifetime;  // Read end; the keeper ends the cluster when it reaches end of file.
+  base::SocketPair host_sockets;  // The daemon asks on the first for what the keeper answers on the second.
 };
 
 void report(const base::Fd& ready, const json& line) { base::ignore(base::write_all(ready.get(), (line.dump() + "\n").data(), line.dump().size() + 1), "the caller may be gone"); }
@@ -146,6 +148,7 @@ base::Result<int> run_daemon(Inheritance& in) {
   set_up_log(in.options);
   inputs.api_listener = std::move(in.api_listener);
   inputs.api_port = in.api_port;
+  inputs.host_ports = make_host_ports(std::move(in.host_sockets.first));
   std::unique_ptr<Cluster> cluster = TRY(Cluster::start(options, std::move(inputs)));
   std::unique_ptr<ControlServer> control = ControlServer::start(std::move(in.control_listener), *cluster, [] { ::kill(::getpid(), SIGTERM); });
   ClusterPki pki = TRY(load_or_make_pki(options.state_dir, AddressPlan{}));
@@ -165,6 +168,7 @@ base::Result<int> run_daemon(Inheritance& in) {
 
 int daemon_main(Inheritance& in) {
   in.lock.reset();
+  in.host_sockets.second.reset();
   base::Result<int> code = run_daemon(in);
   if (code.ok()) return *code;
   report(in.ready, {{"error", code.error().message}});
@@ -172,13 +176,15 @@ int daemon_main(Inheritance& in) {
   return 1;
 }
 
-// Waits for the daemon; ends it when the caller's lifetime pipe closes or a signal asks for it.
-int keep(pid_t daemon, const base::Fd& lifetime, const base::Fd& signals) {
+// Waits for the daemon, opening sockets on the host for it; ends it when the caller's lifetime pipe closes or a signal
+// asks for it.
+int keep(pid_t daemon, const base::Fd& lifetime, const base::Fd& signals, HostSocketServer& host_sockets) {
   int grace_ms = -1;
   for (;;) {
-    pollfd fds[2] = {{signals.get(), POLLIN, 0}, {grace_ms < 0 ? lifetime.get() : -1, POLLIN, 0}};
-    int n = ::poll(fds, 2, grace_ms);
+    pollfd fds[3] = {{signals.get(), POLLIN, 0}, {grace_ms < 0 ? lifetime.get() : -1, POLLIN, 0}, {host_sockets.fd(), POLLIN, 0}};
+    int n = ::poll(fds, 3, grace_ms);
     if (n == 0) ::kill(daemon, SIGKILL);  // It had its grace.
+    if (n > 0 && fds[2].revents != 0) host_sockets.serve();
     signalfd_siginfo info{};
     bool asked = false;
     if (fds[0].revents != 0 && ::read(signals.get(), &info, sizeof info) == sizeof info) {
@@ -211,8 +217,10 @@ int keeper_main(Inheritance& in) {
   in.ready.reset();
   in.api_listener.reset();
   in.control_listener.reset();
+  in.host_sockets.first.reset();
+  HostSocketServer host_sockets(std::move(in.host_sockets.second));
   base::Result<base::Fd> signals = block_signals();
-  int code = signals.ok() ? keep(*daemon, in.lifetime, *signals) : 1;
+  int code = signals.ok() ? keep(*daemon, in.lifetime, *signals, host_sockets) : 1;
   for (const char* file : {"/control.sock", "/info.json"}) ::unlink((in.options.cluster.state_dir + file).c_str());
   return code;
 }
@@ -239,6 +247,7 @@ base::Result<Launched> launch(LaunchOptions options) {
   in.api_listener = std::move(api.fd);
   in.api_port = api.port;
   in.control_listener = TRY(listen_unix(options.cluster.state_dir, "control.sock"));
+  in.host_sockets = TRY(base::make_socket_pair(SOCK_SEQPACKET));
   base::Pipe ready = TRY(base::make_pipe());
   in.ready = std::move(ready.write);
   base::Fd lifetime_write;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "server/publish/spec.h"
 #include "store/base/ip.h"
 
 namespace server {
@@ -16,6 +17,7 @@ struct ClusterOptions {
   uint16_t api_port = 0;              // 0: the port of last time if it is free, else any.
   bool random_balancing = false;      // Services: kube-proxy's random choice in place of exact round robin.
   std::string log_level = "info";
+  std::vector<publish::Spec> publish;  // Ports on the host, beside those of last time.
 };
 
 inline constexpr int kMaxNodes = 64;

@@ -20,6 +20,7 @@ constexpr int kFailureBesideCommand = 125;
 CLI::App* add_verb(CLI::App& app, Verb& verb) {
   CLI::App* sub = app.add_subcommand(verb.name, verb.summary);
   std::string usage = verb.takes_command ? "What stands after -- is the command, as it is.\n" : "";
+  if (!verb.details.empty()) usage += verb.details + "\n";
   sub->footer(usage + "Example:\n  " + verb.example);
   for (Flag& flag : verb.flags) {
     CLI::Option* option = std::visit(
@@ -31,7 +32,8 @@ CLI::App* add_verb(CLI::App& app, Verb& verb) {
         flag.target);
     if (!flag.value.empty()) option->type_name(flag.value);
   }
-  if (verb.positional_target != nullptr) sub->add_option(verb.name == "completion" ? "SHELL" : "PLACE", *verb.positional_target, verb.positional)->required();
+  if (verb.positional_target != nullptr) sub->add_option(verb.positional_name, *verb.positional_target, verb.positional)->required();
+  if (verb.words_target != nullptr) sub->add_option(verb.words_name, *verb.words_target, verb.words);
   return sub;
 }
 
@@ -74,7 +76,7 @@ int run_verb_row(const Verb& verb, const std::vector<std::string>& command) {
 
 int run_cli(int argc, char** argv) {
   std::vector<Verb> verbs;
-  for (Verb (*make)() : {up_verb, down_verb, list_verb, status_verb, kubeconfig_verb, enter_verb, run_verb, version_verb}) verbs.push_back(make());
+  for (Verb (*make)() : {up_verb, down_verb, list_verb, status_verb, kubeconfig_verb, enter_verb, run_verb, publish_verb, version_verb}) verbs.push_back(make());
   verbs.push_back(completion_verb(verbs));
   CLI::App app("kubelan: Kubernetes networking on one machine, in one binary, in a blink.", "kubelan");
   app.require_subcommand(1);

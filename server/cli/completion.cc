@@ -55,6 +55,7 @@ Verb completion_verb(const std::vector<Verb>& verbs) {
   verb.summary = "Print a completion script for a shell";
   verb.example = "source <(kubelan completion bash)";
   verb.positional = "bash, zsh or fish";
+  verb.positional_name = "SHELL";
   verb.positional_target = shell.get();
   // zsh runs bash's completions through bashcompinit.
   verb.run = [shell, rows = verbs](const std::vector<std::string>&) -> base::Result<int> {

@@ -1,5 +1,7 @@
 #include "server/cli/control_client.h"
 
+#include <stdlib.h>
+
 #include <nlohmann/json.hpp>
 
 #include "server/app/control_protocol.h"
@@ -31,6 +33,20 @@ base::Result<json> ask(const std::string& name, const std::string& state_dir, co
     if (letter == 'i') place->ipc = std::move(fd);
   }
   return body;
+}
+
+base::Result<ClusterChoice> choose_cluster(const std::string& name, const std::string& state_dir) {
+  auto from_environment = [](const char* variable) -> std::string {
+    const char* value = ::getenv(variable);
+    return value == nullptr ? "" : value;
+  };
+  const std::string outer = from_environment("KUBELAN_NAME");
+  ClusterChoice choice{name, state_dir};
+  if (choice.name.empty()) choice.name = outer.empty() ? "default" : outer;
+  TRY_STATUS(check_cluster_name(choice.name));
+  if (choice.state_dir.empty() && choice.name == outer) choice.state_dir = from_environment("KUBELAN_STATE_DIR");
+  choice.state_dir = TRY(state_dir_for(choice.name, choice.state_dir));
+  return choice;
 }
 
 }  // namespace server

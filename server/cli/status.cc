@@ -3,6 +3,7 @@
 
 #include "server/app/state_dir.h"
 #include "server/cli/control_client.h"
+#include "server/cli/published_table.h"
 #include "server/cli/verb.h"
 #include "store/object/access.h"
 
@@ -25,6 +26,7 @@ void print_status(const json& body) {
   for (const json& node : store::get_array(body, "nodes")) {
     std::printf("Node:      %s at %s, pods %s\n", store::get_string(node, "name").c_str(), store::get_string(node, "address").c_str(), store::get_string(node, "podCIDR").c_str());
   }
+  for (const json& port : store::get_array(body, "published")) std::printf("Published: %s\n", published_line(port).c_str());
   std::printf("Client:    %s ('kubelan enter client -- CMD')\n", text("client").c_str());
 }
 

@@ -10,9 +10,11 @@
 #include "server/app/state_dir.h"
 #include "server/cli/control_client.h"
 #include "server/cli/kubeconfig_file.h"
+#include "server/cli/published_table.h"
 #include "server/cli/up_options.h"
 #include "server/cli/verb.h"
 #include "store/base/fd.h"
+#include "store/object/access.h"
 
 namespace server {
 namespace {
@@ -34,6 +36,15 @@ void print_summary(const ClusterOptions& c, const Launched& launched, const std:
   std::printf("\n  kubectl get nodes                              any kubectl, helm or client-go\n");
   std::printf("  kubelan enter%s node/node-1 -- nft list ruleset   look inside; 'client' and 'pod/NAME' work too\n", flag.c_str());
   std::printf("  kubelan down%s                                   end it, and leave nothing behind\n", flag.c_str());
+}
+
+// Also those that were published before; a port of 0 has its number by now.
+base::Status print_published(const ClusterOptions& c) {
+  json body = TRY(ask(c.name, c.state_dir, {{"op", "publish"}, {"action", "list"}}));
+  const json& ports = store::get_array(body, "ports");
+  if (!ports.empty()) std::printf("\n");
+  for (const json& port : ports) std::printf("Published %s\n", published_line(port).c_str());
+  return {};
 }
 
 base::Status tell_ready(int fd, const ClusterOptions& c, const Launched& launched, const std::string& kubeconfig) {
@@ -102,6 +113,7 @@ base::Result<int> run_up(Up& up) {
     return undo(c, std::move(finished).error());
   }
   print_summary(c, launched, path, took);
+  base::ignore(print_published(c), "the cluster is up all the same");
   std::fflush(stdout);
   if (!up.foreground) return 0;
   int code = wait_in_foreground(launched.keeper);

@@ -23,6 +23,7 @@ std::vector<Flag> up_flags(UpOptions& o) {
       {"--ephemeral", "", "Keep objects in memory only", &o.ephemeral},
       {"--api-port", "PORT", "Port of the API on 127.0.0.1; 0: the last one, or any that is free (default)", &o.api_port},
       {"-f,--file", "FILE", "Apply a manifest (file, folder or - for standard input); may be repeated", &o.files},
+      {"--publish", "[IP:]PORT:TARGET[/udp]", "Make a service of the cluster reachable on this machine's 127.0.0.1 (see 'kubelan publish --help'); may be repeated", &o.publish},
       {"--balancing", "HOW", "How Services choose among pods: round-robin (default) or random", &o.balancing},
       {"--log-level", "LEVEL", "Of the daemon's log: debug, info (default), warn or error", &o.log_level},
       {"--timeout", "SECONDS", "How long to wait for what -f applied (default 60)", &o.timeout_seconds},
@@ -47,6 +48,7 @@ base::Result<LaunchOptions> make_launch_options(const UpOptions& o) {
   c.api_port = static_cast<uint16_t>(o.api_port);
   c.random_balancing = o.balancing == "random";
   c.log_level = o.log_level;
+  for (const std::string& text : o.publish) c.publish.push_back(TRY(publish::parse_spec(text)));
   return launch;
 }
 

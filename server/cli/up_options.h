@@ -18,6 +18,7 @@ struct UpOptions {
   int api_port = 0;
   std::string kubeconfig;
   std::vector<std::string> files;
+  std::vector<std::string> publish;
   std::string balancing = "round-robin";
   std::string log_level = "info";
   int timeout_seconds = 60;

@@ -23,9 +23,14 @@ struct Verb {
   std::string name;
   std::string summary;               // One line.
   std::string example;               // Shown at the end of --help.
+  std::string details;               // Before the example; empty for most.
   std::vector<Flag> flags;
   std::string positional;            // Help text of a required word; empty: takes none.
+  std::string positional_name = "PLACE";
   std::string* positional_target = nullptr;
+  std::string words;                 // Help text of any number of further words; empty: takes none.
+  std::string words_name;
+  std::vector<std::string>* words_target = nullptr;
   bool takes_command = false;        // "-- CMD..." is required.
   // The command's words; returns the exit code. Errors are printed by the caller as one line, exit code 1
   // (125 for verbs that pass a command's exit code on).
@@ -40,6 +45,7 @@ Verb status_verb();
 Verb kubeconfig_verb();
 Verb enter_verb();
 Verb run_verb();
+Verb publish_verb();
 Verb version_verb();
 
 // main() of the program.
