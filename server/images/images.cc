@@ -35,6 +35,8 @@ const std::vector<Row>& rows() {
       {"containous/whoami", "whoami", {"/whoami"}, {}},
       {"google-samples/hello-app", "hello-app-2", {}, {"./hello-app"}, "2.0"},
       {"google-samples/hello-app", "hello-app", {}, {"./hello-app"}},
+      {"gke/hello-app", "hello-app-2", {}, {"./hello-app"}, "2.0"},
+      {"gke/hello-app", "hello-app", {}, {"./hello-app"}},
       {"curlimages/curl", "", kCurlEntrypoint, {"curl"}},
       {"nicolaka/netshoot", "", {}, {"sh"}},
       {"busybox", "", {}, {"sh"}},

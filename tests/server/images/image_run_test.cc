@@ -57,7 +57,7 @@ class Pod {
     spec.argv = image.entrypoint;
     spec.argv.insert(spec.argv.end(), argv.begin(), argv.end());
     if (argv.empty()) spec.argv.insert(spec.argv.end(), image.cmd.begin(), image.cmd.end());
-    spec.builtin = server::builtin_for_command(image, argv);
+    spec.builtin = server::builtin_for_command(image, spec.argv);
     spec.mounts = image.mounts;
     spec.mounts.insert(spec.mounts.end(), volumes.begin(), volumes.end());
     Running running;
@@ -97,6 +97,7 @@ class Pod {
       char buffer[4096];
       ssize_t n;
       while ((n = ::recv(fd.get(), buffer, sizeof buffer, 0)) > 0) text.append(buffer, static_cast<size_t>(n));
+      if (text.size() < 9) return "no answer";
       size_t body = text.find("\r\n\r\n");
       return text.substr(9, text.find("\r\n") - 9) + "|" + (body == std::string::npos ? "" : text.substr(body + 4));
     });
@@ -170,6 +171,72 @@ TEST(ImageRun, nginx_says_that_it_reads_no_configuration) {
     EXPECT_EQ(nginx.wait(), 1);
     err.write.reset();
     EXPECT_NE(all_of(err.read).find("/etc/nginx/conf.d/default.conf"), std::string::npos);
+  });
+}
+
+TEST(ImageRun, agnhost_serves_and_ends) {
+  with_pod([](Pod& pod, const std::string&) {
+    base::Pipe err = base::make_pipe().value();
+    Pod::Running netexec = pod.start("registry.k8s.io/e2e-test-images/agnhost:2.53", {"netexec", "--http-port=80"}, {}, -1, err.write.get());
+    ASSERT_EQ(netexec.error, "");
+    EXPECT_EQ(pod.get("/hostname"), "200 OK|web");
+    EXPECT_EQ(pod.get("/dial?host=127.0.0.1&port=8081&protocol=udp&request=hostname&tries=2"), "200 OK|{\"responses\":[\"web\",\"web\"]}");
+    EXPECT_EQ(pod.get("/shell?cmd=echo%20hi"), "200 OK|{\"output\":\"hi\\n\"}");
+    EXPECT_EQ(pod.exec(netexec.id, "test -x /agnhost && test -w /uploads"), 0);
+    pod.signal(netexec.id, SIGTERM);
+    EXPECT_EQ(netexec.wait(), 0);
+    err.write.reset();
+    EXPECT_NE(all_of(err.read).find("Started HTTP server on port 80"), std::string::npos);
+  });
+}
+
+TEST(ImageRun, agnhost_ends_as_it_is_told) {
+  struct Row {
+    std::vector<std::string> argv;
+    const char* path;  // Asked for, once it listens; nullptr: it ends by itself.
+    int want;
+  };
+  const Row rows[] = {
+      {{"netexec", "--http-port=80"}, "/exit?code=3", 3},
+      {{"netexec", "--http-port=80"}, "/exit?code=4&timeout=5s&wait=1ms", 4},
+      {{"netexec", "--nonsense"}, nullptr, 1},
+      {{"nonsense"}, nullptr, 1},
+      {{"net"}, nullptr, 1},
+      {{"connect", "127.0.0.1:1", "--timeout=5s"}, nullptr, 1},
+      {{"connect", "127.0.0.1:1", "--timeout=5s", "--protocol=udp"}, nullptr, 1},
+      {{"dns-suffix"}, nullptr, 0},
+  };
+  with_pod([&](Pod& pod, const std::string&) {
+    for (const Row& row : rows) {
+      Pod::Running running = pod.start("agnhost", row.argv, {}, -1, -1);
+      ASSERT_EQ(running.error, "") << row.argv[0];
+      if (row.path != nullptr) pod.get(row.path);
+      EXPECT_EQ(running.wait(), row.want) << row.argv.back();
+    }
+  });
+}
+
+TEST(ImageRun, small_servers) {
+  struct Row {
+    const char* image;
+    std::vector<std::string> argv;
+    const char* want;  // Of the body's start.
+  };
+  const Row rows[] = {
+      {"hashicorp/http-echo", {"-listen=:80", "-text=hi"}, "200 OK|hi\n"},
+      {"traefik/whoami", {"-name", "n"}, "200 OK|Name: n\nHostname: web\nIP: 127.0.0.1\n"},
+      {"agnhost", {"serve-hostname", "--port=80"}, "200 OK|web"},
+      {"agnhost", {"test-webserver"}, "200 OK|<!doctype html>"},
+  };
+  with_pod([&](Pod& pod, const std::string&) {
+    for (const Row& row : rows) {
+      Pod::Running running = pod.start(row.image, row.argv, {}, -1, -1);
+      ASSERT_EQ(running.error, "") << row.image;
+      EXPECT_EQ(pod.get("/").substr(0, std::string(row.want).size()), row.want) << row.image;
+      // serve-hostname goes on for a minute after SIGTERM.
+      pod.signal(running.id, row.argv[0] == "serve-hostname" ? SIGKILL : SIGTERM);
+      EXPECT_EQ(running.wait(), row.argv[0] == "serve-hostname" ? 137 : 0) << row.image;
+    }
   });
 }
 

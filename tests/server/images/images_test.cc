@@ -30,6 +30,15 @@ TEST(Images, resolve) {
       {"curlimages/curl", "kubelan://host/curlimages/curl"},
       {"docker.io/curlimages/curl:8.9.1", "kubelan://host/curlimages/curl"},
       {"nicolaka/netshoot", "kubelan://host/nicolaka/netshoot"},
+      {"registry.k8s.io/e2e-test-images/agnhost:2.53", "kubelan://builtin/agnhost"},
+      {"k8s.gcr.io/e2e-test-images/agnhost:2.33", "kubelan://builtin/agnhost"},
+      {"hashicorp/http-echo:1.0", "kubelan://builtin/hashicorp/http-echo"},
+      {"docker.io/traefik/whoami:v1.10", "kubelan://builtin/traefik/whoami"},
+      {"containous/whoami", "kubelan://builtin/containous/whoami"},
+      {"gcr.io/google-samples/hello-app:1.0", "kubelan://builtin/google-samples/hello-app"},
+      {"us-docker.pkg.dev/google-samples/containers/gke/hello-app:2.0", "kubelan://builtin/gke/hello-app"},
+      {"registry.k8s.io/e2e-test-images/busybox:1.29-4", "kubelan://host/busybox"},
+      {"somebody/whoami", ""},
       {"host", "kubelan://host"},
       {"host:latest", "kubelan://host"},
       {"bitnami/nginx", ""},
@@ -49,7 +58,7 @@ TEST(Images, resolve) {
 
 TEST(Images, every_builtin_named_exists) {
   auto programs = server::builtin_programs();
-  for (const char* reference : {"nginx", "pause"}) {
+  for (const char* reference : {"nginx", "pause", "agnhost", "hashicorp/http-echo", "traefik/whoami", "google-samples/hello-app:1.0", "google-samples/hello-app:2.0"}) {
     auto image = resolve_image(reference);
     ASSERT_TRUE(image.has_value());
     EXPECT_EQ(programs.count(image->builtin), 1u) << reference;
@@ -73,13 +82,19 @@ TEST(Images, commands_that_mean_the_builtin) {
       {{"sleep", "3600"}, ""},
   };
   for (const Row& row : rows) EXPECT_EQ(server::builtin_for_command(nginx, row.command), row.want);
+  auto agnhost = *resolve_image("agnhost");
+  EXPECT_EQ(server::builtin_for_command(agnhost, {"/agnhost", "netexec"}), "agnhost");
+  EXPECT_EQ(server::builtin_for_command(agnhost, {"/bin/sh", "-c", "/agnhost netexec"}), "");
+  auto hello = *resolve_image("google-samples/hello-app:2.0");
+  EXPECT_EQ(server::builtin_for_command(hello, hello.cmd), "hello-app-2");
+  EXPECT_EQ(server::builtin_for_command(*resolve_image("google-samples/hello-app:1.0"), hello.cmd), "hello-app");
   EXPECT_EQ(server::builtin_for_command(host, {}), "");
   EXPECT_EQ(server::builtin_for_command(host, {"nginx"}), "");
 }
 
 TEST(Images, what_is_not_there_is_explained) {
   std::string text = server::explain_unresolved("redis:7");
-  for (const char* part : {"redis:7", "nginx", "busybox", "image: host"}) EXPECT_NE(text.find(part), std::string::npos) << text;
+  for (const char* part : {"redis:7", "nginx", "busybox", "agnhost", "hashicorp/http-echo", "traefik/whoami", "hello-app", "image: host"}) EXPECT_NE(text.find(part), std::string::npos) << text;
 }
 
 }  // namespace
