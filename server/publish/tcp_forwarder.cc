@@ -141,8 +141,8 @@ class TcpForwarder final : public Forwarder {
   }
 
   void give_up(Id id, const std::string& reason) {
+    fail(reason);  // Before the client hears of it.
     end(connections_.at(id));
-    fail(reason);
     forget(id);
   }
 
