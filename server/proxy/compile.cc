@@ -111,8 +111,8 @@ class Builder {
     const bool outward = !external_.empty() || (port.node_port != 0 && !node_.node_port_ips.empty());
     const bool wants_local = service_.internal_local || (outward && service_.external_local);
     std::optional<size_t> cluster, local;
-    if (!service_.internal_local || outward) cluster = add_target(port, name, endpoints.cluster, OnEmpty::kRefuse);
-    if (wants_local) local = add_target(port, name + " on this node", endpoints.local, endpoints.any ? OnEmpty::kDrop : OnEmpty::kRefuse);
+    if (!service_.internal_local || outward) cluster = add_target(port, name, false, endpoints.cluster, OnEmpty::kRefuse);
+    if (wants_local) local = add_target(port, name, true, endpoints.local, endpoints.any ? OnEmpty::kDrop : OnEmpty::kRefuse);
     UdpPort udp;
     auto add = [&](FrontendPlan entry) {
       if (port.protocol == Protocol::kUdp) udp.frontends.push_back(entry.frontend);
@@ -165,9 +165,10 @@ class Builder {
     return out;
   }
 
-  size_t add_target(const model::ServicePort& port, std::string name, const std::set<Backend>& backends, OnEmpty on_empty) {
+  size_t add_target(const model::ServicePort& port, std::string name, bool here, const std::set<Backend>& backends, OnEmpty on_empty) {
     Target target;
     target.name = std::move(name);
+    target.here = here;
     target.protocol = port.protocol;
     target.spread = options_.balancing == Balancing::kRandom ? Spread::kRandom : Spread::kRoundRobin;
     target.backends.assign(backends.begin(), backends.end());
@@ -250,23 +251,37 @@ std::vector<base::Ip> choose_node_port_ips(const std::vector<base::Ip>& addresse
   return chosen ? out : std::vector<base::Ip>{addresses.front()};
 }
 
-std::string compile_ruleset(const base::Ip& node_address, const ProxyOptions& options) {
-  const bool v4 = node_address.is_v4();
-  std::string local;
-  for (const base::Ip& ip : options.local_services) {
-    if (ip.family() != node_address.family()) continue;
-    for (const char* protocol : {"udp", "tcp"}) {
-      local += (local.empty() ? "" : ", ") + ip.text() + " . " + protocol + " . " + std::to_string(kDnsPort);
+std::string compile_ruleset(const NodeView& node, const ProxyOptions& options) {
+  const bool v4 = node.family == base::Family::kIpv4;
+  auto elements = [](const std::vector<std::string>& texts) {
+    std::string out;
+    for (const std::string& text : texts) out += (out.empty() ? "" : ", ") + text;
+    return out.empty() ? out : "elements = { " + out + " };";
+  };
+  auto ranges = [&node](const base::Cidr& first, const std::vector<base::Cidr>& more) {
+    std::vector<std::string> out;
+    if (first.address().family() == node.family) out.push_back(first.text());
+    for (const base::Cidr& range : more) {
+      if (range.address().family() == node.family) out.push_back(range.text());
     }
+    return out;
+  };
+  std::vector<std::string> local, node_port_ips;
+  for (const base::Ip& ip : options.local_services) {
+    if (ip.family() != node.family) continue;
+    for (const char* protocol : {"udp", "tcp"}) local.push_back(ip.text() + " . " + protocol + " . " + std::to_string(kDnsPort));
   }
-  if (!local.empty()) local = "elements = { " + local + " };";
+  for (const base::Ip& ip : node.node_port_ips) node_port_ips.push_back(ip.text());
+  const std::vector<std::string> pod_cidrs = ranges(options.pod_cidr, options.more_pod_cidrs);
   const std::map<std::string, std::string> values = {
       {"{{ip}}", v4 ? "ip" : "ip6"},
       {"{{addr}}", v4 ? "ipv4_addr" : "ipv6_addr"},
-      {"{{service_cidr}}", options.service_cidr.text()},
-      {"{{pod_cidr}}", options.pod_cidr.text()},
-      {"{{local_services}}", local},
-      {"{{node}}", node_address.text()},
+      {"{{service_cidrs}}", elements(ranges(options.service_cidr, options.more_service_cidrs))},
+      {"{{pod_cidrs}}", elements(pod_cidrs)},
+      {"{{pods}}", elements(options.detect_local ? pod_cidrs : std::vector<std::string>{})},
+      {"{{node_port_ips}}", elements(node_port_ips)},
+      {"{{local_services}}", elements(local)},
+      {"{{node}}", node.addresses.front().text()},
   };
   std::string text = kRuleset;
   for (const auto& [name, value] : values) replace_all(text, name, value);
@@ -274,7 +289,7 @@ std::string compile_ruleset(const base::Ip& node_address, const ProxyOptions& op
   const std::string table = std::string(v4 ? "ip" : "ip6") + " kubelan";
   text = "add table " + table + "\ndelete table " + table + "\n" + text;
   for (const base::Ip& ip : options.local_services) {
-    if (ip.family() == node_address.family()) text += "add element " + table + " cluster_ips { " + ip.text() + " }\n";
+    if (ip.family() == node.family) text += "add element " + table + " cluster_ips { " + ip.text() + " }\n";
   }
   return text;
 }

@@ -25,6 +25,7 @@ ServicePlan compile_service(const model::Service& service, const std::vector<con
 std::vector<base::Ip> choose_node_port_ips(const std::vector<base::Ip>& addresses, const ProxyOptions& options);
 
 // ruleset.nft.inc filled in for a node: replaces whatever table was there, atomically.
-std::string compile_ruleset(const base::Ip& node_address, const ProxyOptions& options);
+// REQUIRES a node address.
+std::string compile_ruleset(const NodeView& node, const ProxyOptions& options);
 
 }  // namespace server::proxy

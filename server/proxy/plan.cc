@@ -27,19 +27,21 @@ const char* masquerade_text(const FrontendPlan& entry) {
 
 }  // namespace
 
+std::string target_text(const Target& target) { return target.name + (target.here ? " on this node" : ""); }
+
 std::string render_plan(const ServiceKey& key, const ServicePlan& plan) {
   std::ostringstream out;
   out << "service " << key.text() << "\n";
   for (const base::Ip& ip : plan.cluster_ips) out << "  address " << ip.text() << "\n";
   for (const FrontendPlan& entry : plan.frontends) {
-    out << "  " << render_frontend(entry) << " -> " << plan.targets[entry.target].name << masquerade_text(entry);
-    if (entry.outside_target) out << "; from outside -> " << plan.targets[*entry.outside_target].name;
+    out << "  " << render_frontend(entry) << " -> " << target_text(plan.targets[entry.target]) << masquerade_text(entry);
+    if (entry.outside_target) out << "; from outside -> " << target_text(plan.targets[*entry.outside_target]);
     if (!entry.source_ranges.empty()) out << "; only from";
     for (const base::Cidr& range : entry.source_ranges) out << " " << range.text();
     out << "\n";
   }
   for (const Target& target : plan.targets) {
-    out << "  target " << target.name << ":";
+    out << "  target " << target_text(target) << ":";
     if (target.backends.empty()) out << (target.on_empty == OnEmpty::kDrop ? " drop" : " refuse");
     if (target.backends.size() > 1) out << (target.spread == Spread::kRandom ? " at random" : " in turn");
     if (target.affinity.count() > 0) out << ", a client stays for " << target.affinity.count() << " s:";

@@ -45,12 +45,13 @@ enum class OnEmpty : uint8_t {
 // A set of endpoints to choose from; frontends point at it. One a service port, and one more for the endpoints of
 // this node where a policy asks for it.
 struct Target {
-  uint32_t id = 0;   // Given by TargetIds (table.h); never 0 in a plan that is applied.
-  std::string name;  // "http" of the service port, or "80/tcp" when it has no name; " on this node" after it. Unique in the service.
+  uint32_t id = 0;   // Given by TargetIds (table.h); never 0 in a plan that is applied. Even, or odd if `here`.
+  std::string name;  // "http" of the service port, or "80/tcp" when it has no name. Unique in the service, with `here`.
   Protocol protocol = Protocol::kTcp;
   Spread spread = Spread::kRoundRobin;
   std::vector<Backend> backends;     // Ordered, unique.
   OnEmpty on_empty = OnEmpty::kRefuse;
+  bool here = false;                 // Holds the endpoints of this node only.
   std::chrono::seconds affinity{0};  // A client (by address) keeps its endpoint until so long after its last new connection. 0: no.
   bool operator==(const Target&) const = default;
 };
@@ -120,6 +121,8 @@ struct NodeView {
   std::vector<base::Ip> node_port_ips;  // Those that take node ports.
 };
 
+// "http", "http on this node"
+std::string target_text(const Target& target);
 // The readable form used in golden files and by the packet tracer's report: one line a fact.
 std::string render_plan(const ServiceKey& key, const ServicePlan& plan);
 

@@ -10,6 +10,7 @@
 
 #include "netns/fabric.h"
 #include "server/informer/control_loop.h"
+#include "server/proxy/status.h"
 #include "store/base/ip.h"
 
 namespace server {
@@ -39,6 +40,14 @@ class Proxy {
   virtual base::Status load() = 0;
   // Calls `done` (on the control thread) once every change seen so far is in every node's kernel.
   virtual void when_synced(std::function<void()> done) = 0;
+  // Control thread. In the order of the fabric's nodes.
+  virtual std::vector<proxy::NodeProxyStatus> status() const = 0;
+  // `changed` is called on the control thread whenever NodeProxyStatus::health_checks of a node may have changed. One.
+  virtual void on_health_checks(std::function<void()> changed) = 0;
+  // Compares every set, map and chain of every node with what should be there. `done` gets a line a difference, none
+  // if all is as it should be; called on the control thread once nothing is on its way. A node whose changes do not
+  // settle says so.
+  virtual void verify(std::function<void(std::vector<std::string> differences)> done) = 0;
 };
 std::unique_ptr<Proxy> make_proxy(ControlLoop& loop, netns::Fabric& fabric, const ProxyOptions& options);
 

@@ -1,102 +1,35 @@
 #include "server/proxy/table.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 
 namespace server::proxy {
 namespace {
 
-constexpr std::array<const char*, 5> kSetNames = {"services", "cluster_ips", "hairpin", "targets", "endpoints"};
-constexpr size_t kSets = kSetNames.size();
-constexpr size_t kCommandText = 48;  // "delete element ip6 kubelan cluster_ips {  }\n", counted once a set.
+using TargetElements = std::map<TargetKey, TargetValue>;
 
-std::string slot_key(uint32_t target, size_t slot) { return std::to_string(target) + " . " + std::to_string(slot); }
-std::string backend_text(const Backend& backend) { return backend.ip.text() + " . " + std::to_string(backend.port); }
-std::string wheel_name(uint32_t target) { return "wheel-" + std::to_string(target); }
+// The sets that decide: what is gone there nobody is led to, so it goes at once. Elsewhere it goes later.
+bool is_switch(Set set) { return set == Set::kTargets || set == Set::kQuiet; }
+
+// With two ends, so that an unused element of the next stage is told from one of this.
+void put_differences(const TargetElements& before, const TargetElements& after, bool additions, Script& script) {
+  for (const auto& [key, value] : before) {
+    const bool gone = !after.contains(key);
+    if (gone && additions == is_switch(key.set)) script.put(Script::kSwitches, {script.removal(key)});
+  }
+  if (!additions) return;
+  for (const auto& [key, value] : after) {
+    auto old = before.find(key);
+    const Script::Order order = is_switch(key.set) || key.set == Set::kAffinity ? Script::kSwitches : Script::kEndpoints;
+    if (old == before.end()) {
+      script.put(order, {script.addition(key, value)});
+    } else if (old->second != value) {
+      script.put(order, {script.removal(key), script.addition(key, value)});
+    }
+  }
+}
 
 }  // namespace
-
-// Collects changes into transactions. Units are never split; begin_stage() starts a new transaction.
-class NodeTable::Script {
- public:
-  explicit Script(base::Family family) : table_(family == base::Family::kIpv4 ? "ip kubelan" : "ip6 kubelan") {}
-
-  struct Unit {
-    std::string chains, rules;                                // Whole commands.
-    std::vector<std::pair<Set, std::string>> removed, added;  // Element texts.
-    size_t size() const {
-      size_t total = chains.size() + rules.size();
-      for (const auto* list : {&removed, &added}) {
-        for (const auto& [set, text] : *list) total += text.size() + 2;
-      }
-      return total;
-    }
-  };
-  const std::string& table() const { return table_; }
-
-  void put(Unit unit) {
-    // Chains come after the elements they lead to and before the frontends that lead to them; besides, every
-    // transaction makes libnftables list all chains and the kernel check them: while there are few it is cheap.
-    auto touches = [](const auto& list, Set set) { return !list.empty() && list.front().first == set; };
-    const bool chain =
-        !unit.chains.empty() || !unit.rules.empty() || touches(unit.removed, Set::kTargets) || touches(unit.added, Set::kTargets);
-    const size_t order = chain ? 1 : touches(unit.added, Set::kServices) ? 2 : 0;
-    waiting_[order].push_back(std::move(unit));
-  }
-  void add(Set set, std::string text) { put({.added = {{set, std::move(text)}}}); }
-  void remove(Set set, std::string text) { put({.removed = {{set, std::move(text)}}}); }
-
-  void begin_stage() {
-    for (std::vector<Unit>& units : waiting_) {
-      for (const Unit& unit : units) pack(unit);
-      units.clear();
-    }
-    if (size_ > 0) flush();
-  }
-  std::vector<std::string> finish() {
-    begin_stage();
-    return std::move(transactions_);
-  }
-
- private:
-  void pack(const Unit& unit) {
-    const size_t size = unit.size();
-    if (size_ > 0 && size_ + size > kMaxTransactionText - 2 * kSets * kCommandText) flush();
-    size_ += size;
-    chains_ += unit.chains;
-    rules_ += unit.rules;
-    for (const auto& [set, text] : unit.removed) append(removed_[static_cast<size_t>(set)], text);
-    for (const auto& [set, text] : unit.added) append(added_[static_cast<size_t>(set)], text);
-  }
-  static void append(std::string& list, const std::string& text) {
-    if (!list.empty()) list += ", ";
-    list += text;
-  }
-  void flush() {
-    std::string text = chains_ + rules_;
-    for (size_t set = 0; set < kSets; ++set) {
-      if (!removed_[set].empty()) text += "delete element " + table_ + " " + kSetNames[set] + " { " + removed_[set] + " }\n";
-    }
-    // Sets are in the order of a packet's way; what it meets last is put there first.
-    for (size_t set = kSets; set-- > 0;) {
-      if (!added_[set].empty()) text += "add element " + table_ + " " + kSetNames[set] + " { " + added_[set] + " }\n";
-    }
-    transactions_.push_back(std::move(text));
-    chains_.clear();
-    rules_.clear();
-    removed_ = {};
-    added_ = {};
-    size_ = 0;
-  }
-
-  std::string table_;
-  std::array<std::vector<Unit>, 3> waiting_;  // Elements, chains, frontends.
-  std::string chains_, rules_;
-  std::array<std::string, kSets> removed_, added_;
-  size_t size_ = 0;
-  std::vector<std::string> transactions_;
-};
 
 void TargetIds::assign(const ServiceKey& key, ServicePlan& plan) {
   if (plan.targets.empty()) {
@@ -108,8 +41,12 @@ void TargetIds::assign(const ServiceKey& key, ServicePlan& plan) {
   for (Target& target : plan.targets) {
     const Name name{target.name, target.protocol};
     auto it = known.find(name);
-    target.id = it != known.end() ? it->second : next_++;
-    kept.emplace(name, target.id);
+    auto [entry, fresh] = kept.try_emplace(name, 0);
+    if (fresh) {
+      entry->second = it != known.end() ? it->second : next_;
+      if (it == known.end()) next_ += 2;
+    }
+    target.id = entry->second + (target.here ? 1 : 0);
   }
   known = std::move(kept);
 }
@@ -140,95 +77,87 @@ std::vector<Backend> assign_slots(const std::vector<Backend>& current, const std
   return out;
 }
 
-std::string NodeTable::element(const ElementKey& key, uint32_t value, bool with_value) const {
-  const std::string ip = key.at.ip.text();
-  switch (key.set) {
-    case Set::kServices: {
-      std::string text = ip + " . " + model::protocol_text(key.at.protocol) + " . " + std::to_string(key.at.port);
-      return with_value ? text + " : " + std::to_string(value) : text;
-    }
-    case Set::kHairpin:
-      return ip + " . " + ip;
-    default:
-      return ip;
+// Everything a target has in the kernel.
+std::map<TargetKey, TargetValue> NodeTable::elements_of(uint32_t id, const AppliedTarget& target) {
+  TargetElements out;
+  for (uint32_t slot = 0; slot < target.slots.size(); ++slot) {
+    out[{Set::kEndpoints, id, slot}] = {target.slots[slot], 0};
+    if (target.affinity.count() == 0) continue;
+    out[{Set::kEndpoints, id, target.numbers[slot]}] = {target.slots[slot], 0};
+    out[{Set::kNumbers, id, slot}] = {{}, target.numbers[slot]};
   }
+  if (target.wheel != 0) out[{Set::kTargets, id, 0}] = {{}, target.wheel};
+  if (target.quiet) out[{Set::kQuiet, id, 0}] = {};
+  return out;
 }
 
-// The element of `targets`; empty: none is needed.
-std::string NodeTable::verdict(uint32_t id, Spread spread, size_t count) const {
-  if (count == 0) return "goto refuse";
-  if (count == 1) return "";
-  return spread == Spread::kRandom ? "jump random-" + std::to_string(count) : "jump " + wheel_name(id);
+// A port's: both its targets remember alike.
+std::map<TargetKey, TargetValue> NodeTable::affinities_of(const Applied& service) {
+  TargetElements out;
+  for (const auto& [id, target] : service.targets) {
+    if (target.affinity.count() > 0) out[{Set::kAffinity, id & kPortMask, 0}] = {{}, static_cast<uint32_t>(target.affinity.count())};
+  }
+  return out;
 }
 
 void NodeTable::claim_all(const ServiceKey& key, const ServicePlan& plan, const Applied& before, Applied& after) {
-  for (const base::Ip& ip : plan.cluster_ips) after.claims[{Set::kClusterIps, {ip, {}, 0}}] = 0;
-  for (const FrontendPlan& entry : plan.frontends) after.claims[{Set::kServices, entry.frontend}] = plan.targets[entry.target].id;
-  for (const base::Ip& ip : plan.hairpins) after.claims[{Set::kHairpin, {ip, {}, 0}}] = 0;
-  auto touch = [this](const ElementKey& element_key) {
-    auto it = claims_.find(element_key);
-    touched_.try_emplace(element_key, it != claims_.end(), it != claims_.end() ? it->second.begin()->second : 0);
+  for (const base::Ip& ip : plan.cluster_ips) after.claims[{Set::kClusterIps, {ip, {}, 0}, {}}] = 0;
+  for (const FrontendPlan& entry : plan.frontends) {
+    const Set set = entry.kind == FrontendKind::kNodePort ? Set::kNodePorts : Set::kServices;
+    after.claims[{set, entry.frontend, {}}] = compile_way(entry, plan);
+    for (const base::Cidr& range : entry.source_ranges) after.claims[{Set::kAllowedSources, entry.frontend, range}] = 0;
+  }
+  for (const base::Ip& ip : plan.hairpins) after.claims[{Set::kHairpin, {ip, {}, 0}, {}}] = 0;
+  auto touch = [this](const ClaimKey& claim) {
+    auto it = claims_.find(claim);
+    touched_.try_emplace(claim, it != claims_.end(), it != claims_.end() ? it->second.begin()->second : 0);
   };
-  for (const auto& [element_key, value] : before.claims) {
-    auto kept = after.claims.find(element_key);
+  for (const auto& [claim, value] : before.claims) {
+    auto kept = after.claims.find(claim);
     if (kept != after.claims.end() && kept->second == value) continue;
-    touch(element_key);
-    auto it = claims_.find(element_key);
+    touch(claim);
+    auto it = claims_.find(claim);
     it->second.erase(key);
     if (it->second.empty()) claims_.erase(it);
   }
-  for (const auto& [element_key, value] : after.claims) {
-    auto had = before.claims.find(element_key);
+  for (const auto& [claim, value] : after.claims) {
+    auto had = before.claims.find(claim);
     if (had != before.claims.end() && had->second == value) continue;
-    touch(element_key);
-    claims_[element_key][key] = value;
+    touch(claim);
+    claims_[claim][key] = value;
   }
 }
 
-// Everything but what a packet of the old state may still need: that goes in shrink_target().
-void NodeTable::grow_target(const Target& target, AppliedTarget& applied, Script& script) {
-  const std::vector<Backend> slots = assign_slots(applied.slots, target.backends);
-  const size_t before = applied.slots.size();
-  for (size_t i = 0; i < slots.size(); ++i) {
-    const std::string key = slot_key(target.id, i);
-    if (i >= before) {
-      script.add(Set::kEndpoints, key + " : " + backend_text(slots[i]));
-    } else if (slots[i] != applied.slots[i]) {
-      script.put({.removed = {{Set::kEndpoints, key}}, .added = {{Set::kEndpoints, key + " : " + backend_text(slots[i])}}});
+// An endpoint keeps its number while one of the port's targets has it.
+void NodeTable::number_endpoints(const ServicePlan& plan, const Applied& before, Applied& after) {
+  for (const Target& target : plan.targets) {
+    if (target.affinity.count() == 0) continue;
+    for (const Backend& backend : target.backends) {
+      const std::pair<uint32_t, Backend> key{target.id & kPortMask, backend};
+      if (after.numbers.contains(key)) continue;
+      auto known = before.numbers.find(key);
+      after.numbers[key] = known != before.numbers.end() ? known->second : next_number_++;
     }
   }
-  Script::Unit unit;
-  const size_t count = slots.size();
-  const bool resized = count != before || target.spread != applied.spread;
-  if (count > 1 && target.spread == Spread::kRandom && random_chains_.insert(count).second) {
-    const std::string chain = script.table() + " random-" + std::to_string(count);
-    unit.chains = "add chain " + chain + "\n";
-    unit.rules = "add rule " + chain + " meta mark set numgen random mod " + std::to_string(count) + "\n";
-  } else if (count > 1 && target.spread == Spread::kRoundRobin && resized) {
-    const std::string chain = script.table() + " " + wheel_name(target.id);
-    if (applied.has_wheel) {
-      unit.rules = "flush chain " + chain + "\n";
-    } else {
-      unit.chains = "add chain " + chain + "\n";
-    }
-    unit.rules += "add rule " + chain + " meta mark set numgen inc mod " + std::to_string(count) + "\n";
-    applied.has_wheel = true;
-  }
-  // A target that is not there yet has no element, like one with a single endpoint.
-  const std::string old_verdict = applied.known ? verdict(target.id, applied.spread, before) : "";
-  const std::string new_verdict = verdict(target.id, target.spread, count);
-  if (old_verdict != new_verdict) {
-    if (!old_verdict.empty()) unit.removed.emplace_back(Set::kTargets, std::to_string(target.id));
-    if (!new_verdict.empty()) unit.added.emplace_back(Set::kTargets, std::to_string(target.id) + " : " + new_verdict);
-  }
-  if (unit.size() > 0) script.put(std::move(unit));
-  applied.slots = slots;
-  applied.spread = target.spread;
-  applied.known = true;
 }
 
-void NodeTable::shrink_target(uint32_t id, const AppliedTarget& before, size_t keep, Script& script) {
-  for (size_t i = keep; i < before.slots.size(); ++i) script.remove(Set::kEndpoints, slot_key(id, i));
+NodeTable::AppliedTarget NodeTable::place_target(const Target& target, const AppliedTarget* before, const Applied& service, Script& script) {
+  AppliedTarget out;
+  out.slots = assign_slots(before ? before->slots : std::vector<Backend>{}, target.backends);
+  out.spread = target.spread;
+  out.affinity = target.affinity;
+  out.quiet = out.slots.empty() && target.on_empty == OnEmpty::kDrop;
+  if (out.affinity.count() > 0) {
+    for (const Backend& backend : out.slots) out.numbers.push_back(service.numbers.at({target.id & kPortMask, backend}));
+    if (remembering_.insert(out.affinity.count()).second) script.run_first(remember_commands(family_, out.affinity));
+  }
+  const bool same = before && before->slots.size() == out.slots.size() && before->spread == out.spread;
+  if (same) {
+    out.wheel = before->wheel;
+  } else if (out.slots.size() > 1) {
+    out.wheel = wheels_.take(out.slots.size(), out.spread, script);
+  }
+  return out;
 }
 
 // additions: new elements and changed values, and frontends that are gone. Else: what is only tidied up.
@@ -238,69 +167,106 @@ void NodeTable::switch_claims(Script& script, bool additions) {
     const bool has = it != claims_.end();
     const uint32_t value = has ? it->second.begin()->second : 0;
     const auto& [had, old_value] = old;
+    const bool frontend = key.set == Set::kServices || key.set == Set::kNodePorts;
+    const Script::Order order = frontend ? Script::kFrontends : Script::kEndpoints;
     if (!has) {
-      if (had && additions == (key.set == Set::kServices)) script.remove(key.set, element(key, 0, false));
+      if (had && additions == frontend) script.remove(order, key);
       continue;
     }
     if (!additions || (had && value == old_value)) continue;
     Script::Unit unit;
-    if (had) unit.removed.emplace_back(key.set, element(key, 0, false));
-    unit.added.emplace_back(key.set, element(key, value, true));
-    script.put(std::move(unit));
+    if (had) unit.push_back(script.removal(key));
+    unit.push_back(script.addition(key, value));
+    script.put(order, std::move(unit));
   }
 }
 
-std::vector<std::string> NodeTable::apply(const std::vector<Change>& changes) {
-  Script script(family_);
-  struct Done {
-    const Change* change;
-    Applied before;
-  };
-  std::vector<Done> all;
+std::vector<Transaction> NodeTable::apply(const std::vector<Change>& changes) {
+  Script script(family_, telling_);
+  std::vector<Step> steps;
   touched_.clear();
   for (const Change& change : changes) {
-    Applied before;
-    if (auto it = services_.find(change.key); it != services_.end()) before = std::move(it->second);
-    Applied after;
-    claim_all(change.key, change.plan, before, after);
+    Step step{&change, {}, {}};
+    if (auto it = services_.find(change.key); it != services_.end()) step.before = std::move(it->second);
+    claim_all(change.key, change.plan, step.before, step.after);
+    number_endpoints(change.plan, step.before, step.after);
     for (const Target& target : change.plan.targets) {
-      AppliedTarget& applied = after.targets[target.id];
-      if (auto it = before.targets.find(target.id); it != before.targets.end()) applied = it->second;
-      grow_target(target, applied, script);
+      auto old = step.before.targets.find(target.id);
+      const AppliedTarget* before = old != step.before.targets.end() ? &old->second : nullptr;
+      step.after.targets[target.id] = place_target(target, before, step.after, script);
     }
+    put_target_differences(step, true, script);
     if (change.plan.empty()) {
       services_.erase(change.key);
     } else {
-      services_[change.key] = std::move(after);
+      services_[change.key] = step.after;
     }
-    all.push_back({&change, std::move(before)});
+    steps.push_back(std::move(step));
   }
   switch_claims(script, true);
 
   script.begin_stage();  // From here on nobody reads what goes.
   switch_claims(script, false);
-  for (const Done& done : all) {
-    auto now = services_.find(done.change->key);
-    for (const auto& [id, target] : done.before.targets) {
-      const AppliedTarget* kept = nullptr;
-      if (now != services_.end()) {
-        if (auto it = now->second.targets.find(id); it != now->second.targets.end()) kept = &it->second;
-      }
-      shrink_target(id, target, kept ? kept->slots.size() : 0, script);
-      if (kept) continue;
-      if (!verdict(id, target.spread, target.slots.size()).empty()) script.remove(Set::kTargets, std::to_string(id));
-      if (target.has_wheel) retired_.push_back(id);
+  for (const Step& step : steps) {
+    put_target_differences(step, false, script);
+    for (const auto& [id, target] : step.before.targets) {
+      auto now = step.after.targets.find(id);
+      if (target.wheel != 0 && (now == step.after.targets.end() || now->second.wheel != target.wheel)) wheels_.give_back(target.wheel);
     }
   }
   touched_.clear();
   return script.finish();
 }
 
-std::vector<std::string> NodeTable::take_retired() {
-  Script script(family_);
-  for (uint32_t id : retired_) script.put({.chains = "delete chain " + script.table() + " " + wheel_name(id) + "\n"});
-  retired_.clear();
+void NodeTable::put_target_differences(const Step& step, bool additions, Script& script) {
+  static const AppliedTarget kNone;
+  for (const auto& [id, target] : step.before.targets) {
+    auto now = step.after.targets.find(id);
+    put_differences(elements_of(id, target), elements_of(id, now != step.after.targets.end() ? now->second : kNone), additions, script);
+  }
+  for (const auto& [id, target] : step.after.targets) {
+    if (!step.before.targets.contains(id)) put_differences({}, elements_of(id, target), additions, script);
+  }
+  put_differences(affinities_of(step.before), affinities_of(step.after), additions, script);
+}
+
+std::vector<Transaction> NodeTable::take_retired() {
+  Script script(family_, telling_);
+  wheels_.give_up_surplus(script);
   return script.finish();
+}
+
+void NodeTable::forget() {
+  services_.clear();
+  claims_.clear();
+  wheels_ = {};
+  remembering_.clear();
+}
+
+std::map<Set, std::map<netns::NftValue, netns::NftElement>> NodeTable::expected_elements() const {
+  std::map<Set, std::map<netns::NftValue, netns::NftElement>> out;
+  for (size_t set = 0; set < kSets; ++set) out[static_cast<Set>(set)];
+  auto put = [&out](Set set, netns::NftElement element) {
+    netns::NftValue key = element.key;
+    out[set].emplace(std::move(key), std::move(element));
+  };
+  for (const auto& [key, owners] : claims_) put(key.set, claim_element(key, owners.begin()->second));
+  for (const auto& [key, service] : services_) {
+    for (const auto& [id, target] : service.targets) {
+      for (const auto& [at, value] : elements_of(id, target)) put(at.set, target_element(at, value));
+    }
+    for (const auto& [at, value] : affinities_of(service)) put(at.set, target_element(at, value));
+  }
+  for (const auto& [id, chain] : wheels_.all()) put(Set::kWheels, wheel_element(id, chain));
+  return out;
+}
+
+std::set<std::string> NodeTable::expected_chains() const {
+  std::set<std::string> out;
+  for (const auto& [id, chain] : wheels_.all()) out.insert(chain);
+  out.insert(wheels_.leaving().begin(), wheels_.leaving().end());
+  for (int64_t seconds : remembering_) out.insert(remember_chain(seconds));
+  return out;
 }
 
 }  // namespace server::proxy

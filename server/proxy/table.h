@@ -1,5 +1,5 @@
 // server/proxy/table.h - what a node's kernel has, and the way from there to what it should have, as bounded nft
-// transactions. Pure state and text: no kernel, no thread. One owner at a time.
+// transactions. Pure state and bytes: no kernel, no thread. One owner at a time.
 #pragma once
 
 #include <compare>
@@ -10,14 +10,15 @@
 #include <utility>
 #include <vector>
 
+#include "netns/nft/batch.h"
+#include "server/proxy/elements.h"
 #include "server/proxy/plan.h"
+#include "server/proxy/wheels.h"
 
 namespace server::proxy {
 
-// An unprivileged netlink socket cannot grow its send buffer and a transaction is one message: bound the text.
-constexpr size_t kMaxTransactionText = 60 * 1024;
-
-// Numbers for targets, the same on every node, kept while the service lives, never used twice.
+// Numbers for targets, the same on every node, kept while the service lives, never used twice. A port has two: an even one
+// for all its endpoints and the next for those on the node.
 class TargetIds {
  public:
   void assign(const ServiceKey& key, ServicePlan& plan);
@@ -26,7 +27,7 @@ class TargetIds {
  private:
   using Name = std::pair<std::string, Protocol>;
   std::map<ServiceKey, std::map<Name, uint32_t>> ids_;
-  uint32_t next_ = 1;
+  uint32_t next_ = 2;
 };
 
 // Keeps endpoints in their slots: slot i of the result is current[i] if that is still wanted; holes are filled by
@@ -45,49 +46,56 @@ class NodeTable {
   // stops: whatever a packet may still be sent to is added before, and removed in a transaction after, the one
   // that switches it. Several services may claim one address (a name reused before its old Service is gone);
   // the first by name has it.
-  std::vector<std::string> apply(const std::vector<Change>& changes);
+  std::vector<Transaction> apply(const std::vector<Change>& changes);
 
-  // Chains of targets that are gone. To be deleted some time after the transactions of apply(): before Linux 6.2
-  // a chain counts as used for a moment after its last element went. Empty: nothing to do.
-  std::vector<std::string> take_retired();
-
-  bool has_retired() const { return !retired_.empty(); }
+  // What is spare. To be run some time after the transactions of apply(), and again while has_retired().
+  std::vector<Transaction> take_retired();
+  bool has_retired() const { return wheels_.has_surplus(); }
 
   // The node has the bare ruleset again.
-  void forget() { *this = NodeTable(family_); }
+  void forget();
+
+  // What the kernel must have beside the bare ruleset. Order: as the kernel's keys.
+  std::map<Set, std::map<netns::NftValue, netns::NftElement>> expected_elements() const;
+  std::set<std::string> expected_chains() const;
+
+  // For tests: transactions carry their text.
+  void tell() { telling_ = true; }
 
  private:
-  enum class Set : uint8_t { kServices, kClusterIps, kHairpin, kTargets, kEndpoints };
-  struct ElementKey {  // Of the sets that services may share.
-    Set set = Set::kServices;
-    Frontend at;
-    auto operator<=>(const ElementKey&) const = default;
-  };
   struct AppliedTarget {
-    bool known = false;  // False: the node has nothing of it yet.
     std::vector<Backend> slots;
+    std::vector<uint32_t> numbers;  // Of the slots' endpoints, with affinity.
     Spread spread = Spread::kRoundRobin;
-    bool has_wheel = false;  // Its chain exists; kept until the target goes.
+    WheelId wheel = 0;              // 0: none.
+    bool quiet = false;
+    std::chrono::seconds affinity{0};
   };
   struct Applied {
-    std::map<ElementKey, uint32_t> claims;  // Value: target id, 0 for plain sets.
+    std::map<ClaimKey, uint32_t> claims;  // Value: way, 0 for plain sets.
     std::map<uint32_t, AppliedTarget> targets;
+    std::map<std::pair<uint32_t, Backend>, uint32_t> numbers;  // Port's even target, endpoint -> number.
   };
-  class Script;
-
+  struct Step {  // One service's change, while apply() runs.
+    const Change* change;
+    Applied before, after;
+  };
+  static std::map<TargetKey, TargetValue> elements_of(uint32_t id, const AppliedTarget& target);
+  static std::map<TargetKey, TargetValue> affinities_of(const Applied& service);
   void claim_all(const ServiceKey& key, const ServicePlan& plan, const Applied& before, Applied& after);
-  void grow_target(const Target& target, AppliedTarget& applied, Script& script);
-  void shrink_target(uint32_t id, const AppliedTarget& before, size_t keep, Script& script);
+  void number_endpoints(const ServicePlan& plan, const Applied& before, Applied& after);
+  AppliedTarget place_target(const Target& target, const AppliedTarget* before, const Applied& service, Script& script);
+  static void put_target_differences(const Step& step, bool additions, Script& script);
   void switch_claims(Script& script, bool additions);
-  std::string verdict(uint32_t id, Spread spread, size_t count) const;
-  std::string element(const ElementKey& key, uint32_t value, bool with_value) const;
 
   base::Family family_;
+  bool telling_ = false;
   std::map<ServiceKey, Applied> services_;
-  std::map<ElementKey, std::map<ServiceKey, uint32_t>> claims_;
-  std::map<ElementKey, std::pair<bool, uint32_t>> touched_;  // During apply(): had it, and with which value.
-  std::set<size_t> random_chains_;                           // random-N that exist.
-  std::vector<uint32_t> retired_;
+  std::map<ClaimKey, std::map<ServiceKey, uint32_t>> claims_;
+  std::map<ClaimKey, std::pair<bool, uint32_t>> touched_;  // During apply(): had it, and with which value.
+  WheelPool wheels_;
+  std::set<int64_t> remembering_;                          // remember-SECONDS that exist.
+  uint32_t next_number_ = kFirstNumber;                    // Never used twice, so that an old client's entry leads nowhere.
 };
 
 }  // namespace server::proxy

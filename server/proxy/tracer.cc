@@ -117,14 +117,14 @@ Trace Tracer::trace(const TracedFlow& flow) const {
   const SourceKind source = source_kind(flow);
   const bool outside = source == SourceKind::kOutside && entry.outside_target.has_value();
   const Target& target = met.plan->targets[outside ? *entry.outside_target : entry.target];
-  out.target = target.name;
+  out.target = target_text(target);
   if (target.backends.empty()) {
     out.verdict = target.on_empty == OnEmpty::kDrop ? Verdict::kDrop : Verdict::kRefuse;
     out.reason = name + (target.on_empty == OnEmpty::kDrop ? " has no endpoint on this node, and its traffic policy is Local" : " has no endpoint");
     return out;
   }
   out.verdict = Verdict::kForward;
-  out.reason = name + ", target " + target.name;
+  out.reason = name + ", target " + out.target;
   out.sticky = target.affinity.count() > 0;
   const bool masqueraded = entry.masquerade == Masquerade::kEverybody || (entry.masquerade == Masquerade::kNonPods && source != SourceKind::kPod) ||
                            (entry.masquerade == Masquerade::kNode && source == SourceKind::kNode);

@@ -104,12 +104,12 @@ TEST(Compile, plans) {
 }
 
 TEST(Compile, ruleset) {
-  proxy_test::expect_golden("ruleset.nft", compile_ruleset(Ip::v4(172, 30, 0, 11), options()));
+  proxy_test::expect_golden("ruleset.nft", compile_ruleset(kNode, options()));
   server::ProxyOptions v6 = options();
   v6.service_cidr = Cidr::parse("fd00:96::/108").value();
   v6.pod_cidr = Cidr::parse("fd00:244::/48").value();
   v6.local_services = {};
-  proxy_test::expect_golden("ruleset_ipv6.nft", compile_ruleset(Ip::parse("fd00:30::b").value(), v6));
+  proxy_test::expect_golden("ruleset_ipv6.nft", compile_ruleset({base::Family::kIpv6, {}, "node-1", "", {Ip::parse("fd00:30::b").value()}, {Ip::parse("fd00:30::b").value()}}, v6));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <future>
@@ -141,6 +142,17 @@ struct Cluster {
   void sync() {
     bool done = false;
     proxy->when_synced([&] { done = true; });
+    while (!done && loop.run_one(std::chrono::seconds(20))) {
+    }
+    ASSERT_TRUE(done);
+  }
+  // Every set, map and chain, element by element.
+  void expect_kernel_as_planned() {
+    bool done = false;
+    proxy->verify([&](const std::vector<std::string>& differences) {
+      done = true;
+      for (const std::string& line : differences) ADD_FAILURE() << line;
+    });
     while (!done && loop.run_one(std::chrono::seconds(20))) {
     }
     ASSERT_TRUE(done);
@@ -353,6 +365,7 @@ TEST(ProxyKernel, no_connection_fails_while_endpoints_change) {
     }
     stop = true;
     asker.join();
+    cluster.expect_kernel_as_planned();
     std::printf("%d connections over 200 changes\n", asked.load());
     for (const auto& [who, count] : answers) EXPECT_TRUE(who == "a" || who == "b" || who == "c") << who << " " << count;
   });
@@ -406,22 +419,37 @@ TEST(ProxyKernel, loads_many_services) {
     auto start = std::chrono::steady_clock::now();
     cluster.sync();
     std::printf("%d services with 3 endpoints on 2 nodes: %.0f ms\n", kCount, netns_test::milliseconds_since(start));
+    std::vector<double> one_more;
+    for (int i = 0; i < 21; ++i) {
+      start = std::chrono::steady_clock::now();
+      cluster.put_service("more-" + std::to_string(i), Ip::v4(10, 98, 0, 0).plus(static_cast<uint64_t>(i)));
+      cluster.put_endpoints("more-" + std::to_string(i), {kA, kC});
+      cluster.sync();
+      one_more.push_back(netns_test::milliseconds_since(start));
+    }
+    std::sort(one_more.begin(), one_more.end());
+    std::printf("one more: median %.2f ms, most %.2f ms\n", one_more[10], one_more[20]);
+    for (int i = 0; i < 21; ++i) cluster.loop.put("services", "default", "more-" + std::to_string(i), nullptr);
     cluster.put_service("web", kWeb);
     cluster.put_endpoints("web", {kA, kC});
-    start = std::chrono::steady_clock::now();
     cluster.sync();
-    std::printf("one more: %.1f ms\n", netns_test::milliseconds_since(start));
+    cluster.expect_kernel_as_planned();
     EXPECT_EQ(tcp(a.worker(), kWeb).substr(0, 1), "a");
     EXPECT_EQ(tcp(a.worker(), kWeb).substr(0, 1), "c");
     for (int i = 0; i < kCount; ++i) cluster.loop.put("services", "default", "s" + std::to_string(i), nullptr);
     cluster.sync();
-    cluster.loop.run_timers();
+    cluster.expect_kernel_as_planned();
+    for (int i = 0; i < 3; ++i) {
+      cluster.loop.run_timers();
+      cluster.sync();
+      cluster.expect_kernel_as_planned();
+    }
     EXPECT_EQ(tcp(a.worker(), kWeb).substr(0, 1), "a");
     auto chains = cluster.node_1->worker().call([&] { return cluster.node_1->nft().query("list chains ip", false); });
     ASSERT_TRUE(chains.ok());
     size_t wheels = 0;
     for (size_t at = chains->find("wheel-"); at != std::string::npos; at = chains->find("wheel-", at + 1)) ++wheels;
-    EXPECT_EQ(wheels, 1u);
+    EXPECT_LE(wheels, 128u);  // Some are kept for the next services.
   });
 }
 

@@ -31,14 +31,15 @@ struct Teller {
   TargetIds ids;
   std::string told;
 
+  Teller() { table.tell(); }
   void step(const std::string& what, std::vector<NodeTable::Change> changes) {
     for (NodeTable::Change& change : changes) ids.assign(change.key, change.plan);
     tell(what, table.apply(changes));
   }
-  void tell(const std::string& what, const std::vector<std::string>& transactions) {
+  void tell(const std::string& what, const std::vector<Transaction>& transactions) {
     told += "# " + what + "\n";
     if (transactions.empty()) told += "(nothing)\n";
-    for (size_t i = 0; i < transactions.size(); ++i) told += (i > 0 ? "-- then\n" : "") + transactions[i];
+    for (size_t i = 0; i < transactions.size(); ++i) told += (i > 0 ? "-- then\n" : "") + transactions[i].commands + transactions[i].text;
     told += "\n";
   }
 };
@@ -108,9 +109,9 @@ TEST(Table, transactions_are_bounded) {
     gone.push_back({change.key, {}});
     changes.push_back(std::move(change));
   }
-  for (const auto& list : {table.apply(changes), table.apply(gone), table.take_retired()}) {
+  for (const auto& list : {table.apply(changes), table.apply(gone)}) {
     EXPECT_GT(list.size(), 1u);
-    for (const std::string& text : list) EXPECT_LE(text.size(), kMaxTransactionText);
+    for (const Transaction& transaction : list) EXPECT_LE(transaction.batch.size(), 160u * 1024);
   }
   EXPECT_TRUE(table.apply(gone).empty());
 }
@@ -118,6 +119,7 @@ TEST(Table, transactions_are_bounded) {
 // The first of two thousand services makes the chain that all share, and it may come many transactions later.
 TEST(Table, a_shared_chain_is_there_before_anything_leads_to_it) {
   NodeTable table(base::Family::kIpv4);
+  table.tell();
   TargetIds ids;
   std::vector<NodeTable::Change> changes;
   for (int i = 0; i < 2000; ++i) {
@@ -127,7 +129,7 @@ TEST(Table, a_shared_chain_is_there_before_anything_leads_to_it) {
     changes.push_back(std::move(change));
   }
   std::string all;
-  for (const std::string& text : table.apply(changes)) all += text;
+  for (const Transaction& transaction : table.apply(changes)) all += transaction.text;
   EXPECT_LT(all.find("add chain ip kubelan random-3"), all.find("jump random-3"));
   EXPECT_EQ(all.find("add chain"), all.rfind("add chain"));
   EXPECT_LT(all.find("add element ip kubelan targets"), all.find("add element ip kubelan services"));
@@ -137,15 +139,15 @@ TEST(Table, ids_last_as_long_as_the_port) {
   TargetIds ids;
   ServicePlan plan = plan_of(kWebIp, {});
   ids.assign(kWeb, plan);
-  EXPECT_EQ(plan.targets[0].id, 1u);
+  EXPECT_EQ(plan.targets[0].id, 2u);
   ServicePlan more = plan_of(kWebIp, pods({5}));
   more.targets.push_back({0, "https", Protocol::kTcp, Spread::kRoundRobin, {}});
   ids.assign(kWeb, more);
-  EXPECT_EQ(more.targets[0].id, 1u);
-  EXPECT_EQ(more.targets[1].id, 2u);
+  EXPECT_EQ(more.targets[0].id, 2u);
+  EXPECT_EQ(more.targets[1].id, 4u);
   ids.forget(kWeb);
   ids.assign(kWeb, plan);
-  EXPECT_EQ(plan.targets[0].id, 3u);
+  EXPECT_EQ(plan.targets[0].id, 6u);
 }
 
 }  // namespace
