@@ -9,10 +9,10 @@
 
 namespace server {
 
-class AddressPool {
+class PodAddressPool {
  public:
   // .0 is the network, .1 the gateway of pods; the last is the broadcast address.
-  explicit AddressPool(const base::Cidr& range) : range_(range), size_(uint64_t{1} << (32 - range.prefix_length())), next_(kFirst) {}
+  explicit PodAddressPool(const base::Cidr& range) : range_(range), size_(uint64_t{1} << (32 - range.prefix_length())), next_(kFirst) {}
 
   // kUnavailable when all are taken.
   base::Result<base::Ip> take() {

@@ -147,14 +147,14 @@ TEST(PodFiles, NothingLeavesItsVolume) {
   }
 }
 
-TEST(AddressPool, GoesRoundAndReusesLate) {
-  AddressPool pool(*base::Cidr::parse("10.0.0.0/29"));  // .2 to .6
+TEST(PodAddressPool, GoesRoundAndReusesLate) {
+  PodAddressPool pool(*base::Cidr::parse("10.0.0.0/29"));  // .2 to .6
   EXPECT_EQ(pool.take()->text(), "10.0.0.2");
   EXPECT_EQ(pool.take()->text(), "10.0.0.3");
   pool.give_back(*base::Ip::parse("10.0.0.2"));
   for (const char* want : {"10.0.0.4", "10.0.0.5", "10.0.0.6", "10.0.0.2"}) EXPECT_EQ(pool.take()->text(), want);
   EXPECT_FALSE(pool.take().ok()) << "full";
-  AddressPool after_restart(*base::Cidr::parse("10.0.0.0/24"));
+  PodAddressPool after_restart(*base::Cidr::parse("10.0.0.0/24"));
   after_restart.skip_past(*base::Ip::parse("10.0.0.9"));
   EXPECT_EQ(after_restart.take()->text(), "10.0.0.10");
 }
