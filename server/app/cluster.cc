@@ -18,6 +18,7 @@
 #include "server/informer/control_loop.h"
 #include "server/node_agent/node_agent.h"
 #include "server/proxy/proxy.h"
+#include "server/proxy_health/proxy_health.h"
 #include "server/scheduler/scheduler.h"
 #include "store/base/fd.h"
 #include "store/base/loop.h"
@@ -44,6 +45,7 @@ struct Cluster::Parts {
   std::vector<std::unique_ptr<Controller>> controllers;
   std::unique_ptr<Scheduler> scheduler;
   std::unique_ptr<Proxy> proxy;
+  std::unique_ptr<ProxyHealth> proxy_health;
   std::unique_ptr<Dns> dns;
   std::unique_ptr<NodeAgent> agent;
   std::unique_ptr<Publisher> publisher;
@@ -149,6 +151,7 @@ Cluster::~Cluster() {
   p.publisher.reset();
   p.agent.reset();
   p.dns.reset();
+  p.proxy_health.reset();
   p.proxy.reset();
   p.scheduler.reset();
   p.controllers.clear();
@@ -186,6 +189,8 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
   p.scheduler = make_scheduler(*p.loop);
   ProxyOptions proxy_options{p.addresses.services, p.addresses.pods, {p.addresses.dns}, options.random_balancing ? Balancing::kRandom : Balancing::kRoundRobin};
   p.proxy = make_proxy(*p.loop, *p.fabric, proxy_options);
+  p.proxy_health = TRY(make_proxy_health(*p.loop, *p.io, *p.fabric, [proxy = p.proxy.get()] { return proxy->status(); }));
+  p.proxy->on_health_checks([health = p.proxy_health.get()] { health->health_checks_changed(); });
   std::vector<DnsSockets> dns_sockets = TRY(make_dns_sockets(*p.fabric, p.addresses.dns));
   p.dns = make_dns(*p.loop, *p.io, std::move(dns_sockets), DnsOptions{p.addresses.domain, 5});
   NodeAgentOptions agent_options{options.state_dir + "/run", p.addresses.dns, p.addresses.domain, p.pki.ca.cert_pem};
