@@ -62,6 +62,9 @@ Causes validate_node(const json& tree, const json* old);
 
 // A PodSpec at `path`, of a pod or a template.
 void check_pod_spec(const json& spec, const std::string& path, Causes& causes);
+// Probes and lifecycle hooks of the container at `path`; kInit: of one that runs before the others.
+enum class ContainerRole { kMain, kInit };
+void check_probes(const json& container, ContainerRole role, const json& pod_spec, const std::string& path, Causes& causes);
 void check_scheduling(const json& spec, const std::string& path, Causes& causes);
 
 }  // namespace store
