@@ -36,6 +36,7 @@ class Agent final : public NodeAgent {
   base::Result<Requeue> reconcile(const store::Key& key);
   base::Result<Requeue> begin(const store::Object& pod);
   void attach(PodRun& run);
+  void attach_to_node(PodRun& run);
   void on_attached(PodRun& run, base::Result<netns::Sandbox> sandbox);
   void follow_changes(PodRun& run, const store::Object& pod);
   void replace_container(PodRun& run, ContainerRun& c);
@@ -45,12 +46,39 @@ class Agent final : public NodeAgent {
 
   // end.cc
   base::Result<Requeue> end(PodRun& run, const store::Object* pod);
-  void begin_ending(PodRun& run);
+  void begin_ending(PodRun& run, std::chrono::seconds grace);
   void set_kill_time(PodRun& run, std::chrono::seconds grace);
-  void signal_all(PodRun& run, bool kill);
+  enum class Urgency { kAsk, kKill, kForce };  // kKill: those that were asked too late get a moment.
+  void signal_all(PodRun& run, Urgency urgency);
   base::Result<Requeue> finish_deletion(const store::Object& pod);
   void release_network(PodRun& run);
   void forget(PodRun& run);
+
+  // probes.cc
+  void begin_probes(PodRun& run, ContainerRun& c);
+  void plan_look(PodRun& run, ContainerRun& c, ProbeKind kind, std::chrono::milliseconds delay);
+  void look(PodRun& run, ContainerRun& c, ProbeKind kind);
+  void on_looked(PodRun& run, ContainerRun& c, ProbeKind kind, base::MonoTime begun, const Outcome& outcome);
+  void on_verdict(PodRun& run, ContainerRun& c, ProbeKind kind, bool passed);
+  static void end_probes(ContainerRun& c);
+  using Answer = std::function<void(PodRun&, ContainerRun&, const Outcome&)>;
+  struct ActionOptions {
+    std::chrono::milliseconds timeout{0};  // 0: none.
+    bool patient = false;                  // See NetAction.
+    bool hook = false;
+  };
+  // The answer comes on the control thread while the same process runs, and not after the returned function was called.
+  std::function<void()> run_action(PodRun& run, ContainerRun& c, const Action& action, const ActionOptions& options, const Answer& answer);
+  std::function<void()> run_exec(PodRun& run, ContainerRun& c, const Action& action, const ActionOptions& options, const Answer& answer);
+  std::function<void()> run_net(PodRun& run, ContainerRun& c, const Action& action, const ActionOptions& options, const Answer& answer);
+
+  // hooks.cc
+  void start_further(PodRun& run);
+  void begin_post_start(PodRun& run, ContainerRun& c);
+  void begin_pre_stop(PodRun& run, ContainerRun& c);
+  void end_pre_stop(PodRun& run, ContainerRun& c);
+  void stop_container(PodRun& run, ContainerRun& c, std::chrono::seconds grace, const std::string& why);
+  void ask(PodRun& run, ContainerRun& c);
 
   // start.cc
   base::Status prepare(PodRun& run);
@@ -62,6 +90,7 @@ class Agent final : public NodeAgent {
   void wait_for_image(PodRun& run, ContainerRun& c);
   void on_started(PodRun& run, ContainerRun& c, base::Result<netns::Started> started);
   void on_exit(const std::string& uid, const std::string& name, netns::ExitInfo exit, int looks);
+  bool is_main(const PodRun& run, const ContainerRun& c) const;
   void record_exit(PodRun& run, ContainerRun& c, netns::ExitInfo exit);
   void start_next_init(PodRun& run);
   void schedule_restart(PodRun& run, ContainerRun& c);
@@ -70,7 +99,7 @@ class Agent final : public NodeAgent {
   ObjectRef ref(const PodRun& run, const ContainerRun* c = nullptr) const;
   void event(const PodRun& run, const ContainerRun* c, const char* type, const char* reason, const std::string& message);
   void requeue(const PodRun& run) { queue_.add(run.key); }
-  AddressPool& pool(const std::string& node) { return pools_.at(node); }
+  PodAddressPool& pool(const std::string& node) { return pools_.at(node); }
   PodRun* find_run(const std::string& uid);
   // Runs fn later, unless this agent or the run is gone by then.
   void later(std::chrono::milliseconds delay, const PodRun& run, std::function<void(PodRun&)> fn);
@@ -87,10 +116,11 @@ class Agent final : public NodeAgent {
   RuntimeDirectory directory_;
   EventRecorder events_;
   NodeRegistration registration_;
-  std::map<std::string, AddressPool> pools_;
+  std::map<std::string, PodAddressPool> pools_;
   std::map<std::string, std::unique_ptr<PodRun>> runs_;       // By uid.
   std::map<store::Key, std::string> by_key_;                  // The uid that runs under a name.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  uint64_t last_ticket_ = 0;
   WorkQueue& queue_;
 };
 

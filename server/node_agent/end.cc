@@ -21,7 +21,7 @@ constexpr auto kDrainDelay = std::chrono::milliseconds(100);
 // Every call brings the run as far as it can; exits and answers call again.
 base::Result<Requeue> Agent::end(PodRun& run, const store::Object* pod) {
   int64_t grace = pod == nullptr ? 0 : store::get_int(pod->tree(), "metadata.deletionGracePeriodSeconds", run.spec.grace_seconds);
-  if (run.stage != PodStage::kEnding) begin_ending(run);
+  if (run.stage != PodStage::kEnding) begin_ending(run, std::chrono::seconds(grace));
   set_kill_time(run, std::chrono::seconds(grace));
   TRY_STATUS(write_status(run));  // How containers ended, before the pod goes.
   if (run.attach_due || anything_alive(run)) return Requeue{};
@@ -31,15 +31,17 @@ base::Result<Requeue> Agent::end(PodRun& run, const store::Object* pod) {
   return last ? finish_deletion(last) : Requeue{};
 }
 
-void Agent::begin_ending(PodRun& run) {
+void Agent::begin_ending(PodRun& run, std::chrono::seconds grace) {
   run.stage = PodStage::kEnding;
   run.ending_since = loop_.clock().mono();
   for_each_container(run, [&](ContainerRun& c) {
-    if (c.state == ContainerState::kRunning) event(run, &c, "Normal", "Killing", "Stopping container " + c.plan->name);
+    if (c.state != ContainerState::kRunning) return;
+    event(run, &c, "Normal", "Killing", "Stopping container " + c.plan->name);
+    if (grace.count() > 0) begin_pre_stop(run, c);
   });
   later(kDrainDelay, run, [this](PodRun& ending) {
     ending.asked = true;
-    signal_all(ending, false);
+    signal_all(ending, Urgency::kAsk);
   });
 }
 
@@ -48,14 +50,19 @@ void Agent::set_kill_time(PodRun& run, std::chrono::seconds grace) {
   base::MonoTime now = loop_.clock().mono();
   if (run.ending_since + grace < run.kill_at) {
     run.kill_at = run.ending_since + grace;
-    if (run.kill_at > now) later(std::chrono::ceil<std::chrono::milliseconds>(run.kill_at - now), run, [this](PodRun& ending) { signal_all(ending, true); });
+    if (run.kill_at > now) later(std::chrono::ceil<std::chrono::milliseconds>(run.kill_at - now), run, [this](PodRun& ending) { signal_all(ending, Urgency::kKill); });
   }
-  if (run.kill_at <= now) signal_all(run, true);
+  if (run.kill_at <= now) signal_all(run, grace.count() == 0 ? Urgency::kForce : Urgency::kKill);
 }
 
-void Agent::signal_all(PodRun& run, bool kill) {
+void Agent::signal_all(PodRun& run, Urgency urgency) {
+  base::MonoTime now = loop_.clock().mono();
   for_each_container(run, [&](ContainerRun& c) {
-    if (c.state == ContainerState::kRunning) spawner_.signal(c.process, kill ? SIGKILL : c.stop_signal);
+    if (c.state != ContainerState::kRunning) return;
+    if (urgency == Urgency::kForce) spawner_.signal(c.process, SIGKILL);
+    else if (urgency == Urgency::kKill && c.pre_stop_due) end_pre_stop(run, c);
+    else if (urgency == Urgency::kKill && c.spare_until <= now) spawner_.signal(c.process, SIGKILL);
+    else if (urgency == Urgency::kAsk && !c.pre_stop_due) spawner_.signal(c.process, c.stop_signal);
   });
 }
 
@@ -70,6 +77,7 @@ base::Result<Requeue> Agent::finish_deletion(const store::Object& pod) {
 }
 
 void Agent::release_network(PodRun& run) {
+  if (run.spec.host_network) run.sandbox.reset();
   if (!run.holds_address) return;
   run.holds_address = false;
   run.sandbox.reset();
@@ -81,6 +89,7 @@ void Agent::forget(PodRun& run) {
   const std::string uid = run.spec.meta.uid;
   const store::Key key = run.key;
   release_network(run);
+  for_each_container(run, [](ContainerRun& c) { end_probes(c); });
   std::error_code error;
   std::filesystem::remove_all(run.dir, error);
   std::filesystem::remove_all(options_.run_dir + "/logs/" + uid, error);

@@ -2,6 +2,8 @@
 // other threads read copies of it (see runtime.h).
 #pragma once
 
+#include <array>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -27,6 +29,14 @@ struct Termination {
   std::string container_id;
 };
 
+// A probe of a container that runs. `passed` is the result that counts: of liveness True from the start.
+struct ProbeRun {
+  bool passed = false;
+  ProbeTally tally;
+  uint64_t ticket = 0;                   // Of the look that is due or under way; answers to others are late.
+  std::function<void()> cancel;          // Of the look under way.
+};
+
 enum class ContainerState { kWaiting, kRunning, kTerminated };
 
 struct ContainerRun {
@@ -42,6 +52,15 @@ struct ContainerRun {
   std::chrono::seconds pull_backoff{0};  // Between looks for an image that was not found.
   bool replace = false;                  // Its image changed: it starts anew whatever the restart policy says.
   bool starting = false;                 // Handed to the spawner, no answer yet.
+  bool tried = false;                    // Its first start is not held back by another's postStart hook any more.
+  bool post_start_due = false;           // Runs, but its postStart hook has not passed: still waiting, seen from outside.
+  bool pre_stop_due = false;             // Its preStop hook runs; the stop signal comes after it.
+  std::function<void()> cancel_hook;
+  bool failed_probe = false;             // Starts again, whatever its exit code.
+  base::MonoTime kill_at = base::MonoTime::max();    // When it is stopped by itself.
+  base::MonoTime spare_until{};          // After a preStop hook there is a moment left for the signal, at least.
+  base::MonoTime running_since{};
+  std::array<ProbeRun, 3> probes;        // By ProbeKind.
   netns::ProcessId process = 0;
   std::string container_id;
   std::string image_id;
@@ -87,6 +106,8 @@ void for_each_container(Run& run, Fn fn) {
   for (auto& c : run.init) fn(c);
   for (auto& c : run.main) fn(c);
 }
+inline ProbeRun& probe_of(ContainerRun& c, ProbeKind kind) { return c.probes[static_cast<size_t>(kind)]; }
+inline const ProbeRun& probe_of(const ContainerRun& c, ProbeKind kind) { return c.probes[static_cast<size_t>(kind)]; }
 inline bool anything_alive(const PodRun& run) {
   bool alive = false;
   for_each_container(run, [&](const ContainerRun& c) { alive = alive || c.starting || c.state == ContainerState::kRunning; });

@@ -67,6 +67,7 @@ ContainerPlan project_container(const json& c) {
   out.std_in = get_bool(c, "stdin");
   out.std_in_once = get_bool(c, "stdinOnce");
   out.tty = get_bool(c, "tty");
+  out.probes = project_probes(c);
   out.resources = &get_object(c, "resources");
   return out;
 }
@@ -101,6 +102,7 @@ PodSpecView project_pod_spec(const store::Object& pod) {
   out.mount_token = get_bool(spec, "automountServiceAccountToken", true);
   out.service_links = get_bool(spec, "enableServiceLinks", true);
   out.host_network = get_bool(spec, "hostNetwork");
+  if (out.host_network) out.hostname = out.node;
   out.restart = project_restart(spec);
   out.grace_seconds = get_int(spec, "terminationGracePeriodSeconds", 30);
   out.dns_policy = get_string(spec, "dnsPolicy", "ClusterFirst");

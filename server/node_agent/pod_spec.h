@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "server/model/meta.h"
+#include "server/node_agent/probe_spec.h"
 
 namespace server {
 
@@ -45,6 +46,7 @@ struct ContainerPlan {
   bool std_in = false;
   bool std_in_once = false;
   bool tty = false;
+  ProbePlans probes;                      // And hooks.
   const json* resources = nullptr;        // For resourceFieldRef. Into PodSpecView::source.
 };
 

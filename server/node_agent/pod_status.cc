@@ -19,7 +19,7 @@ json render_termination(const Termination& t) {
 }
 
 json render_state(const ContainerRun& c) {
-  if (c.state == ContainerState::kRunning) return {{"running", {{"startedAt", render_rfc3339(c.started)}}}};
+  if (c.state == ContainerState::kRunning && !c.post_start_due) return {{"running", {{"startedAt", render_rfc3339(c.started)}}}};
   if (c.state == ContainerState::kTerminated && c.now.has_value()) return {{"terminated", render_termination(*c.now)}};
   json waiting = {{"reason", c.waiting_reason}};
   if (!c.waiting_message.empty()) waiting["message"] = c.waiting_message;
@@ -29,8 +29,7 @@ json render_state(const ContainerRun& c) {
 bool succeeded(const ContainerRun& c) { return c.state == ContainerState::kTerminated && c.now.has_value() && c.now->exit_code == 0; }
 
 json render_container(const ContainerRun& c, bool is_init) {
-  bool running = c.state == ContainerState::kRunning;
-  json out = {{"name", c.plan->name}, {"image", c.plan->image}, {"imageID", c.image_id}, {"restartCount", c.restarts}, {"ready", is_init ? succeeded(c) : running}, {"started", running}, {"state", render_state(c)}, {"lastState", json::object()}};
+  json out = {{"name", c.plan->name}, {"image", c.plan->image}, {"imageID", c.image_id}, {"restartCount", c.restarts}, {"ready", is_init ? succeeded(c) : container_ready(c)}, {"started", container_started(c)}, {"state", render_state(c)}, {"lastState", json::object()}};
   if (c.last.has_value()) out["lastState"]["terminated"] = render_termination(*c.last);
   if (!c.container_id.empty()) out["containerID"] = c.container_id;
   return out;
@@ -39,7 +38,7 @@ json render_container(const ContainerRun& c, bool is_init) {
 std::string unready_names(const std::vector<ContainerRun>& containers, bool init) {
   std::string names;
   for (const ContainerRun& c : containers) {
-    if (init ? !succeeded(c) : c.state != ContainerState::kRunning) names += (names.empty() ? "" : " ") + c.plan->name;
+    if (init ? !succeeded(c) : !container_ready(c)) names += (names.empty() ? "" : " ") + c.plan->name;
   }
   return names;
 }
@@ -104,8 +103,9 @@ const char* pod_phase(const PodRun& run) {
   }
   bool waiting_first = false, running = false, failed = false;
   for (const ContainerRun& c : run.main) {
-    if (c.state == ContainerState::kRunning) running = true;
-    else if (c.state == ContainerState::kWaiting) (c.last.has_value() ? running : waiting_first) = true;
+    bool waiting = c.state == ContainerState::kWaiting || c.post_start_due;
+    if (c.state == ContainerState::kRunning && !waiting) running = true;
+    else if (waiting) (c.last.has_value() ? running : waiting_first) = true;
     else if (will_restart(run.spec.restart, c.now->exit_code) && run.stage != PodStage::kEnding) running = true;
     else if (c.now->exit_code != 0) failed = true;
   }
@@ -114,9 +114,15 @@ const char* pod_phase(const PodRun& run) {
   return failed ? "Failed" : "Succeeded";
 }
 
+bool container_started(const ContainerRun& c) {
+  return c.state == ContainerState::kRunning && !c.post_start_due && (!c.plan->probes.startup.has_value() || probe_of(c, ProbeKind::kStartup).passed);
+}
+
+bool container_ready(const ContainerRun& c) { return container_started(c) && (!c.plan->probes.readiness.has_value() || probe_of(c, ProbeKind::kReadiness).passed); }
+
 bool containers_ready(const PodRun& run) {
   for (const ContainerRun& c : run.main) {
-    if (c.state != ContainerState::kRunning) return false;
+    if (!container_ready(c)) return false;
   }
   return unready_names(run.init, true).empty();
 }

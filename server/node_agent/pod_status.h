@@ -14,6 +14,9 @@ json compile_pod_status(const PodRun& run, const json& old_status, base::WallTim
 // Phase as the kubelet derives it from container states and restart policy.
 const char* pod_phase(const PodRun& run);
 bool containers_ready(const PodRun& run);
+// Past its startup probe; and, for the second, past its readiness probe.
+bool container_started(const ContainerRun& c);
+bool container_ready(const ContainerRun& c);
 // Will a container that ended with this code be started again?
 bool will_restart(RestartPolicy policy, int exit_code);
 

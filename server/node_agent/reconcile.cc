@@ -33,6 +33,13 @@ bool waits_for_config(PodRun& run) {
   return waits;
 }
 
+// On the node's worker.
+base::Result<netns::Sandbox> make_node_sandbox(netns::Node& node, const std::string& hostname) {
+  netns::Sandbox sandbox = TRY(netns::make_sandbox(hostname));
+  sandbox.net = TRY(node.net().duplicate());
+  return sandbox;
+}
+
 bool finished(const store::Object& pod) {
   std::string phase = store::get_string(pod.tree(), "status.phase");
   return phase == "Succeeded" || phase == "Failed";
@@ -50,7 +57,7 @@ Agent::Agent(ControlLoop& loop, netns::Fabric& fabric, netns::Spawner& spawner, 
       events_(loop, "kubelet"),
       registration_(loop, fabric),
       queue_(loop.make_queue("node-agent", [this](const store::Key& key) { return reconcile(key); })) {
-  for (netns::Node* node : fabric.nodes()) pools_.emplace(node->plan().name, AddressPool(node->plan().pod_cidr));
+  for (netns::Node* node : fabric.nodes()) pools_.emplace(node->plan().name, PodAddressPool(node->plan().pod_cidr));
   base::Result<std::string> resolv = base::read_file("/etc/resolv.conf");
   if (resolv.ok()) host_resolv_ = std::move(resolv).value();
   for (const char* sub : {"/pods", "/logs", "/serviceaccount"}) ::mkdir((options_.run_dir + sub).c_str(), 0755);
@@ -59,7 +66,10 @@ Agent::Agent(ControlLoop& loop, netns::Fabric& fabric, netns::Spawner& spawner, 
   loop.on_change("secrets", [this](const store::Object& before, const store::Object& after) { on_config(after ? after : before); });
 }
 
-Agent::~Agent() { *alive_ = false; }
+Agent::~Agent() {
+  *alive_ = false;
+  for (auto& [uid, run] : runs_) for_each_container(*run, [](ContainerRun& c) { end_probes(c); });
+}
 
 std::unique_ptr<NodeAgent> make_node_agent(ControlLoop& loop, netns::Fabric& fabric, netns::Spawner& spawner, base::Loop& io, const NodeAgentOptions& options) {
   return std::make_unique<Agent>(loop, fabric, spawner, io, options);
@@ -126,7 +136,9 @@ base::Result<Requeue> Agent::begin(const store::Object& pod) {
   }
   for (const std::string& gate : run.spec.readiness_gates) find_gate(pod, gate, run.gates);
   bool to_run = adopt_history(run, pod, loop_.clock().wall());
-  if (to_run) {
+  if (to_run && run.spec.host_network) {
+    run.ip = fabric_.find_node(run.spec.node)->plan().address;
+  } else if (to_run) {
     base::Result<base::Ip> ip = pool(run.spec.node).take();
     if (!ip.ok()) {
       event(run, nullptr, "Warning", "FailedCreatePodSandBox", "Failed to create pod sandbox: " + ip.error().message);
@@ -146,8 +158,22 @@ base::Result<Requeue> Agent::begin(const store::Object& pod) {
   return Requeue{};
 }
 
+// A pod of the node's own network needs no link, but a host name and IPC of its own.
+void Agent::attach_to_node(PodRun& run) {
+  const std::string uid = run.spec.meta.uid;
+  netns::Node* node = fabric_.find_node(run.spec.node);
+  node->worker().post([this, node, post = poster(), uid, hostname = run.spec.hostname] {
+    auto shared = std::make_shared<base::Result<netns::Sandbox>>(make_node_sandbox(*node, hostname));
+    post([this, uid, shared] {
+      PodRun* attached = find_run(uid);
+      if (attached != nullptr) on_attached(*attached, std::move(*shared));
+    });
+  });
+}
+
 void Agent::attach(PodRun& run) {
   run.attach_due = true;
+  if (run.spec.host_network) return attach_to_node(run);
   const std::string uid = run.spec.meta.uid;
   fabric_.find_node(run.spec.node)->attach({uid, run.spec.hostname, run.ip}, [this, post = poster(), uid](base::Result<netns::Sandbox> sandbox) {
     auto shared = std::make_shared<base::Result<netns::Sandbox>>(std::move(sandbox));
@@ -201,9 +227,7 @@ void Agent::follow_changes(PodRun& run, const store::Object& pod) {
 void Agent::replace_container(PodRun& run, ContainerRun& c) {
   if (c.state == ContainerState::kRunning) {
     c.replace = true;
-    event(run, &c, "Normal", "Killing", "Container " + c.plan->name + " definition changed, will be restarted");
-    spawner_.signal(c.process, c.stop_signal);
-    later(std::chrono::seconds(run.spec.grace_seconds), run, c, [this, process = c.process](PodRun&, ContainerRun&) { spawner_.signal(process, SIGKILL); });
+    stop_container(run, c, std::chrono::seconds(run.spec.grace_seconds), "Container " + c.plan->name + " definition changed, will be restarted");
   } else if (c.state == ContainerState::kWaiting && !c.starting && (c.waiting_reason == "ErrImagePull" || c.waiting_reason == "ImagePullBackOff")) {
     c.waiting_reason.clear();  // The new image has not been looked for yet.
     start_container(run, c);
@@ -229,6 +253,7 @@ base::Result<Requeue> Agent::advance(PodRun& run) {
       start_container(run, run.init[0]);
     }
   }
+  if (run.stage == PodStage::kRunning) start_further(run);
   // A reference that was missing may be there now.
   for_each_container(run, [&](ContainerRun& c) {
     if (waits_for_config(c)) start_container(run, c);
@@ -248,9 +273,7 @@ base::Result<Requeue> Agent::advance(PodRun& run) {
 void Agent::start_main(PodRun& run) {
   run.stage = PodStage::kRunning;
   run.status_dirty = true;
-  for (ContainerRun& c : run.main) {
-    if (c.state == ContainerState::kWaiting) start_container(run, c);
-  }
+  start_further(run);
 }
 
 // One write for everything that changed, and none while an answer of the spawner is due at once.

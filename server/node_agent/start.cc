@@ -179,7 +179,7 @@ void Agent::start_container(PodRun& run, ContainerRun& c) {
     return;
   }
   c.image_id = image->image_id;
-  c.stop_signal = image->stop_signal;
+  c.stop_signal = c.plan->probes.stop_signal != 0 ? c.plan->probes.stop_signal : image->stop_signal;
   c.env = spec->env;
   c.container_id = make_container_id();
   std::string logs = options_.run_dir + "/logs/" + run.spec.meta.uid + "/" + c.plan->name;
@@ -289,6 +289,9 @@ void Agent::on_started(PodRun& run, ContainerRun& c, base::Result<netns::Started
     return;
   }
   c.state = ContainerState::kRunning;
+  c.running_since = loop_.clock().mono();
+  c.kill_at = base::MonoTime::max();
+  c.spare_until = base::MonoTime();
   c.process = started->id;
   if (started->pty) {
     base::Result<base::Fd> copy = started->pty.duplicate();
@@ -299,6 +302,7 @@ void Agent::on_started(PodRun& run, ContainerRun& c, base::Result<netns::Started
   event(run, &c, "Normal", "Pulled", "Container image \"" + c.plan->image + "\" already present on machine");
   event(run, &c, "Normal", "Created", "Created container: " + c.plan->name);
   event(run, &c, "Normal", "Started", "Started container " + c.plan->name);
+  if (run.stage != PodStage::kEnding && is_main(run, c)) begin_post_start(run, c);
   directory_.publish(run);
   // Deleted while it was being started: the signal sent then, if it was, found no process.
   if (run.stage == PodStage::kEnding && run.asked) spawner_.signal(c.process, c.stop_signal);
@@ -318,7 +322,12 @@ void Agent::on_exit(const std::string& uid, const std::string& name, netns::Exit
   record_exit(*run, *c, exit);
 }
 
+bool Agent::is_main(const PodRun& run, const ContainerRun& c) const {
+  return std::any_of(run.main.begin(), run.main.end(), [&](const ContainerRun& m) { return &m == &c; });
+}
+
 void Agent::record_exit(PodRun& run, ContainerRun& c, netns::ExitInfo exit) {
+  end_probes(c);
   c.state = ContainerState::kTerminated;
   c.now = Termination{exit.code, exit.signal, exit.code == 0 ? "Completed" : "Error", read_termination_message(run, c, exit.code), c.started, loop_.clock().wall(), c.container_id};
   c.process = 0;
@@ -344,7 +353,8 @@ void Agent::schedule_restart(PodRun& run, ContainerRun& c) {
   bool init = run.stage == PodStage::kInit;
   RestartPolicy policy = init && run.spec.restart == RestartPolicy::kAlways ? RestartPolicy::kOnFailure : run.spec.restart;
   bool replace = std::exchange(c.replace, false);
-  if (!replace && !will_restart(policy, c.now->exit_code)) return;
+  bool failed_probe = std::exchange(c.failed_probe, false);
+  if (!replace && !failed_probe && !will_restart(policy, c.now->exit_code)) return;
   if (replace || (c.now->finished - c.now->started > kHealthyRun && c.now->reason != "StartError")) c.backoff = std::chrono::seconds(0);
   std::chrono::seconds wait = c.backoff;
   if (!replace) c.backoff = wait.count() == 0 ? kFirstBackoff : std::min(wait * 2, kMaxBackoff);

@@ -74,6 +74,22 @@ void check_resources(const json& container, const std::string& path, Causes& cau
   }
 }
 
+// In the node's own network a port cannot be another one outside.
+void check_host_ports(const json& spec, const std::string& path, Causes& causes) {
+  if (spec.value("hostNetwork", json()) != true) return;
+  for (const char* list : {"containers", "initContainers"}) {
+    const json& containers = array_at(spec, list);
+    for (size_t i = 0; i < containers.size(); ++i) {
+      const json& ports = array_at(containers[i], "ports");
+      for (size_t j = 0; j < ports.size(); ++j) {
+        const json host = ports[j].is_object() ? ports[j].value("hostPort", json()) : json();
+        if (!host.is_number() || host == 0 || host == ports[j].value("containerPort", json())) continue;
+        causes.push_back(cause_invalid(item(item(path, list, i), "ports", j) + ".hostPort", host, "must match `containerPort` when `hostNetwork` is true"));
+      }
+    }
+  }
+}
+
 struct Names {
   std::set<std::string> containers;
   std::set<std::string> volumes;
@@ -194,8 +210,13 @@ void check_pod_spec(const json& spec, const std::string& path, Causes& causes) {
   check_volumes(spec, path, names, causes);
   for (const char* list : {"containers", "initContainers"}) {
     const json& containers = array_at(spec, list);
-    for (size_t i = 0; i < containers.size(); ++i) check_container(containers[i], item(path, list, i), names, causes);
+    const ContainerRole role = list == std::string("containers") ? ContainerRole::kMain : ContainerRole::kInit;
+    for (size_t i = 0; i < containers.size(); ++i) {
+      check_container(containers[i], item(path, list, i), names, causes);
+      check_probes(containers[i], role, spec, item(path, list, i), causes);
+    }
   }
+  check_host_ports(spec, path, causes);
   for (const char* field : {"hostname", "subdomain"}) {
     const std::string name = string_at(spec, field);
     if (!name.empty()) add_problem(causes, path + "." + field, name, name_problem(name, NameRule::kDnsLabel));
