@@ -1,8 +1,10 @@
 #include "server/publish/publisher.h"
 
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <future>
 #include <map>
 #include <mutex>
@@ -26,6 +28,7 @@ using publish::Spec;
 using publish::Traffic;
 
 constexpr size_t kMaxPorts = 256;
+constexpr size_t kFdShare = 8;  // A port's connections, two descriptors each, leave three quarters to all the rest.
 constexpr std::chrono::seconds kPatience(5);  // For another thread's turn.
 
 // On the io loop's thread alone.
@@ -49,6 +52,14 @@ struct Entry {
   Resolution resolution{std::nullopt, "the cluster is starting"};
   std::shared_ptr<Traffic> traffic = std::make_shared<Traffic>();
 };
+
+publish::ForwarderLimits limits_of_this_process() {
+  publish::ForwarderLimits limits;
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0) limits.connections = std::clamp<size_t>(files.rlim_cur / kFdShare, 64, limits.connections);
+  limits.udp_sessions = std::min(limits.udp_sessions, limits.connections);
+  return limits;
+}
 
 PublishedPort show(const Entry& entry) {
   PublishedPort out;
@@ -178,7 +189,7 @@ class PublisherImpl final : public Publisher {
       IoSide* s = side.get();
       const std::string label = spec.host.text() + " -> " + publish::render_target(spec);
       publish::ForwarderContext context{s->io, [s](From from, base::Family family, int type) -> SocketPool& { return s->pool(from, family, type); }, traffic,
-                                        [label](const std::string& reason) { spdlog::warn("published port {}: {}", label, reason); }, {}};
+                                        [label](const std::string& reason) { spdlog::warn("published port {}: {}", label, reason); }, limits_of_this_process()};
       const bool udp = spec.host.protocol == model::Protocol::kUdp;
       s->forwarders[spec.host] = udp ? publish::make_udp_forwarder(std::move(context), std::move(*held)) : publish::make_tcp_forwarder(std::move(context), std::move(*held));
     });
