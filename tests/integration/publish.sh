@@ -21,7 +21,6 @@ check "it opens when the Service and its pods are there" until_true 20 shows_ngi
 check "status lists it" bash -c "'$KUBELAN' status | grep -q '127.0.0.1:$web -> svc/default/nginx-service:80'"
 k delete service nginx-service >/dev/null
 check "closes when it goes" until_true 10 refused "$web"
-k create service clusterip other --tcp=80:80 >/dev/null 2>&1
 k apply -f examples/nginx >/dev/null 2>&1
 check "and opens again when it is made anew" until_true 10 shows_nginx "$web"
 check "200 connections side by side" bash -c "seq 200 | xargs -P 50 -I{} curl -sS --max-time 20 -o /dev/null -w '%{http_code}\n' http://127.0.0.1:$web/ | sort | uniq -c | grep -qx ' *200 200'"
@@ -39,6 +38,11 @@ spec: {type: NodePort, selector: {app: nginx}, ports: [{port: 80, nodePort: 3018
 ---
 apiVersion: v1
 kind: Service
+metadata: {name: other}
+spec: {selector: {app: nobody}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
 metadata: {name: local}
 spec: {type: LoadBalancer, externalTrafficPolicy: Local, selector: {app: nginx}, ports: [{port: 80}]}
 Y
@@ -47,7 +51,7 @@ check "leads there" until_true 10 shows_nginx "$(host_port node-2:30180)"
 check "publish add of a load balancer" "$KUBELAN" publish add 0:lb/local:80
 check "leads there" until_true 10 shows_nginx "$(host_port lb/default/local:80)"
 check_error "one host port, one target" "$web is published already, to svc/default/nginx-service:80" "$KUBELAN" publish add "$web:30180"
-api=$("$KUBELAN" status -o json | grep -o '127.0.0.1:[0-9]*' | head -1 | cut -d: -f2)
+api=$("$KUBELAN" status -o json | grep -o 'https://127.0.0.1:[0-9]*' | cut -d: -f3)
 check_error "a port in use" "127.0.0.1:$api is in use" "$KUBELAN" publish add "$api:30180"
 if [ "$(id -u)" != 0 ] && [ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" -gt 79 ]; then
   check_error "a port below 1024" "ip_unprivileged_port_start=79" "$KUBELAN" publish add 79:30180
