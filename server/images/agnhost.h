@@ -49,8 +49,8 @@ struct Endpoint {
 base::Result<Endpoint> resolve_endpoint(const std::string& host, const std::string& port, Transport transport);
 // "host:port", "[::1]:80": both parts, or "address x: missing port in address".
 base::Result<std::pair<std::string, std::string>> split_host_port(const std::string& text);
-// Connected within `limit` (0: as long as the kernel tries), else the error.
-std::optional<DialError> connect_endpoint(Transport transport, const Endpoint& to, std::chrono::nanoseconds limit, base::Fd& out);
+// Connected within `limit` (0: as long as the kernel tries), else the error. `source_port` 0: any.
+std::optional<DialError> connect_endpoint(Transport transport, const Endpoint& to, std::chrono::nanoseconds limit, base::Fd& out, uint16_t source_port = 0);
 // One message and the answer. A stream or a datagram.
 std::optional<DialError> exchange(const base::Fd& fd, Transport transport, const std::string& message, std::chrono::nanoseconds limit, std::string& answer);
 // GET `url_path` (without its first slash); the body in `answer`.

@@ -142,11 +142,19 @@ base::Result<Endpoint> resolve_endpoint(const std::string& host, const std::stri
   return out;
 }
 
-std::optional<DialError> connect_endpoint(Transport transport, const Endpoint& to, std::chrono::nanoseconds limit, base::Fd& out) {
+std::optional<DialError> connect_endpoint(Transport transport, const Endpoint& to, std::chrono::nanoseconds limit, base::Fd& out, uint16_t source_port) {
   const std::string what = std::string("dial ") + network(transport) + " " + endpoint_text(to.address) + ": ";
   int type = transport == Transport::kUdp ? SOCK_DGRAM : SOCK_STREAM;
   base::Fd fd(::socket(to.address.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, transport == Transport::kSctp ? IPPROTO_SCTP : 0));
   if (!fd) return failure(what + "socket: ", errno);
+  if (source_port != 0) {
+    int on = 1;
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    sockaddr_storage from{};
+    from.ss_family = to.address.ss_family;
+    reinterpret_cast<sockaddr_in&>(from).sin_port = htons(source_port);  // Both families have it at the same place.
+    if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&from), to.size) != 0) return failure(what + "bind: ", errno);
+  }
   Deadline deadline(limit);
   int err = ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to.address), to.size) == 0 ? 0 : errno;
   if (err == EINPROGRESS) {

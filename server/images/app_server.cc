@@ -66,13 +66,6 @@ base::Result<base::Fd> open_socket(Transport transport, const ListenAddress& add
   return fd;
 }
 
-base::Result<base::Fd> open_listener(Transport transport, const ListenAddress& address) {
-  if (!address.host.empty()) return open_socket(transport, address, address.host.find(':') == std::string::npos ? AF_INET : AF_INET6);
-  base::Result<base::Fd> both = open_socket(transport, address, AF_INET6);
-  // Without IPv6 (none in the kernel, or switched off) the IPv4 socket says what is wrong, if anything is.
-  return both.ok() ? std::move(both) : open_socket(transport, address, AF_INET);
-}
-
 uint16_t port_of(const base::Fd& fd) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
@@ -81,6 +74,13 @@ uint16_t port_of(const base::Fd& fd) {
 }
 
 }  // namespace
+
+base::Result<base::Fd> open_listener(Transport transport, const ListenAddress& address) {
+  if (!address.host.empty()) return open_socket(transport, address, address.host.find(':') == std::string::npos ? AF_INET : AF_INET6);
+  base::Result<base::Fd> both = open_socket(transport, address, AF_INET6);
+  // Without IPv6 (none in the kernel, or switched off) the IPv4 socket says what is wrong, if anything is.
+  return both.ok() ? std::move(both) : open_socket(transport, address, AF_INET);
+}
 
 struct AppServer::Listener {
   Transport transport = Transport::kTcp;

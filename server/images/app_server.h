@@ -36,6 +36,9 @@ struct ListenAddress {
   uint16_t port = 0;  // 0: one that is free.
 };
 
+// A socket that listens (streams) or is bound (datagrams), not blocking. The error as Go's net.Listen gives it.
+base::Result<base::Fd> open_listener(Transport transport, const ListenAddress& address);
+
 class AppServer {
  public:
   AppServer();

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "server/images/builtins.h"
+#include "server/images/toolbox.h"
 
 namespace server {
 namespace {
@@ -90,15 +91,31 @@ std::vector<netns::Mount> nginx_files() {
   };
 }
 
+// Where this binary is; empty once it was replaced by a newer build: containers go on to start, without what it plays.
+std::string own_binary() {
+  std::error_code error;
+  const std::string binary = std::filesystem::read_symlink("/proc/self/exe", error).string();
+  return !error && std::filesystem::exists(binary, error) ? binary : "";
+}
+
+// What the host has is looked at once: PATH lets a program that is installed later win over its stand-in.
+std::vector<netns::Mount> toolbox_files() {
+  static const std::vector<netns::Mount> kFiles =
+      images::toolbox_mounts(own_binary(), images::host_program("busybox"), [](const std::string& name) { return !images::host_program(name).empty(); });
+  std::vector<netns::Mount> out;
+  std::error_code error;
+  std::copy_if(kFiles.begin(), kFiles.end(), std::back_inserter(out), [&](const netns::Mount& each) { return std::filesystem::exists(each.source, error); });
+  return out;
+}
+
 // The program as a file, so that "/agnhost connect ..." works from a shell and from kubectl exec too: it is this binary,
 // which looks at the name it is called by.
 std::vector<netns::Mount> agnhost_files() {
   using netns::Mount;
-  std::vector<Mount> out = {{Mount::Kind::kTmpfs, "", "/uploads"}};
-  std::error_code error;
-  const std::string binary = std::filesystem::read_symlink("/proc/self/exe", error).string();
-  // Replaced by a newer build while the cluster runs: containers go on to start, without that file.
-  if (!error && std::filesystem::exists(binary, error)) out.push_back({Mount::Kind::kBind, binary, "/agnhost", true});
+  std::vector<Mount> out = toolbox_files();
+  out.push_back({Mount::Kind::kTmpfs, "", "/uploads"});
+  const std::string binary = own_binary();
+  if (!binary.empty()) out.push_back({Mount::Kind::kBind, binary, "/agnhost", true});
   return out;
 }
 
@@ -131,7 +148,10 @@ std::optional<ResolvedImage> resolve_image(const std::string& reference) {
       image.mounts = nginx_files();
       image.stop_signal = SIGQUIT;  // As the nginx image: answer what has begun, then end.
     }
-    if (image.builtin == "agnhost") image.mounts = agnhost_files();
+    if (image.builtin.empty() || image.builtin == "agnhost") {
+      image.env = {images::toolbox_path()};
+      image.mounts = image.builtin.empty() ? toolbox_files() : agnhost_files();
+    }
     return image;
   }
   return std::nullopt;
@@ -161,7 +181,9 @@ std::map<std::string, netns::BuiltinMain> builtin_programs() {
 }
 
 netns::BuiltinMain builtin_by_file(const std::string& path) {
-  return path.substr(path.find_last_of('/') + 1) == "agnhost" ? images::agnhost_main : nullptr;
+  const std::string name = path.substr(path.find_last_of('/') + 1);
+  if (name == "agnhost") return images::agnhost_main;
+  return images::is_tool(name) ? images::tool_main : nullptr;
 }
 
 }  // namespace server
