@@ -11,11 +11,11 @@ constexpr size_t kMaxText = 1024;
 constexpr char kForm[] = "the form is [HOST-IP:]HOSTPORT:TARGET[/udp], as in 8080:svc/web:80, 8080:node-1:30080 or 8080:lb/web:80";
 
 base::Error invalid(std::string_view text, const std::string& what) {
-  std::string shown(text.substr(0, 200));
-  for (char& c : shown) {
+  std::string message = "published port \"" + std::string(text.substr(0, 200)) + "\": " + what;
+  for (char& c : message) {
     if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = '?';
   }
-  return base::Error(base::Code::kInvalid, "published port \"" + shown + "\": " + what);
+  return base::Error(base::Code::kInvalid, std::move(message));
 }
 
 bool is_digits(std::string_view s) {

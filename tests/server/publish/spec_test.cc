@@ -77,6 +77,7 @@ TEST(PublishSpec, Refuses) {
       {"8080:svc/web:80/sctp", "use tcp or udp"},
       {"8080:svc/web:80/", "use tcp or udp"},
       {"8080:svc/we\nb:80", "svc/we?b:80"},
+      {"80\n80:svc/web:80", "host port \"80?80\""},
   };
   for (const auto& row : rows) {
     SCOPED_TRACE(row.in);
