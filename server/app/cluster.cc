@@ -296,4 +296,15 @@ base::Status Cluster::settle(std::chrono::seconds timeout) {
   return wait_proxy_synced(*p.proxy, *p.loop, std::chrono::seconds(20));
 }
 
+base::Result<std::vector<std::string>> Cluster::verify(std::chrono::seconds timeout) {
+  auto answer = std::make_shared<std::promise<std::vector<std::string>>>();
+  auto future = answer->get_future();
+  Proxy* proxy = parts_->proxy.get();
+  parts_->loop->post([proxy, answer] { proxy->verify([answer](std::vector<std::string> differences) { answer->set_value(std::move(differences)); }); });
+  if (future.wait_for(timeout) != std::future_status::ready) {
+    return base::Error(base::Code::kTimeout, "the proxy's changes did not come to an end in " + std::to_string(timeout.count()) + " s");
+  }
+  return future.get();
+}
+
 }  // namespace server

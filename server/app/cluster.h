@@ -41,6 +41,8 @@ class Cluster {
   base::Result<std::vector<std::string>> apply(const std::string& text);
   // Waits until all workloads are available, and every node's proxy sends to them. kTimeout naming what is not.
   base::Status settle(std::chrono::seconds timeout);
+  // Compares what every node's kernel has of Services with what it should have; a line a difference. kTimeout.
+  base::Result<std::vector<std::string>> verify(std::chrono::seconds timeout);
   // Ports on the host.
   Publisher& publisher();
 

@@ -42,6 +42,12 @@ json answer_settle(Cluster& cluster, const json& request) {
   return {{"ok", true}};
 }
 
+json answer_verify(Cluster& cluster, const json& request) {
+  base::Result<std::vector<std::string>> differences = cluster.verify(std::chrono::seconds(store::get_int(request, "timeoutSeconds", 60)));
+  if (!differences.ok()) return failure(differences.error());
+  return {{"ok", true}, {"differences", *differences}};
+}
+
 // add and remove take several ports; what was done before one failed stays done, and the error names that one.
 base::Status change_published(Publisher& publisher, const std::string& action, const json& request, json& done) {
   for (const json& text : store::get_array(request, "ports")) {
@@ -75,6 +81,7 @@ Answer answer(Cluster& cluster, const json& request) {
   if (op == "place") return answer_place(cluster, request);
   if (op == "apply") return {answer_apply(cluster, request), {}};
   if (op == "settle") return {answer_settle(cluster, request), {}};
+  if (op == "verify") return {answer_verify(cluster, request), {}};
   if (op == "publish") return {answer_publish(cluster, request), {}};
   if (op == "down") return {{{"ok", true}}, {}};
   if (op != "status") return {failure(base::Error(base::Code::kBadRequest, "unknown request \"" + op + "\": is this CLI newer than the running cluster?")), {}};
