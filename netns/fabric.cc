@@ -23,6 +23,9 @@ const std::vector<Sysctl> kFabricSettings = {
     {"net/ipv4/conf/all/send_redirects", "0", false},
     {"net/ipv4/conf/default/send_redirects", "0", false},
     {"net/ipv4/icmp_ratemask", "0", false},
+    // A connection keeps to the node it began with.
+    {"net/ipv4/fib_multipath_hash_policy", "1", false},
+    {"net/ipv6/fib_multipath_hash_policy", "1", false},
     // Where br_netfilter is loaded, bridged packets would go through the chain below.
     {"net/bridge/bridge-nf-call-iptables", "0", false},
     {"net/bridge/bridge-nf-call-ip6tables", "0", false},
@@ -34,6 +37,9 @@ const std::vector<Sysctl> kClientSettings = {
     {"net/ipv4/conf/all/rp_filter", "0", true},
     {"net/ipv4/conf/default/rp_filter", "0", true},
     {"net/ipv4/conf/all/accept_redirects", "0", false},
+    // A connection keeps to the node it began with.
+    {"net/ipv4/fib_multipath_hash_policy", "1", false},
+    {"net/ipv6/fib_multipath_hash_policy", "1", false},
     {"net/ipv4/conf/default/accept_redirects", "0", false},
     {"net/ipv4/ip_unprivileged_port_start", "0", false},
     {"net/ipv4/ping_group_range", "0 0", false},
@@ -91,6 +97,7 @@ class FabricImpl final : public Fabric {
     return out;
   }
   Worker& fabric_worker() override { return *fabric_worker_; }
+  void set_outside_routes(OutsideRoutes routes, std::function<void(base::Status)> done) override;
   const base::Fd& client_net() const override { return client_net_; }
   const base::Fd& fabric_net() const override { return fabric_net_; }
 
@@ -103,10 +110,50 @@ class FabricImpl final : public Fabric {
   const FabricPlan plan_;
   base::Fd fabric_net_;
   base::Fd client_net_;
-  std::unique_ptr<Worker> fabric_worker_;
-  std::unique_ptr<Worker> client_worker_;  // During build() only.
   std::vector<std::unique_ptr<NodeImpl>> nodes_;
+  OutsideRoutes client_routes_, fabric_routes_;  // What there is: each its worker's.
+  std::unique_ptr<Worker> fabric_worker_;
+  std::unique_ptr<Worker> client_worker_;  // Last: joined first, as it posts to the fabric's.
 };
+
+// On a worker. What cannot be set is left out, and tried again with the next change.
+base::Status change_routes(const Fabric::OutsideRoutes& wanted, int device, uint8_t table, Fabric::OutsideRoutes& current) {
+  Rtnl rtnl = TRY(Rtnl::open());
+  auto make = [&](const base::Ip& to, const std::vector<base::Ip>& via) {
+    Route route{.to = base::Cidr(to, to.is_v4() ? 32 : 128), .device = device, .table = table};
+    if (via.size() > 1) {
+      route.via_any = via;
+    } else if (!via.empty()) {
+      route.via = via.front();
+    }
+    return route;
+  };
+  Batch batch;
+  for (const auto& [to, via] : current) {
+    if (!wanted.contains(to)) delete_route(batch, make(to, {}));
+  }
+  for (const auto& [to, via] : wanted) {
+    auto had = current.find(to);
+    if (had == current.end() || had->second != via) add_route(batch, make(to, via));
+  }
+  current = wanted;
+  if (batch.empty()) return {};
+  base::Status status = rtnl.apply(batch);
+  if (!status.ok()) current.clear();
+  return status;
+}
+
+void FabricImpl::set_outside_routes(OutsideRoutes routes, std::function<void(base::Status)> done) {
+  std::erase_if(routes, [](const auto& route) { return route.second.empty(); });
+  client_worker_->post([this, routes, done = std::move(done)]() mutable {
+    base::Status client = change_routes(routes, kEth0Index, RT_TABLE_MAIN, client_routes_);
+    fabric_worker_->post([this, routes = std::move(routes), client = std::move(client), done = std::move(done)] {
+      // The fabric passes nothing on: its own connections (published ports) are all that needs the way.
+      base::Status fabric = change_routes(routes, kBridgeIndex, kOwnTrafficTable, fabric_routes_);
+      done(client.ok() ? fabric : client);
+    });
+  });
+}
 
 base::Status FabricImpl::make_namespaces() {
   fabric_net_ = TRY(make_network_namespace());
@@ -223,7 +270,6 @@ base::Status FabricImpl::build() {
     rtnl.wait_until_running(links);
     return {};
   }));
-  client_worker_.reset();
   return {};
 }
 

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -67,6 +68,11 @@ class Fabric {
   virtual Node* find_node(const std::string& name) = 0;  // nullptr if none. Owned by the Fabric.
   virtual std::vector<Node*> nodes() = 0;
   virtual Worker& fabric_worker() = 0;     // In the fabric namespace: the in-cluster API socket is made here.
+  // Routes in the client's and the fabric's own namespace to addresses that nodes take: address -> the nodes' addresses,
+  // each connection by one of them. All that there are; what is left out goes. Returns at once; `done` runs on a Worker's
+  // thread once both namespaces have them.
+  using OutsideRoutes = std::map<base::Ip, std::vector<base::Ip>>;
+  virtual void set_outside_routes(OutsideRoutes routes, std::function<void(base::Status)> done) = 0;
   virtual const base::Fd& client_net() const = 0;
   virtual const base::Fd& fabric_net() const = 0;
 };

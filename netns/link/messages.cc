@@ -26,9 +26,30 @@ rtmsg route_header(const Route& route) {
   return header;
 }
 
+// A run of rtnexthop headers, each with its gateway as an attribute.
+void put_next_hops(Batch& batch, const Route& route) {
+  std::string hops;
+  for (const base::Ip& via : route.via_any) {
+    rtnexthop hop{};
+    hop.rtnh_len = static_cast<uint16_t>(sizeof hop + RTA_LENGTH(via.size()));
+    hop.rtnh_ifindex = route.device;
+    rtattr gateway{};
+    gateway.rta_type = RTA_GATEWAY;
+    gateway.rta_len = static_cast<uint16_t>(RTA_LENGTH(via.size()));
+    hops.append(reinterpret_cast<const char*>(&hop), sizeof hop);
+    hops.append(reinterpret_cast<const char*>(&gateway), sizeof gateway);
+    hops.append(reinterpret_cast<const char*>(via.bytes()), via.size());
+  }
+  batch.put(RTA_MULTIPATH, hops.data(), hops.size());
+}
+
 void put_route(Batch& batch, const Route& route) {
   if (route.to.prefix_length() > 0) batch.put_ip(RTA_DST, route.to.address());
   if (route.via) batch.put_ip(RTA_GATEWAY, *route.via);
+  if (!route.via_any.empty()) {
+    put_next_hops(batch, route);
+    return;
+  }
   if (route.device != 0) batch.put_u32(RTA_OIF, static_cast<uint32_t>(route.device));
   if (route.source) batch.put_ip(RTA_PREFSRC, *route.source);
 }

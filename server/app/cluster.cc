@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "netns/fabric.h"
+#include "server/announce/announce.h"
 #include "server/api/api_server.h"
 #include "server/api/boot.h"
 #include "server/app/pki_store.h"
@@ -45,6 +46,7 @@ struct Cluster::Parts {
   std::vector<std::unique_ptr<Controller>> controllers;
   std::unique_ptr<Scheduler> scheduler;
   std::unique_ptr<Proxy> proxy;
+  std::unique_ptr<Announcer> announcer;
   std::unique_ptr<ProxyHealth> proxy_health;
   std::unique_ptr<Dns> dns;
   std::unique_ptr<NodeAgent> agent;
@@ -152,6 +154,7 @@ Cluster::~Cluster() {
   p.agent.reset();
   p.dns.reset();
   p.proxy_health.reset();
+  p.announcer.reset();
   p.proxy.reset();
   p.scheduler.reset();
   p.controllers.clear();
@@ -185,10 +188,11 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
   p.spawner = p.spawner_process->activate();
   p.io = std::make_unique<base::Loop>("io");
   p.loop = ControlLoop::make(p.api->client(), p.clock);
-  p.controllers = make_controllers(*p.loop, ControllerOptions{p.pki.ca.cert_pem});
+  p.controllers = make_controllers(*p.loop, ControllerOptions{p.pki.ca.cert_pem, {p.addresses.load_balancers}});
   p.scheduler = make_scheduler(*p.loop);
   ProxyOptions proxy_options{p.addresses.services, p.addresses.pods, {p.addresses.dns}, options.random_balancing ? Balancing::kRandom : Balancing::kRoundRobin};
   p.proxy = make_proxy(*p.loop, *p.fabric, proxy_options);
+  p.announcer = make_announcer(*p.loop, *p.fabric);
   p.proxy_health = TRY(make_proxy_health(*p.loop, *p.io, *p.fabric, [proxy = p.proxy.get()] { return proxy->status(); }));
   p.proxy->on_health_checks([health = p.proxy_health.get()] { health->health_checks_changed(); });
   std::vector<DnsSockets> dns_sockets = TRY(make_dns_sockets(*p.fabric, p.addresses.dns));

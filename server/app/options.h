@@ -28,6 +28,7 @@ struct AddressPlan {
   base::Ip gateway = base::Ip::v4(172, 30, 0, 1);
   base::Ip client = base::Ip::v4(172, 30, 0, 2);
   base::Ip first_node = base::Ip::v4(172, 30, 0, 11);
+  base::Cidr load_balancers = base::Cidr(base::Ip::v4(172, 30, 255, 0), 24);  // In the underlay.
   base::Cidr pods = base::Cidr(base::Ip::v4(10, 244, 0, 0), 16);
   base::Cidr services = base::Cidr(base::Ip::v4(10, 96, 0, 0), 12);
   base::Ip kubernetes = base::Ip::v4(10, 96, 0, 1);

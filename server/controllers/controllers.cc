@@ -3,6 +3,7 @@
 #include "server/controllers/deployment.h"
 #include "server/controllers/endpoint_slice.h"
 #include "server/controllers/garbage_collector.h"
+#include "server/controllers/load_balancer.h"
 #include "server/controllers/namespace.h"
 #include "server/controllers/replica_set.h"
 #include "server/controllers/service_account.h"
@@ -26,6 +27,7 @@ std::vector<std::unique_ptr<Controller>> make_controllers(ControlLoop& loop, con
   PodIndex& pods = shared->pods;
   out.push_back(std::move(shared));
   out.push_back(make_service_account_controller(loop, options.root_ca_pem));
+  out.push_back(make_load_balancer_controller(loop, options.load_balancer_pools));
   out.push_back(make_deployment_controller(loop, pods));
   out.push_back(make_replica_set_controller(loop, pods));
   out.push_back(make_endpoint_slice_controller(loop));
