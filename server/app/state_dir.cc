@@ -143,7 +143,7 @@ bool wait_until_stopped(const std::string& dir, int seconds) {
 base::Status remove_state(const std::string& dir, const std::string& name) {
   std::error_code error;
   // Only what we put there: a --state-dir may be a folder that the user also keeps other things in.
-  for (const char* entry : {"info.json", "store.db", "store.db-wal", "store.db-shm", "pki", "kubeconfig", "kubeconfig-path", "control.sock", "kubelan.log", "port", "run", "version", "lock"}) {
+  for (const char* entry : {"info.json", "store.db", "store.db-wal", "store.db-shm", "pki", "kubeconfig", "kubeconfig-path", "control.sock", "kubelan.log", "port", "published.json", "run", "version", "lock"}) {
     fs::remove_all(dir + "/" + entry, error);
     if (error) return base::Error(base::Code::kInternal, "remove " + dir + "/" + entry + ": " + error.message());
   }
