@@ -39,9 +39,13 @@ void print_summary(const ClusterOptions& c, const Launched& launched, const std:
 }
 
 // Also those that were published before; a port of 0 has its number by now.
-base::Status print_published(const ClusterOptions& c) {
+base::Result<json> published_ports(const ClusterOptions& c) {
   json body = TRY(ask(c.name, c.state_dir, {{"op", "publish"}, {"action", "list"}}));
-  const json& ports = store::get_array(body, "ports");
+  return store::get_array(body, "ports");
+}
+
+base::Status print_published(const ClusterOptions& c) {
+  const json ports = TRY(published_ports(c));
   if (!ports.empty()) std::printf("\n");
   for (const json& port : ports) std::printf("Published %s\n", published_line(port).c_str());
   return {};
@@ -49,6 +53,7 @@ base::Status print_published(const ClusterOptions& c) {
 
 base::Status tell_ready(int fd, const ClusterOptions& c, const Launched& launched, const std::string& kubeconfig) {
   json line = {{"name", c.name}, {"context", context_name(c.name)}, {"server", "https://127.0.0.1:" + std::to_string(launched.api_port)}, {"kubeconfig", kubeconfig}};
+  line["published"] = TRY(published_ports(c));
   std::string text = line.dump() + "\n";
   base::Status written = base::write_all(fd, text.data(), text.size());
   if (!written.ok()) return std::move(written).error().context("--ready-fd " + std::to_string(fd));

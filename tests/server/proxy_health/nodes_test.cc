@@ -155,6 +155,24 @@ TEST(ProxyHealth, HealthCheckNodePortsComeAndGo) {
   });
 }
 
+TEST(ProxyHealth, APortThatSomebodyHoldsIsTriedAgain) {
+  netns_test::run_isolated([] {
+    World w;
+    base::Fd holder = w.fabric->find_node("node-1")->worker().call([] { return netns::make_tcp_listener(Ip(), 30500, 1).value(); });
+    w.loop.put("services", "shop", "web", {{"apiVersion", "v1"}, {"kind", "Service"}, {"metadata", {{"uid", "u"}}}});
+    w.set([&] {
+      w.statuses[0].health_checks = {{{"shop", "taken"}, 30500, 1}, {{"shop", "web"}, 30501, 1}};
+      w.statuses[1].health_checks = w.statuses[0].health_checks;
+    });
+    EXPECT_TRUE(eventually([&] { return w.get("node-1", kNode1, 30501, "/") == 200 && w.get("node-1", kNode2, 30500, "/") == 200; }));
+    holder.reset();
+    EXPECT_TRUE(eventually([&] {
+      w.set([] {});  // Any other change tries again at once.
+      return w.get("node-1", kNode1, 30500, "/") == 200;
+    }));
+  });
+}
+
 TEST(ProxyHealth, EndsWhilePortsAreOpened) {
   netns_test::run_isolated([] {
     World w;
