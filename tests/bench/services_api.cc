@@ -1,16 +1,20 @@
 // The side on the host: changes Services and EndpointSlices through the API, as any client would.
 #include <httplib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <atomic>
 #include <cstdio>
 #include <fstream>
 #include <functional>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <random>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
 
+#include "server/app/control_protocol.h"
 #include "tests/bench/services_bench.h"
 
 namespace bench {
@@ -126,9 +130,9 @@ void measure(Peer& probe, const std::string& ip, const std::string& want, const 
 }
 
 void print(const std::string& kind, const Latency& l) {
-  std::printf("%-34s from the request's begin p50 %.2f p99 %.2f ms, from its answer p50 %.2f p99 %.2f ms (the request alone %.2f ms, %zu runs, %ld lost, %ld failed connections)\n",
+  std::printf("%-34s from the request's begin p50 %.2f p99 %.2f ms, from its answer p50 %.2f p99 %.2f ms (the request alone p50 %.2f p99 %.2f ms, %zu runs, %ld lost, %ld failed connections)\n",
               kind.c_str(), percentile(l.from_sent, 0.5), percentile(l.from_sent, 0.99), percentile(l.from_answer, 0.5), percentile(l.from_answer, 0.99),
-              percentile(l.request, 0.5), l.from_sent.size(), l.timeouts, l.failures);
+              percentile(l.request, 0.5), percentile(l.request, 0.99), l.from_sent.size(), l.timeouts, l.failures);
 }
 
 }  // namespace
@@ -268,6 +272,22 @@ int run_churn(const Arguments& arguments) {
   std::printf("%ld changes in %.0f s (%.0f/s, %ld late); steady service: %ld requests, %ld failed%s\n", changes, seconds,
               static_cast<double>(changes) / seconds, late, ok + failed, failed, failed > 0 ? rest.c_str() : "");
   return failed == 0 && ok > 0 ? 0 : 1;
+}
+
+int run_verify(const Arguments& arguments) {
+  const std::string path = arguments.at(1) + "/control.sock";
+  base::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) throw std::runtime_error("no daemon at " + path);
+  if (!server::send_message(fd.get(), {{"op", "verify"}, {"timeoutSeconds", 60}}).ok()) throw std::runtime_error("no daemon at " + path);
+  base::Result<nlohmann::json> answer = server::receive_message(fd.get(), nullptr);
+  if (!answer.ok()) throw std::runtime_error(answer.error().message);
+  if (!answer->value("ok", false)) throw std::runtime_error(answer->value("error", "no reason given"));
+  for (const auto& line : answer->at("differences")) std::printf("%s\n", line.get<std::string>().c_str());
+  std::printf("kernel and plan: %zu differences\n", answer->at("differences").size());
+  return answer->at("differences").empty() ? 0 : 1;
 }
 
 }  // namespace bench

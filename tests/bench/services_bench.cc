@@ -9,7 +9,8 @@ int main(int argc, char** argv) {
   const std::map<std::string, int (*)(const bench::Arguments&)> modes = {
       {"probe", bench::run_probe},     {"answer", bench::run_answer},   {"serve", bench::run_serve},   {"flows", bench::run_flows},
       {"count", bench::run_count},     {"objects", bench::run_objects}, {"fill", bench::run_fill},
-      {"latency", bench::run_latency}, {"changes", bench::run_count_changes}, {"churn", bench::run_churn}};
+      {"latency", bench::run_latency}, {"changes", bench::run_count_changes}, {"churn", bench::run_churn},
+      {"verify", bench::run_verify}};
   const auto mode = modes.find(argc > 1 ? argv[1] : "");
   if (mode == modes.end()) {
     std::fprintf(stderr, "services_bench: no such mode; it is run by scripts/bench services\n");

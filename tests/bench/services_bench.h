@@ -38,6 +38,7 @@ int run_objects(const Arguments& arguments);  // SET...: chains and elements of 
 int run_fill(const Arguments& arguments);     // FIRST LAST: services with three endpoints each.
 int run_latency(const Arguments& arguments);  // FROM_PROBE TO_PROBE KIND RUNS
 int run_count_changes(const Arguments& arguments);  // FROM_COUNT TO_COUNT
+int run_verify(const Arguments& arguments);         // Every node's kernel beside what it should have.
 int run_churn(const Arguments& arguments);    // FROM_PROBE TO_PROBE SECONDS
 
 }  // namespace bench

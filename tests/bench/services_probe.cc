@@ -223,7 +223,7 @@ double median(const std::vector<double>& values) { return percentile(values, 0.5
 int run_flows(const Arguments& arguments) {
   const sockaddr_in direct = to_sockaddr(arguments.at(0), std::stoi(arguments.at(1)));
   const sockaddr_in service = to_sockaddr(arguments.at(2), std::stoi(arguments.at(3)));
-  constexpr int kRounds = 11, kConnections = 1500;
+  constexpr int kRounds = 41, kConnections = 400;
   std::vector<double> rates, direct_rates, service_rates, flow_ratios, direct_flows, service_flows;
   connect_rate(direct, 200);
   connect_rate(service, 200);
@@ -242,8 +242,8 @@ int run_flows(const Arguments& arguments) {
   for (int i = 0; i < kRounds; ++i) {
     double d = 0, s = 0;
     for (int turn = 0; turn < 2; ++turn) {
-      if ((turn + i) % 2 == 0) d = throughput(direct, 0.3);
-      if ((turn + i) % 2 == 1) s = throughput(service, 0.3);
+      if ((turn + i) % 2 == 0) d = throughput(direct, 0.1);
+      if ((turn + i) % 2 == 1) s = throughput(service, 0.1);
     }
     if (d == 0 || s == 0) continue;
     direct_flows.push_back(d);
