@@ -2,6 +2,7 @@
 
 #include "server/controllers/deployment.h"
 #include "server/controllers/endpoint_slice.h"
+#include "server/controllers/endpoint_slice_mirroring.h"
 #include "server/controllers/garbage_collector.h"
 #include "server/controllers/load_balancer.h"
 #include "server/controllers/namespace.h"
@@ -31,6 +32,7 @@ std::vector<std::unique_ptr<Controller>> make_controllers(ControlLoop& loop, con
   out.push_back(make_deployment_controller(loop, pods));
   out.push_back(make_replica_set_controller(loop, pods));
   out.push_back(make_endpoint_slice_controller(loop));
+  out.push_back(make_endpoint_slice_mirroring_controller(loop));
   out.push_back(make_namespace_controller(loop));
   out.push_back(make_garbage_collector(loop));
   return out;

@@ -86,6 +86,15 @@ std::string dns_hostname(const store::Object& service, const json& pod) {
   return get_string(pod, "spec.subdomain") == service.name() ? get_string(pod, "spec.hostname") : "";
 }
 
+// Whom the endpoint is meant for: its own zone, and before that its own node.
+void put_hints(const std::string& distribution, json& endpoint) {
+  const bool same_node = distribution == "PreferSameNode";
+  if (!same_node && distribution != "PreferClose" && distribution != "PreferSameZone") return;
+  const std::string zone = get_string(endpoint, "zone"), node = get_string(endpoint, "nodeName");
+  if (!zone.empty()) endpoint["hints"]["forZones"] = {{{"name", zone}}};
+  if (same_node && !node.empty()) endpoint["hints"]["forNodes"] = {{{"name", node}}};
+}
+
 json compile_endpoint(const store::Object& service, const store::Object& pod, const NodeZones& zones) {
   const json& tree = pod.tree();
   PodState state = state_of(service.tree(), tree);
@@ -94,6 +103,7 @@ json compile_endpoint(const store::Object& service, const store::Object& pod, co
   if (!node.empty()) out["nodeName"] = node;
   if (auto zone = zones.find(node); zone != zones.end()) out["zone"] = zone->second;
   if (!hostname.empty()) out["hostname"] = hostname;
+  if (state.ready) put_hints(get_string(service.tree(), "spec.trafficDistribution"), out);
   return out;
 }
 

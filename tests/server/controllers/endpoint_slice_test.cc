@@ -152,6 +152,26 @@ TEST_F(EndpointSliceTest, EndpointsFollowTheLabelsOfTheService) {
   EXPECT_EQ(get(kEndpoints)["metadata"]["labels"]["a"], "c");
 }
 
+TEST_F(EndpointSliceTest, HintsFollowTheTrafficDistribution) {
+  apply(kService);
+  apply("apiVersion: v1\nkind: Node\nmetadata: {name: node-1, labels: {topology.kubernetes.io/zone: a}}\n");
+  apply(web_pod("p"));
+  ASSERT_EQ(call("POST", "/api/v1/namespaces/default/pods/p/binding", std::string(R"({"apiVersion":"v1","kind":"Binding","metadata":{"name":"p"},"target":{"name":"node-1"}})")).status, 201);
+  make_ready("p", "10.244.1.2");
+  struct Row {
+    const char* distribution;
+    json hints;
+  };
+  const json zone = {{{"name", "a"}}}, node = {{{"name", "node-1"}}};
+  const Row rows[] = {{"PreferClose", {{"forZones", zone}}}, {"PreferSameZone", {{"forZones", zone}}}, {"PreferSameNode", {{"forZones", zone}, {"forNodes", node}}}};
+  for (const Row& row : rows) {
+    merge("/api/v1/namespaces/default/services/web", {{"spec", {{"trafficDistribution", row.distribution}}}});
+    EXPECT_EQ(items(kSlices)[0]["endpoints"][0]["hints"], row.hints) << row.distribution;
+  }
+  make_ready("p", "10.244.1.2", false);
+  EXPECT_FALSE(items(kSlices)[0]["endpoints"][0].contains("hints")) << "an endpoint that is not ready has none";
+}
+
 TEST_F(EndpointSliceTest, HandMadeSlicesStay) {
   apply("apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n");
   apply("apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: mine, labels: {kubernetes.io/service-name: web}}\naddressType: IPv4\nports: [{port: 80}]\nendpoints: [{addresses: [10.1.2.3]}]\n");
