@@ -80,4 +80,10 @@ k patch service local -p '{"spec":{"externalTrafficPolicy":"Cluster"}}' >/dev/nu
 closed_health() { ! url client "http://172.30.0.11:$health/"; }
 check "closes with the policy" until_true 10 closed_health
 check "down" "$KUBELAN" down
+
+exec 7>"$WORK/ready"
+check "up --ready-fd tells the ports" bash -c "'$KUBELAN' up --name fd --nodes 1 --ephemeral --publish 0:30080 --ready-fd 7"
+exec 7>&-
+check "with their numbers" grep -qE '"published":\[.*"hostPort":[1-9]' "$WORK/ready"
+"$KUBELAN" down --name fd >/dev/null
 finish
