@@ -103,4 +103,16 @@ TEST_P(BehaviourTracer, is_as_the_table_says) {
 
 INSTANTIATE_TEST_SUITE_P(Table, BehaviourTracer, ::testing::ValuesIn(load_scenarios()), [](const auto& row) { return row.param.test_name() + "_line_" + std::to_string(row.param.steps.front().line); });
 
+TEST(Behaviours, are_all_in_the_documentation) {
+  std::ifstream in(std::string(KUBELAN_SOURCE_DIR) + "/docs/services.md");
+  const std::string text((std::istreambuf_iterator<char>(in)), {});
+  for (const Scenario& scenario : load_scenarios()) EXPECT_NE(text.find("| " + scenario.name + " |"), std::string::npos) << scenario.name;
+  for (int number = 1; number <= 100; ++number) {
+    const std::string digits = std::to_string(number);
+    const bool there = text.find("| " + digits + " |") != std::string::npos || text.find("| " + digits + ",") != std::string::npos ||
+                       text.find(", " + digits + " |") != std::string::npos || text.find(", " + digits + ",") != std::string::npos;
+    EXPECT_TRUE(there) << number;
+  }
+}
+
 }  // namespace

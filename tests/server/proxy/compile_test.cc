@@ -112,4 +112,51 @@ TEST(Compile, ruleset) {
   proxy_test::expect_golden("ruleset_ipv6.nft", compile_ruleset({base::Family::kIpv6, {}, "node-1", "", {Ip::parse("fd00:30::b").value()}, {Ip::parse("fd00:30::b").value()}}, v6));
 }
 
+TEST(Compile, node_port_addresses) {
+  struct Row {
+    const char* name;
+    std::vector<std::string> addresses, ranges, want;
+  };
+  const Row rows[] = {
+      {"none given: the first", {"172.30.0.11", "172.30.1.11"}, {}, {"172.30.0.11"}},
+      {"several ranges", {"172.30.0.11", "172.30.1.11"}, {"172.30.1.0/24", "172.30.0.0/24"}, {"172.30.1.11", "172.30.0.11"}},
+      {"IPv6", {"fd00:172:30::11", "fd00:1::11"}, {"fd00:1::/64", "172.30.0.0/16"}, {"fd00:1::11"}},
+      {"only of the other family: the first", {"fd00:172:30::11", "fd00:1::11"}, {"172.30.0.0/16"}, {"fd00:172:30::11"}},
+      {"none of the addresses", {"172.30.0.11"}, {"192.0.2.0/24"}, {}},
+      {"no address", {}, {"192.0.2.0/24"}, {}},
+  };
+  for (const Row& row : rows) {
+    server::ProxyOptions given = options();
+    std::vector<Ip> addresses;
+    for (const std::string& text : row.addresses) addresses.push_back(Ip::parse(text).value());
+    for (const std::string& text : row.ranges) given.node_port_addresses.push_back(Cidr::parse(text).value());
+    std::vector<std::string> got;
+    for (const Ip& ip : choose_node_port_ips(addresses, given)) got.push_back(ip.text());
+    EXPECT_EQ(got, row.want) << row.name;
+  }
+}
+
+TEST(Compile, health_checks) {
+  json tree = service_tree("10.96.1.1", kOnePort);
+  tree["spec"]["type"] = "LoadBalancer";
+  tree["spec"]["externalTrafficPolicy"] = "Local";
+  tree["spec"]["healthCheckNodePort"] = 32000;
+  auto on_node = [](const char* ip, const json& conditions, const char* node) {
+    json out = endpoint(ip, conditions);
+    out["nodeName"] = node;
+    return out;
+  };
+  const json slice = slice_of({on_node("10.244.1.5", kReady, "node-1"), on_node("10.244.1.6", kLeaving, "node-1"), on_node("10.244.1.7", kReady, "node-1"),
+                               on_node("10.244.2.5", kReady, "node-2")},
+                              R"([{"port":8080},{"name":"more","port":9090}])");
+  const auto projected = proxy_test::slice("default", "web-1", slice);
+  const auto plan = [&] { return compile_service(proxy_test::service("default", "web", tree), {&projected}, kNode, options()); };
+  EXPECT_EQ(plan().health_check, (HealthCheck{32000, 2})) << "ready ones of this node, each once";
+  tree["spec"]["externalTrafficPolicy"] = "Cluster";
+  EXPECT_EQ(plan().health_check, std::nullopt);
+  tree["spec"]["externalTrafficPolicy"] = "Local";
+  tree["spec"]["type"] = "NodePort";
+  EXPECT_EQ(plan().health_check, std::nullopt);
+}
+
 }  // namespace
