@@ -1,5 +1,6 @@
 # Sourced by services.sh and churn.sh: a cluster, its pods, and both sides of services_bench.
-bench=$PWD/$BUILD_DIR/services_bench
+KUBELAN=$(realpath "$KUBELAN")
+bench=$(dirname "$KUBELAN")/services_bench
 cluster=bench-services
 dir=$XDG_STATE_HOME/kubelan/$cluster
 

@@ -292,14 +292,17 @@ int run_objects(const Arguments& sets) {
   auto socket = netns::NftSocket::open();
   if (!socket.ok()) return 1;
   auto chains = socket->list_chains(base::Family::kIpv4, "kubelan");
-  std::printf("chains %zu", chains.ok() ? chains->size() : 0);
+  if (!chains.ok()) return 1;
+  // Wheels are lent and kept for the next target: as many as were ever needed at once.
+  const auto wheels = std::count_if(chains->begin(), chains->end(), [](const netns::NftChain& chain) { return chain.name.starts_with("wheel-"); });
   size_t elements = 0;
   for (const std::string& set : sets) {
+    if (set == "wheels") continue;
     auto list = socket->list_elements(base::Family::kIpv4, "kubelan", set);
     if (!list.ok()) return 1;
     elements += list->size();
   }
-  std::printf(" elements %zu\n", elements);
+  std::printf("chains %zu elements %zu wheels %zu\n", chains->size() - static_cast<size_t>(wheels), elements, static_cast<size_t>(wheels));
   return 0;
 }
 
