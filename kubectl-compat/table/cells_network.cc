@@ -133,6 +133,16 @@ json ingressclass_parameters(const CellInput& in) {
 
 json networkpolicy_selector(const CellInput& in) { return format_label_selector(find(in.tree, "spec.podSelector")); }
 
+json ipaddress_parent(const CellInput& in) {
+  const json& parent = get_object(in.tree, "spec.parentRef");
+  if (parent.empty()) return "<none>";
+  std::string group = get_string(parent, "group"), ns = get_string(parent, "namespace");
+  std::string out = get_string(parent, "resource") + (group.empty() ? "" : "." + group) + "/";
+  return out + (ns.empty() ? "" : ns + "/") + get_string(parent, "name");
+}
+
+json servicecidr_cidrs(const CellInput& in) { return join(string_items(get_array(in.tree, "spec.cidrs")), ","); }
+
 constexpr CellRow kCells[] = {
     {"service_cluster_ip", service_cluster_ip},
     {"service_external_ip", service_external_ip},
@@ -147,6 +157,8 @@ constexpr CellRow kCells[] = {
     {"ingress_ports", ingress_ports},
     {"ingressclass_parameters", ingressclass_parameters},
     {"networkpolicy_selector", networkpolicy_selector},
+    {"ipaddress_parent", ipaddress_parent},
+    {"servicecidr_cidrs", servicecidr_cidrs},
 };
 
 }  // namespace

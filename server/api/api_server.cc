@@ -47,6 +47,7 @@ class ApiServerImpl final : public ApiServer {
   ApiServerImpl(store::Store& store, const store::Registry& registry, const base::Clock& clock, const ApiOptions& options)
       : core_(store, registry, clock, options), client_(core_) {
     base::Status loaded = core_.services.load(store);
+    if (loaded.ok()) loaded = core_.addresses.load();
     if (!loaded.ok()) spdlog::error("api: reading the Services: {}", loaded.error().message);
   }
 
@@ -77,6 +78,7 @@ class ApiServerImpl final : public ApiServer {
     // A namespaced kind without namespace is only listed and watched; a cluster-scoped one has no namespace.
     if (!r->namespaced && !info.ns.empty()) return no_such_path();
     if (r->namespaced && info.ns.empty() && !info.name.empty()) return no_such_path();
+    if (AddressObjects::is_ip_address(r->storage_name)) core_.addresses.show();
     Call call{core_, request, info, *r};
     return info.subresource.empty() ? serve_main(call) : serve_subresource(call);
   }

@@ -17,11 +17,14 @@
 namespace server {
 
 struct ApiOptions {
-  base::Cidr service_cidr;           // ClusterIPs are allocated from here.
+  base::Cidr service_cidr;           // ClusterIPs are allocated from here,
+  std::vector<base::Cidr> service_cidrs;  // or, when not empty, from these: one, or one of each family, the default family first.
   base::Ip dns_address;              // Reserved.
   std::string server_address;        // "172.30.0.1:6443", for legacy discovery.
   base::Ip api_ip = base::Ip::v4(172, 30, 0, 1);  // Where pods reach this server: behind Service default/kubernetes.
   uint16_t api_port = 6443;
+
+  std::vector<base::Cidr> all_service_cidrs() const { return service_cidrs.empty() ? std::vector<base::Cidr>{service_cidr} : service_cidrs; }
 };
 
 class ApiServer {

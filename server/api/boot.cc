@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "server/api/allocator.h"
 #include "store/object/access.h"
 
 namespace server {
@@ -40,9 +41,28 @@ json dns_service(const ApiOptions& options) {
   return out;
 }
 
+json default_range(const ApiOptions& options) {
+  json out = named("networking.k8s.io/v1", "ServiceCIDR", "", ServiceAllocator::kDefaultRange);
+  for (const base::Cidr& cidr : options.all_service_cidrs()) out["spec"]["cidrs"].push_back(cidr.text());
+  return out;
+}
+
+// A cluster that got its second family after it was made.
+base::Status widen_default_range(Client& client, const ApiOptions& options) {
+  const store::Resource* r = client.registry().find_kind("networking.k8s.io/v1", "ServiceCIDR");
+  if (!r) return {};
+  store::Object stored = TRY(client.get(*r, "", ServiceAllocator::kDefaultRange));
+  const json wanted = default_range(options)["spec"]["cidrs"];
+  const json& has = store::get_array(stored.tree(), "spec.cidrs");
+  if (has.size() != 1 || wanted.size() != 2 || has[0] != wanted[0]) return {};
+  auto widened = client.patch(*r, "", ServiceAllocator::kDefaultRange, PatchType::kMerge, {{"spec", {{"cidrs", wanted}}}}, "");
+  if (!widened.ok()) return std::move(widened).error().context("widen ServiceCIDR kubernetes");
+  return {};
+}
+
 json api_service(const ApiOptions& options) {
   json out = named("v1", "Service", "default", "kubernetes");
-  std::string ip = options.service_cidr.address().plus(1).text();
+  std::string ip = options.all_service_cidrs()[0].address().plus(1).text();
   out["metadata"]["labels"] = {{"component", "apiserver"}, {"provider", "kubernetes"}};
   out["spec"] = {{"clusterIP", ip},
                  {"clusterIPs", json::array({ip})},
@@ -74,6 +94,8 @@ base::Status ensure_boot_objects(Client& client, const ApiOptions& options) {
   for (const char* name : {"default", "kube-system", "kube-public", "kube-node-lease"}) {
     TRY_STATUS(ensure(client, named("v1", "Namespace", "", name), false));
   }
+  TRY_STATUS(ensure(client, default_range(options), false));
+  TRY_STATUS(widen_default_range(client, options));
   TRY_STATUS(ensure(client, api_service(options), false));
   TRY_STATUS(ensure(client, api_endpoints(options), true));
   TRY_STATUS(ensure(client, api_slice(options), true));

@@ -40,8 +40,9 @@ struct Core {
         registry(r),
         clock(c),
         options(o),
-        services(o.service_cidr, {o.dns_address, o.service_cidr.address().plus(1)}),
-        pipeline(s, r, c, services),
+        services(o.all_service_cidrs(), {o.dns_address, o.all_service_cidrs()[0].address().plus(1)}),
+        addresses(s, r, c, services, o.all_service_cidrs()),
+        pipeline(s, r, c, services, addresses),
         documents(r, o.server_address) {}
 
   store::Store& store;
@@ -49,6 +50,7 @@ struct Core {
   const base::Clock& clock;
   ApiOptions options;
   ServiceAllocator services;
+  AddressObjects addresses;
   Pipeline pipeline;
   Documents documents;
   OpenWatches watches;

@@ -149,6 +149,11 @@ void Pipeline::note_stored_only(const store::Resource& r, const json& tree, cons
   }
 }
 
+void Pipeline::note_warnings(const store::Resource& r, const json& tree, WriteContext& context) const {
+  if (r.storage_name != "services") return;
+  for (std::string& warning : store::service_warnings(tree)) context.warnings.push_back(std::move(warning));
+}
+
 base::Result<store::Object> Pipeline::create(const store::Resource& r, const std::string& ns, json tree, WriteContext& context) {
   return do_create(r, ns, std::move(tree), context, Tracking::kUpdate);
 }
@@ -179,14 +184,18 @@ base::Result<store::Object> Pipeline::do_create(const store::Resource& r, const 
   if (r.has_status) tree.erase("status");
   TRY_STATUS(check_namespace(r, ns, store::get_string(metadata, "name")));
   note_stored_only(r, tree, nullptr, context);
+  note_warnings(r, tree, context);
   store::apply_defaults(tree, *r.type);
   if (store::PrepareHook hook = store::find_prepare_hook(r.prepare_hook)) hook(tree);
-  TRY_STATUS(validate(r, tree, nullptr));
+  // Addresses come before validation, as upstream: what was given out is judged too.
   ServiceAllocator::Reservation reservation;
   if (r.storage_name == "services") reservation = TRY(services_.allocate(nullptr, tree, r));
+  TRY_STATUS(validate(r, tree, nullptr));
+  AddressObjects::Claim claim = TRY(addresses_.before_create(r, tree));
   if (tracking == Tracking::kUpdate) {
     tree = compat::track_update(nullptr, std::move(tree), r, {context.manager, r.api_version(), ""}, clock_.wall());
   }
+  addresses_.complete(r, tree);
   for (int attempt = 1;; ++attempt) {
     std::string name = store::get_string(tree, "metadata.name");
     store::Key key{r.storage(), r.namespaced ? ns : "", name};
@@ -197,6 +206,8 @@ base::Result<store::Object> Pipeline::do_create(const store::Resource& r, const 
     auto created = store_.create(key, tree);
     if (created.ok()) {
       reservation.keep();
+      claim.keep();
+      addresses_.changed(key.resource, nullptr, &created->tree());
       return created;
     }
     if (created.error().code != base::Code::kAlreadyExists) return created;
@@ -221,6 +232,7 @@ base::Result<store::Object> Pipeline::update(const store::Resource& r, const std
   if (context.validation != FieldValidation::kIgnore) {
     if (auto stored = store_.get({r.storage(), r.namespaced ? ns : "", name}); stored.ok() && subresource.empty()) {
       note_stored_only(r, tree, &stored->tree(), context);
+      note_warnings(r, tree, context);
     }
   }
   return modify(r, ns, name, subresource, [&](const json&) { return base::Result<json>(tree); }, quiet);
@@ -263,6 +275,7 @@ base::Result<json> Pipeline::finish_update(const store::Resource& r, const std::
                                            WriteContext& context) const {
   json out = TRY(merge_update(r, subresource, old_tree, std::move(tree)));
   note_stored_only(r, out, &old_tree, context);
+  if (subresource.empty()) note_warnings(r, out, context);
   store::apply_defaults(out, *r.type);
   if (store::PrepareHook hook = store::find_prepare_hook(r.prepare_hook)) hook(out);
   return out;
@@ -278,6 +291,7 @@ base::Result<store::Object> Pipeline::modify(const store::Resource& r, const std
     tree = TRY(finish_update(r, subresource, old_tree, std::move(tree), context));
     ServiceAllocator::Reservation reservation;
     if (r.storage_name == "services" && subresource.empty()) reservation = TRY(services_.allocate(old_tree, tree, r));
+    if (subresource.empty()) addresses_.complete(r, tree);
     TRY_STATUS(validate(r, tree, &old_tree));
     const bool changed = !same_content(old_tree, tree);
     if (!changed && same_managers(old_tree, tree)) return stored;
@@ -289,7 +303,10 @@ base::Result<store::Object> Pipeline::modify(const store::Resource& r, const std
     }
     auto written = persist_update(r, stored, std::move(tree), context.dry_run);
     if (written.ok()) {
-      if (!context.dry_run) reservation.keep();
+      if (!context.dry_run) {
+        reservation.keep();
+        if (!is_finished(written->tree())) addresses_.changed(key.resource, &old_tree, &written->tree());
+      }
       return written;
     }
     if (written.error().code == base::Code::kNotFound) return not_found(r, name);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "server/api/address_objects.h"
 #include "server/api/allocator.h"
 #include "store/base/clock.h"
 #include "store/base/result.h"
@@ -46,8 +47,8 @@ struct Removed {
 
 class Pipeline {
  public:
-  Pipeline(store::Store& store, const store::Registry& registry, const base::Clock& clock, ServiceAllocator& services)
-      : store_(store), registry_(registry), clock_(clock), services_(services) {}
+  Pipeline(store::Store& store, const store::Registry& registry, const base::Clock& clock, ServiceAllocator& services, AddressObjects& addresses)
+      : store_(store), registry_(registry), clock_(clock), services_(services), addresses_(addresses) {}
 
   // `ns` is the request's namespace ("" for cluster-scoped kinds).
   base::Result<store::Object> create(const store::Resource& r, const std::string& ns, json tree, WriteContext& context);
@@ -87,6 +88,7 @@ class Pipeline {
   base::Result<json> finish_update(const store::Resource& r, const std::string& subresource, const json& old_tree, json tree, WriteContext& context) const;
   base::Status validate(const store::Resource& r, const json& tree, const json* old_tree) const;
   void note_stored_only(const store::Resource& r, const json& tree, const json* old_tree, WriteContext& context) const;
+  void note_warnings(const store::Resource& r, const json& tree, WriteContext& context) const;
   base::Result<store::Object> persist_update(const store::Resource& r, const store::Object& stored, json tree, bool dry_run);
   base::Result<store::Object> persist_removal(const store::Object& stored, json tree);
   base::Result<Removed> remove_once(const store::Resource& r, const store::Object& stored, const RemoveOptions& options);
@@ -95,6 +97,7 @@ class Pipeline {
   const store::Registry& registry_;
   const base::Clock& clock_;
   ServiceAllocator& services_;
+  AddressObjects& addresses_;
 };
 
 }  // namespace server

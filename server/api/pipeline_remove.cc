@@ -56,7 +56,9 @@ void mark_deleted(json& tree, base::WallTime at, int64_t grace) {
 
 base::Result<store::Object> Pipeline::persist_removal(const store::Object& stored, json tree) {
   auto removed = store_.remove(stored.key(), std::move(tree), stored.revision());
-  if (removed.ok() && stored.key().resource == "services") services_.release(stored.tree());
+  if (!removed.ok()) return removed;
+  if (stored.key().resource == "services") services_.release(stored.tree());
+  addresses_.changed(stored.key().resource, &stored.tree(), nullptr);
   return removed;
 }
 
@@ -101,7 +103,9 @@ base::Result<Removed> Pipeline::remove_once(const store::Resource& r, const stor
   if (options.dry_run) return Removed{store::Object(r.storage(), std::move(tree)), gone};
   if (gone) return Removed{TRY(persist_removal(stored, std::move(tree))), true};
   if (tree == stored.tree()) return Removed{stored, false};
-  return Removed{TRY(store_.update(stored.key(), std::move(tree), stored.revision())), false};
+  store::Object marked = TRY(store_.update(stored.key(), std::move(tree), stored.revision()));
+  addresses_.changed(stored.key().resource, &stored.tree(), &marked.tree());
+  return Removed{std::move(marked), false};
 }
 
 }  // namespace server

@@ -26,11 +26,13 @@ constexpr ValidateRow kValidate[] = {
     {"endpoints", validate_endpoints},
     {"endpointslice", validate_endpointslice},
     {"event", validate_event},
+    {"ipaddress", validate_ipaddress},
     {"node", validate_node},
     {"pod", validate_pod},
     {"replicaset", validate_replicaset},
     {"secret", validate_secret},
     {"service", validate_service},
+    {"servicecidr", validate_servicecidr},
 };
 
 template <class Row, size_t N>

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -27,6 +28,12 @@ ValidateHook find_validate_hook(std::string_view name);
 // finalizers, ownerReferences. A missing name is the cause "name or generateName is required"; namespaces are
 // the API's business.
 std::vector<base::Cause> validate_object_meta(const json& tree, const Resource& resource);
+
+// clusterIP, clusterIPs, ipFamilies and ipFamilyPolicy of a Service, as far as they can be judged before addresses are
+// given out: part of its validate hook, and what the allocator asks first.
+std::vector<base::Cause> validate_service_addresses(const json& tree);
+// What upstream warns of in a Service as it was written (before its prepare hook).
+std::vector<std::string> service_warnings(const json& tree);
 
 // Why `name` breaks the rule, worded as upstream; "" when it is fine.
 std::string name_problem(std::string_view name, NameRule rule);

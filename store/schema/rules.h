@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "store/base/ip.h"
 #include "store/base/result.h"
 #include "store/schema/hooks.h"
 #include "store/schema/validate.h"
@@ -40,6 +41,12 @@ const json& array_at(const json& object, std::string_view key);
 const json& object_at(const json& object, std::string_view key);
 std::string string_at(const json& object, std::string_view key);
 
+// --- Services, from service_address_rules.cc ---
+bool is_headless(const json& cluster_ips);  // Exactly ["None"].
+// What an update may not do to addresses and families; `spec` and `before` are the specs.
+void check_service_address_change(const json& spec, const json& before, Causes& causes);
+std::string special_ip_problem(const base::Ip& ip);  // Loopback, link-local and the like
+
 // --- by kind ---
 void prepare_pod(json& tree);
 void prepare_pod_template(json& tree);  // Of Deployment and ReplicaSet: spec.template.
@@ -55,6 +62,8 @@ Causes validate_replicaset(const json& tree, const json* old);
 Causes validate_service(const json& tree, const json* old);
 Causes validate_endpoints(const json& tree, const json* old);
 Causes validate_endpointslice(const json& tree, const json* old);
+Causes validate_ipaddress(const json& tree, const json* old);
+Causes validate_servicecidr(const json& tree, const json* old);
 Causes validate_configmap(const json& tree, const json* old);
 Causes validate_secret(const json& tree, const json* old);
 Causes validate_event(const json& tree, const json* old);

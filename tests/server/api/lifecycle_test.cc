@@ -139,9 +139,12 @@ TEST_F(ApiTest, ClusterAddresses) {
       {"headless", {{"clusterIP", "None"}}, "None"},
       {"explicit", {{"clusterIP", "10.97.1.1"}}, "10.97.1.1"},
       {"taken", {{"clusterIP", "10.96.0.10"}},
-       "Service \"taken\" is invalid: spec.clusterIPs: Invalid value: []string{\"10.96.0.10\"}: failed to allocate IP 10.96.0.10: provided IP is already allocated"},
+       "Service \"taken\" is invalid: spec.clusterIPs: Invalid value: [\"10.96.0.10\"]: failed to allocate IP 10.96.0.10: provided IP is already allocated"},
       {"outside", {{"clusterIP", "10.0.0.1"}},
-       "Service \"outside\" is invalid: spec.clusterIPs: Invalid value: []string{\"10.0.0.1\"}: failed to allocate IP 10.0.0.1: the provided IP (10.0.0.1) is not in the "
+       "Service \"outside\" is invalid: spec.clusterIPs: Invalid value: [\"10.0.0.1\"]: failed to allocate IP 10.0.0.1: the provided network does not match the "
+       "current range"},
+      {"edge", {{"clusterIP", "10.96.0.0"}},
+       "Service \"edge\" is invalid: spec.clusterIPs: Invalid value: [\"10.96.0.0\"]: failed to allocate IP 10.96.0.0: the provided IP (10.96.0.0) is not in the "
        "valid range. The range of valid IPs is 10.96.0.0/12"},
   };
   for (const Row& row : rows) {

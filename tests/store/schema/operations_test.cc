@@ -291,18 +291,18 @@ TEST(StoredOnly, NamesWhatIsKeptButNotActedOn) {
        kPodSpec,
        R"({"containers":[{"name":"a","image":"b","imagePullPolicy":"Always","resources":{"requests":{"cpu":"1"}}}],"restartPolicy":"Always","schedulerName":"default-scheduler"})",
        {}},
-      {"probes and limits",
+      {"identities and limits",
        kPodSpec,
-       R"({"containers":[{"livenessProbe":{"exec":{}},"resources":{"limits":{"cpu":"1"}}}]})",
-       {"containers[0].livenessProbe", "containers[0].resources.limits"}},
+       R"({"containers":[{"livenessProbe":{"exec":{}},"securityContext":{"runAsUser":1},"resources":{"limits":{"cpu":"1"}}}]})",
+       {"containers[0].resources.limits", "containers[0].securityContext"}},
       {"empty values say nothing",
        kPodSpec,
        R"({"securityContext":{},"hostNetwork":false,"priorityClassName":"","imagePullSecrets":[]})",
        {}},
       {"security context", kPodSpec, R"({"securityContext":{"runAsUser":0}})", {"securityContext"}},
       {"a default says nothing", kService, R"({"spec":{"sessionAffinity":"None"}})", {}},
-      {"a default overridden", kService, R"({"spec":{"sessionAffinity":"ClientIP"}})", {"spec.sessionAffinity"}},
-      {"below a template", kDeployment, R"({"spec":{"template":{"spec":{"hostNetwork":true}}}})", {"spec.template.spec.hostNetwork"}},
+      {"nothing of a Service", kService, R"({"spec":{"sessionAffinity":"ClientIP","externalIPs":["1.2.3.4"],"trafficDistribution":"PreferSameZone"}})", {}},
+      {"below a template", kDeployment, R"({"spec":{"template":{"spec":{"hostPID":true}}}})", {"spec.template.spec.hostPID"}},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.name);
