@@ -21,7 +21,7 @@ rtmsg route_header(const Route& route) {
   header.rtm_dst_len = static_cast<uint8_t>(route.to.prefix_length());
   header.rtm_table = route.table;
   header.rtm_protocol = RTPROT_STATIC;
-  header.rtm_scope = route.via || route.unreachable || !route.to.address().is_v4() ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+  header.rtm_scope = route.via || !route.via_any.empty() || route.unreachable || !route.to.address().is_v4() ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
   header.rtm_type = route.unreachable ? RTN_UNREACHABLE : RTN_UNICAST;
   return header;
 }

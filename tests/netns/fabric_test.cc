@@ -1,11 +1,13 @@
 #include "netns/fabric.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <future>
 
+#include "netns/link/messages.h"
 #include "netns/link/rtnl.h"
 #include "netns/nft/nft.h"
 #include "tests/netns/support.h"
@@ -217,6 +219,51 @@ TEST(Fabric, same_id_twice_is_an_error_that_names_the_pod) {
     ASSERT_FALSE(second.ok());
     EXPECT_NE(second.error().message.find("twin"), std::string::npos) << second.error().message;
     EXPECT_NE(second.error().message.find("File exists"), std::string::npos) << second.error().message;
+  });
+}
+
+TEST(Fabric, ways_to_addresses_that_nodes_take) {
+  run_isolated([] {
+    auto fabric = Fabric::create(three_nodes()).value();
+    const Ip taken = Ip::v4(203, 0, 113, 9);  // Not of the underlay: no node could be asked for it by ARP.
+    std::map<std::string, Fd> listeners;
+    for (const char* name : {"node-1", "node-3"}) {
+      Worker& worker = fabric->find_node(name)->worker();
+      const base::Status added = worker.call([&]() -> base::Status {
+        netns::Rtnl rtnl = TRY(netns::Rtnl::open());
+        netns::Batch batch;
+        netns::add_address(batch, netns::kLoIndex, taken, 32, 0);
+        return rtnl.apply(batch);
+      });
+      ASSERT_TRUE(added.ok()) << added.error().message;
+      listeners[name] = worker.call([&] { return netns::make_tcp_listener(taken, 80, 64); }).value();
+    }
+    auto client = Worker::start("asker", fabric->client_net()).value();
+    auto route_by = [&](const std::vector<Ip>& nodes) {
+      auto done = std::make_shared<std::promise<base::Status>>();
+      fabric->set_outside_routes(nodes.empty() ? Fabric::OutsideRoutes{} : Fabric::OutsideRoutes{{taken, nodes}}, [done](base::Status status) { done->set_value(std::move(status)); });
+      const base::Status status = done->get_future().get();
+      EXPECT_TRUE(status.ok()) << status.error().message;
+    };
+    auto count = [&](Worker& from, const std::string& node) {
+      for (int i = 0; i < 20; ++i) EXPECT_EQ(connect_from(from, taken, 80), 0);
+      int got = 0;
+      for (auto& [name, listener] : listeners) {
+        ::fcntl(listener.get(), F_SETFL, O_NONBLOCK);
+        for (Fd one(::accept(listener.get(), nullptr, nullptr)); one.valid(); one = Fd(::accept(listener.get(), nullptr, nullptr))) got += name == node;
+      }
+      return got;
+    };
+    for (Worker* from : {client.get(), &fabric->fabric_worker()}) {
+      route_by({Ip::v4(172, 30, 0, 11), Ip::v4(172, 30, 0, 13)});
+      const int first = count(*from, "node-1");
+      EXPECT_GT(first, 0);
+      EXPECT_LT(first, 20);
+      route_by({Ip::v4(172, 30, 0, 13)});
+      EXPECT_EQ(count(*from, "node-3"), 20);
+      route_by({});
+      EXPECT_EQ(connect_from(*from, taken, 80), EHOSTUNREACH);
+    }
   });
 }
 
