@@ -47,6 +47,7 @@ class FakeFabric final : public netns::Fabric {
   netns::Node* find_node(const std::string& name) override { return name == "node-1" ? &node : nullptr; }
   std::vector<netns::Node*> nodes() override { return {&node}; }
   netns::Worker& fabric_worker() override { abort(); }
+  void set_outside_routes(OutsideRoutes, std::function<void(base::Status)>) override { abort(); }
   const base::Fd& client_net() const override { return none_; }
   const base::Fd& fabric_net() const override { return none_; }
   FakeNode node;
