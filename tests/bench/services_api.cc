@@ -216,12 +216,13 @@ int run_count_changes(const Arguments& arguments) {
   return 0;
 }
 
-// 50 changes a second: endpoints come and go, services as well, while a service beside them is asked all the time.
+// 50 changes a second (or as many as the last argument says): endpoints come and go, services as well, and their policies change, while a service beside them is asked all the time.
 int run_churn(const Arguments& arguments) {
   Api api(arguments.at(0), arguments.at(1));
   Peer probe(arguments.at(2), arguments.at(3));
   const double seconds = std::stod(arguments.at(4));
-  constexpr int kChurned = 40, kRate = 50;
+  constexpr int kChurned = 40;
+  const int rate = arguments.size() > 5 ? std::stoi(arguments.at(5)) : 50;
   create(api, "steady", "10.98.0.4", probed(), kPorts[0]);
   Latency ready;
   probe.ask("watch 10.98.0.4 80 * 10000");
@@ -245,6 +246,10 @@ int run_churn(const Arguments& arguments) {
       remove(api, name);
       there[i] = false;
       changes += 2;
+    } else if (random() % 8 == 0) {
+      const char* const policies[] = {R"("internalTrafficPolicy":"Local")", R"("internalTrafficPolicy":"Cluster")", R"("sessionAffinity":"ClientIP")", R"("sessionAffinity":"None")"};
+      api.patch(path_of(kServices, name), std::string(R"({"spec":{)") + policies[random() % 4] + "}}");
+      ++changes;
     } else {
       std::vector<std::string> ips;
       for (unsigned n = random() % 8; n > 0; --n) ips.push_back(pod_ip(static_cast<int>(random() % 600)));
@@ -253,7 +258,7 @@ int run_churn(const Arguments& arguments) {
       api.patch(path_of(kSlices, slice_of(name)), R"({"endpoints":)" + endpoints_json(ips) + "}");
       ++changes;
     }
-    const int64_t due = begin + changes * (1000000000 / kRate);
+    const int64_t due = begin + changes * (1000000000 / rate);
     if (due > now_ns()) {
       std::this_thread::sleep_for(std::chrono::nanoseconds(due - now_ns()));
     } else {
