@@ -17,8 +17,7 @@ Endpoint project_endpoint(const json& tree, base::Family family) {
     if (ip.ok() && ip->family() == family) endpoint.addresses.push_back(*ip);
   }
   endpoint.ready = store::get_bool(tree, "conditions.ready", true);
-  // serving defaults to ready, so that a writer of the old two-field form keeps its meaning.
-  endpoint.serving = store::get_bool(tree, "conditions.serving", endpoint.ready);
+  endpoint.serving = store::get_bool(tree, "conditions.serving", true);
   endpoint.terminating = store::get_bool(tree, "conditions.terminating", false);
   endpoint.hostname = store::get_string(tree, "hostname");
   endpoint.node_name = store::get_string(tree, "nodeName");

@@ -112,11 +112,12 @@ void NodeApplier::send(Work work, std::function<void(base::Status)> done) {
 }
 
 // Remembers what outlives the plan, and finds what it leaves stale.
-void NodeApplier::note(const ServiceKey& key, const ServicePlan& plan, Work& work) {
+// anew: nobody knows what the kernel had, so every UDP port counts as changed.
+void NodeApplier::note(const ServiceKey& key, const ServicePlan& plan, bool anew, Work& work) {
   Notes notes{plan.udp_ports, plan.health_check, count_missing(plan, false), count_missing(plan, true)};
   auto known = notes_.find(key);
   const Notes before = known != notes_.end() ? known->second : Notes{};
-  for (netns::Conntrack::Stale& stale : compile_stale(before.udp_ports, notes.udp_ports, view_.family)) work.stale.push_back(std::move(stale));
+  for (netns::Conntrack::Stale& stale : compile_stale(anew ? std::vector<UdpPort>{} : before.udp_ports, notes.udp_ports, view_.family)) work.stale.push_back(std::move(stale));
   health_changed_ = health_changed_ || before.health_check != notes.health_check;
   if (notes == Notes{}) {
     notes_.erase(key);
@@ -127,6 +128,7 @@ void NodeApplier::note(const ServiceKey& key, const ServicePlan& plan, Work& wor
 
 NodeApplier::Work NodeApplier::compile() {
   Work work;
+  const bool anew = reload_;
   if (reload_) {
     // New connections to services fail between the first of these and the one that brings their service back.
     table_.forget();
@@ -141,7 +143,7 @@ NodeApplier::Work NodeApplier::compile() {
   std::vector<NodeTable::Change> changes;
   for (const ServiceKey& key : std::exchange(dirty_, {})) {
     changes.push_back({key, source_.plan(key, view_)});
-    note(key, changes.back().plan, work);
+    note(key, changes.back().plan, anew, work);
   }
   for (Transaction& transaction : table_.apply(changes)) work.transactions.push_back(std::move(transaction));
   return work;

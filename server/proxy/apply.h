@@ -74,7 +74,7 @@ class NodeApplier {
     std::string ruleset;  // Not empty: the table is replaced first.
   };
   Work compile();
-  void note(const ServiceKey& key, const ServicePlan& plan, Work& work);
+  void note(const ServiceKey& key, const ServicePlan& plan, bool anew, Work& work);
   void send(Work work, std::function<void(base::Status)> done);
   void finished(const base::Status& status, uint64_t sequence);
   void schedule_retired();

@@ -94,6 +94,18 @@ std::string target_name(const model::ServicePort& port) {
   return std::to_string(port.port) + "/" + model::protocol_text(port.protocol);
 }
 
+// The kernel's set of ranges refuses one that begins inside another. Prefixes never overlap otherwise than one within the other.
+std::vector<base::Cidr> without_contained(std::vector<base::Cidr> ranges) {
+  std::sort(ranges.begin(), ranges.end(), [](const base::Cidr& a, const base::Cidr& b) { return a.prefix_length() < b.prefix_length(); });
+  std::vector<base::Cidr> out;
+  for (const base::Cidr& range : ranges) {
+    const bool contained = std::any_of(out.begin(), out.end(), [&](const base::Cidr& wider) { return wider.contains(range.address()); });
+    if (!contained) out.push_back(range);
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
 // Collects the plan of one service.
 class Builder {
  public:
@@ -162,7 +174,7 @@ class Builder {
   std::vector<base::Cidr> ranges_for(const base::Ip& ip) const {
     std::vector<base::Cidr> out = source_ranges_;
     if (node_in_range_) out.emplace_back(ip, node_.family == base::Family::kIpv4 ? 32 : 128);
-    return out;
+    return without_contained(std::move(out));
   }
 
   size_t add_target(const model::ServicePort& port, std::string name, bool here, const std::set<Backend>& backends, OnEmpty on_empty) {

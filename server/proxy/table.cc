@@ -162,6 +162,7 @@ NodeTable::AppliedTarget NodeTable::place_target(const Target& target, const App
 
 // additions: new elements and changed values, and frontends that are gone. Else: what is only tidied up.
 void NodeTable::switch_claims(Script& script, bool additions) {
+  Script::Unit ranges;  // What goes and what comes at once: a wider range cannot come before a narrower one is gone.
   for (const auto& [key, old] : touched_) {
     auto it = claims_.find(key);
     const bool has = it != claims_.end();
@@ -169,6 +170,11 @@ void NodeTable::switch_claims(Script& script, bool additions) {
     const auto& [had, old_value] = old;
     const bool frontend = key.set == Set::kServices || key.set == Set::kNodePorts;
     const Script::Order order = frontend ? Script::kFrontends : Script::kEndpoints;
+    if (key.set == Set::kAllowedSources) {
+      if (additions && had && !has) ranges.insert(ranges.begin(), script.removal(key));
+      if (additions && has && !had) ranges.push_back(script.addition(key, value));
+      continue;
+    }
     if (!has) {
       if (had && additions == frontend) script.remove(order, key);
       continue;
@@ -179,6 +185,7 @@ void NodeTable::switch_claims(Script& script, bool additions) {
     unit.push_back(script.addition(key, value));
     script.put(order, std::move(unit));
   }
+  if (!ranges.empty()) script.put(Script::kEndpoints, std::move(ranges));
 }
 
 std::vector<Transaction> NodeTable::apply(const std::vector<Change>& changes) {
