@@ -81,7 +81,7 @@ class Run final : public std::enable_shared_from_this<Run> {
   std::string dial_text(const std::string& problem) const { return "dial tcp " + url_.authority() + ": " + problem; }
   std::string talk_text(const std::string& problem) const;
   void fail(const std::string& problem);  // The client's error, with the URL where Go puts it.
-  void finish(Result result, const std::string& text);
+  void finish(Result result, std::string text);  // A copy: the text may belong to what is closed.
   void drop_stream();
   void close();
 
@@ -290,7 +290,7 @@ std::string Run::talk_text(const std::string& problem) const {
 
 void Run::fail(const std::string& problem) { finish(Result::kFailure, http() ? "Get \"" + url_.text() + "\": " + problem : problem); }
 
-void Run::finish(Result result, const std::string& text) {
+void Run::finish(Result result, std::string text) {
   auto done = std::exchange(done_, nullptr);
   close();
   if (done != nullptr) done({result, text});

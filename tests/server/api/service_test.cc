@@ -195,7 +195,6 @@ TEST_F(ServiceTest, TwoFamilies) {
   dual();
   EXPECT_EQ(call("GET", services + "/kubernetes").body["spec"]["clusterIPs"], json::array({"10.96.0.1"}));
   EXPECT_EQ(call("GET", "/apis/networking.k8s.io/v1/servicecidrs/kubernetes").body["spec"]["cidrs"], json::parse(R"(["10.96.0.0/12","fd00:96::/108"])"));
-  const std::string first_v6 = "fd00:96::101";
   run({
       {"single by default", "POST", "a", R"({})", R"({"ipFamilies":["IPv4"],"ipFamilyPolicy":"SingleStack"})"},
       {"prefers", "POST", "b", R"({"ipFamilyPolicy":"PreferDualStack","clusterIP":"10.97.0.1"})",

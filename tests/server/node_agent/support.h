@@ -78,11 +78,24 @@ class FakeSpawner final : public netns::Spawner {
     if (!hold) answer(processes.size() - 1);
   }
   void answer(size_t process) { processes.at(process).on_started(netns::Started{process + 1, 1, {}}); }
-  void exec_in(netns::ProcessId, const netns::ContainerSpec&, const netns::Stdio&, std::function<void(base::Result<netns::Started>)>, std::function<void(netns::ExitInfo)>) override { abort(); }
-  void signal(netns::ProcessId id, int number) override { processes.at(id - 1).signals.push_back(number); }
+  // Commands in containers: they run until the test says how they end.
+  void exec_in(netns::ProcessId container, const netns::ContainerSpec& spec, const netns::Stdio& stdio, std::function<void(base::Result<netns::Started>)> on_started,
+               std::function<void(netns::ExitInfo)> on_exit) override {
+    if (!spec.argv.empty() && spec.argv[0] == "nosuch") {
+      on_started(base::Error(base::Code::kInternal, "exec: \"nosuch\": executable file not found in $PATH"));
+      return;
+    }
+    execs.push_back({spec, base::Fd(), copy(stdio.out), copy(stdio.err), nullptr, std::move(on_exit), {}, true});
+    exec_containers.push_back(container);
+    on_started(netns::Started{kFirstExec + execs.size() - 1, 1, {}});
+  }
+  void signal(netns::ProcessId id, int number) override { (id >= kFirstExec ? execs.at(id - kFirstExec) : processes.at(id - 1)).signals.push_back(number); }
   base::Result<base::Fd> open_namespace(netns::ProcessId, const std::string&) override { abort(); }
 
+  static constexpr netns::ProcessId kFirstExec = 1000;
   std::vector<FakeProcess> processes;
+  std::vector<FakeProcess> execs;
+  std::vector<netns::ProcessId> exec_containers;
   bool hold = false;
 
  private:
@@ -130,6 +143,19 @@ struct AgentTest : WorldTest {
     settle_io();
     auto on_exit = p.on_exit;
     on_exit({code, 0});
+    idle();
+  }
+  // The last command that was started in a container ends.
+  void end_exec(int code, const std::string& output = "") {
+    ASSERT_FALSE(spawner.execs.empty());
+    FakeProcess& p = spawner.execs.back();
+    ASSERT_TRUE(p.running);
+    ASSERT_TRUE(base::write_all(p.out.get(), output.data(), output.size()).ok());
+    p.running = false;
+    p.out.reset(), p.err.reset();
+    auto on_exit = p.on_exit;
+    on_exit({code, 0});
+    settle_io();
     idle();
   }
   // Until the io loop has read to the end what is closed: a round to make its watches, one to poll them, one to be sure.

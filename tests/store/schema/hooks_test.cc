@@ -91,6 +91,52 @@ TEST(PreparePod, FillsWhatDependsOnOtherFields) {
   }
 }
 
+TEST(ValidatePod, ProbesAndHooks) {
+  struct Row {
+    const char* name;
+    std::string in;
+    std::vector<std::string> want;
+  };
+  const std::string c = "spec.containers[0].";
+  const Row rows[] = {
+      {"fine", container_with(R"("readinessProbe":{"httpGet":{"port":"web"},"successThreshold":2},"livenessProbe":{"grpc":{"port":5}},"lifecycle":{"preStop":{"sleep":{"seconds":30}}})"), {}},
+      {"no handler", container_with(R"("readinessProbe":{"periodSeconds":1})"), {c + "readinessProbe: Required value: must specify a handler type"}},
+      {"two handlers",
+       container_with(R"("livenessProbe":{"exec":{"command":["a"]},"tcpSocket":{"port":1}})"),
+       {c + "livenessProbe.tcpSocket: Forbidden: may not specify more than 1 handler type"}},
+      {"no command", container_with(R"("livenessProbe":{"exec":{}})"), {c + "livenessProbe.exec.command: Required value"}},
+      {"liveness passes twice", container_with(R"("livenessProbe":{"exec":{"command":["a"]},"successThreshold":2})"), {c + "livenessProbe.successThreshold: Invalid value: 2: must be 1"}},
+      {"startup passes twice", container_with(R"("startupProbe":{"exec":{"command":["a"]},"successThreshold":2})"), {c + "startupProbe.successThreshold: Invalid value: 2: must be 1"}},
+      {"readiness has no grace",
+       container_with(R"("readinessProbe":{"exec":{"command":["a"]},"terminationGracePeriodSeconds":1})"),
+       {c + "readinessProbe.terminationGracePeriodSeconds: Invalid value: 1: must not be set for readinessProbes"}},
+      {"grace of nothing",
+       container_with(R"("livenessProbe":{"exec":{"command":["a"]},"terminationGracePeriodSeconds":0})"),
+       {c + "livenessProbe.terminationGracePeriodSeconds: Invalid value: 0: must be greater than 0"}},
+      {"port", container_with(R"("livenessProbe":{"tcpSocket":{"port":70000}})"), {c + "livenessProbe.tcpSocket.port: Invalid value: 70000: must be between 1 and 65535, inclusive"}},
+      {"port name", container_with(R"("livenessProbe":{"httpGet":{"port":"1-"}})"), {c + "livenessProbe.httpGet.port: Invalid value: \"1-\": must contain at least one letter (a-z)"}},
+      {"header",
+       container_with(R"("livenessProbe":{"httpGet":{"port":1,"httpHeaders":[{"name":"a b","value":""}]}})"),
+       {c + "livenessProbe.httpGet.httpHeaders: Invalid value: \"a b\": a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation "
+            "is '[-A-Za-z0-9]+')"}},
+      {"sleeps too long",
+       container_with(R"("lifecycle":{"preStop":{"sleep":{"seconds":31}}})"),
+       {c + "lifecycle.preStop.sleep: Invalid value: 31: must be non-negative and less than terminationGracePeriodSeconds (30)"}},
+      {"empty hook", container_with(R"("lifecycle":{"postStart":{}})"), {c + "lifecycle.postStart: Required value: must specify a handler type"}},
+      {"init containers",
+       pod_with(R"("initContainers":[{"name":"i","image":"x","lifecycle":{},"livenessProbe":{"exec":{"command":["a"]}}}])"),
+       {"spec.initContainers[0].lifecycle: Forbidden: may not be set for init containers without restartPolicy=Always",
+        "spec.initContainers[0].livenessProbe: Forbidden: may not be set for init containers without restartPolicy=Always"}},
+      {"host port in the node's network",
+       R"({"spec":{"hostNetwork":true,"containers":[{"name":"a","image":"x","ports":[{"containerPort":1,"hostPort":2}]}]}})",
+       {c + "ports[0].hostPort: Invalid value: 2: must match `containerPort` when `hostNetwork` is true"}},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    EXPECT_EQ(problems("Pod", row.in), row.want);
+  }
+}
+
 TEST(ValidatePod, WordsProblemsAsUpstream) {
   const std::string label =
       "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric "
