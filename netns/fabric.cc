@@ -105,7 +105,6 @@ class FabricImpl final : public Fabric {
   base::Status make_namespaces();
   base::Status configure_fabric();
   base::Status configure_client();
-  bool v4() const { return plan_.underlay.address().is_v4(); }
 
   const FabricPlan plan_;
   base::Fd fabric_net_;
@@ -179,14 +178,17 @@ base::Status FabricImpl::configure_fabric() {
   Batch batch;
   set_link_up(batch, kLoIndex);
   add_bridge(batch, "br0", kBridgeIndex, make_mac(plan_.gateway));
-  add_address(batch, kBridgeIndex, plan_.gateway, plan_.underlay.prefix_length(), RT_SCOPE_UNIVERSE);
-  const base::Cidr outside = everything(plan_.gateway.family());
   base::Result<std::unique_ptr<Nft>> nft = Nft::open();
   const bool rejects = nft.ok() && !bridged_packets_are_filtered() && (*nft)->run(kRejectForwarded).ok();
-  add_route(batch, {.to = outside, .device = rejects ? kBridgeIndex : 0, .unreachable = !rejects});
-  add_route(batch, {.to = outside, .unreachable = true, .table = kOwnTrafficTable});
-  // The bridge's own addresses: the table above is asked before the main one.
-  add_route(batch, {.to = plan_.underlay, .device = kBridgeIndex, .table = kOwnTrafficTable});
+  for (size_t i = 0; i < plan_.families(); ++i) {
+    const FabricPlan::Family family = plan_.family(i);
+    add_address(batch, kBridgeIndex, family.gateway, family.underlay.prefix_length(), RT_SCOPE_UNIVERSE);
+    const base::Cidr outside = everything(family.gateway.family());
+    add_route(batch, {.to = outside, .device = rejects ? kBridgeIndex : 0, .unreachable = !rejects});
+    add_route(batch, {.to = outside, .unreachable = true, .table = kOwnTrafficTable});
+    // The bridge's own addresses: the table above is asked before the main one.
+    add_route(batch, {.to = family.underlay, .device = kBridgeIndex, .table = kOwnTrafficTable});
+  }
   int index = kFirstPortIndex;
   auto add_port = [&](const std::string& name, const base::Ip& address, const base::Fd& net) {
     // The port's own MAC never carries traffic; it differs from the peer's in one bit.
@@ -200,9 +202,11 @@ base::Status FabricImpl::configure_fabric() {
   for (auto& node : nodes_) add_port(node->plan().name, node->plan().address, node->net());
   // Answers to pods ("unreachable", the API's) find their way, but nothing is forwarded to them: from outside the
   // cluster a pod address must not work.
-  add_own_traffic_rule(batch, plan_.gateway.family(), kOwnTrafficTable);
-  for (const NodePlan& node : plan_.nodes) {
-    add_route(batch, {.to = node.pod_cidr, .via = node.address, .device = kBridgeIndex, .table = kOwnTrafficTable});
+  for (size_t i = 0; i < plan_.families(); ++i) {
+    add_own_traffic_rule(batch, plan_.family(i).gateway.family(), kOwnTrafficTable);
+    for (const NodePlan& node : plan_.nodes) {
+      add_route(batch, {.to = node.pod_cidr_of(i), .via = node.address_of(i), .device = kBridgeIndex, .table = kOwnTrafficTable});
+    }
   }
   if (!plan_.nodes.empty()) {
     for (const base::Cidr& to : plan_.via_nodes) add_route(batch, {.to = to, .via = plan_.nodes[0].address, .device = kBridgeIndex});
@@ -217,8 +221,11 @@ base::Status FabricImpl::configure_client() {
   Batch batch;
   set_link_up(batch, kLoIndex);
   set_link_up(batch, kEth0Index);
-  add_address(batch, kEth0Index, plan_.client_address, plan_.underlay.prefix_length(), RT_SCOPE_UNIVERSE);
-  add_route(batch, {.to = everything(plan_.gateway.family()), .via = plan_.gateway, .device = kEth0Index});
+  for (size_t i = 0; i < plan_.families(); ++i) {
+    const FabricPlan::Family family = plan_.family(i);
+    add_address(batch, kEth0Index, family.client_address, family.underlay.prefix_length(), RT_SCOPE_UNIVERSE);
+    add_route(batch, {.to = everything(family.gateway.family()), .via = family.gateway, .device = kEth0Index});
+  }
   if (!plan_.nodes.empty()) {
     for (const base::Cidr& to : plan_.via_nodes) add_route(batch, {.to = to, .via = plan_.nodes[0].address, .device = kEth0Index});
   }
@@ -243,18 +250,18 @@ base::Status on_all(const std::vector<std::pair<Worker*, std::function<base::Sta
 
 base::Status FabricImpl::build() {
   TRY_STATUS(make_namespaces());
-  const base::Family family = plan_.underlay.address().family();
+  const bool ipv6 = plan_.has_ipv6();
   std::vector<std::pair<Worker*, std::function<base::Status()>>> jobs;
   // Settings first: links take over the values of `default` when they are made.
-  jobs.emplace_back(fabric_worker_.get(), [this]() -> base::Status {
+  jobs.emplace_back(fabric_worker_.get(), [ipv6]() -> base::Status {
     TRY_STATUS(write_sysctls(kFabricSettings));
-    return write_sysctls(v4() ? kSingleStack : kIpv6);
+    return write_sysctls(ipv6 ? kIpv6 : kSingleStack);
   });
-  jobs.emplace_back(client_worker_.get(), [this]() -> base::Status {
+  jobs.emplace_back(client_worker_.get(), [ipv6]() -> base::Status {
     TRY_STATUS(write_sysctls(kClientSettings));
-    return write_sysctls(v4() ? kSingleStack : kClientIpv6);
+    return write_sysctls(ipv6 ? kClientIpv6 : kSingleStack);
   });
-  for (auto& node : nodes_) jobs.emplace_back(&node->worker(), [&node, family] { return node->prepare(family); });
+  for (auto& node : nodes_) jobs.emplace_back(&node->worker(), [&node, ipv6] { return node->prepare(ipv6); });
   TRY_STATUS(on_all(jobs));
   TRY_STATUS(fabric_worker_->call([this] { return configure_fabric(); }));
   jobs.clear();

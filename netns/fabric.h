@@ -27,20 +27,37 @@ struct NodePlan {
   std::string name;                    // "node-1"
   base::Ip address;                    // 172.30.0.11, on eth0
   base::Cidr pod_cidr;                 // 10.244.1.0/24
-  std::vector<base::Ip> local_ips;     // Extra /32s on lo: the DNS service address.
+  std::vector<base::Ip> local_ips;     // Extra host addresses on lo: the DNS service address.
+  // The other family's, in the order of FabricPlan::more.
+  std::vector<base::Ip> more_addresses;
+  std::vector<base::Cidr> more_pod_cidrs;
+
+  const base::Ip& address_of(size_t family) const { return family == 0 ? address : more_addresses[family - 1]; }
+  const base::Cidr& pod_cidr_of(size_t family) const { return family == 0 ? pod_cidr : more_pod_cidrs[family - 1]; }
 };
+// The address families are numbered: 0 is the one named first, and another may follow.
 struct FabricPlan {
+  struct Family {
+    base::Cidr underlay;
+    base::Ip gateway, client_address;
+  };
   base::Cidr underlay;                 // 172.30.0.0/16
   base::Ip gateway;                    // 172.30.0.1, on the bridge
   base::Ip client_address;             // 172.30.0.2
   std::vector<NodePlan> nodes;
   std::vector<base::Cidr> via_nodes;   // Routes in fabric and client towards node-1: none by default.
+  std::vector<Family> more;            // One at the most, of the other family.
+
+  size_t families() const { return 1 + more.size(); }
+  Family family(size_t i) const { return i == 0 ? Family{underlay, gateway, client_address} : more[i - 1]; }
+  bool has_ipv6() const { return !underlay.address().is_v4() || !more.empty(); }
 };
 
 struct PodPlan {
   std::string id;                      // Unique; the host end of the veth is named from it.
   std::string hostname;
   base::Ip address;                    // 10.244.1.5
+  std::vector<base::Ip> more;          // Of the other family.
 };
 
 class Nft;

@@ -79,6 +79,12 @@ base::Cidr everything(base::Family family) {
 int host_bits(const base::Ip& ip) { return ip.is_v4() ? 32 : 128; }
 base::Cidr host_prefix(const base::Ip& ip) { return base::Cidr(ip, host_bits(ip)); }
 
+std::vector<base::Ip> addresses_of(const PodPlan& plan) {
+  std::vector<base::Ip> out = {plan.address};
+  out.insert(out.end(), plan.more.begin(), plan.more.end());
+  return out;
+}
+
 // A link name has at most 15 characters and an id may be longer, so the name is its FNV-1a hash: 44 bits.
 std::string link_name(const std::string& id) {
   uint64_t hash = 14695981039346656037ull;
@@ -115,9 +121,9 @@ NodeImpl::~NodeImpl() {
   });
 }
 
-base::Status NodeImpl::prepare(base::Family family) {
+base::Status NodeImpl::prepare(bool ipv6) {
   TRY_STATUS(write_sysctls(kNodeSettings));
-  return write_sysctls(family == base::Family::kIpv4 ? kSingleStack : kNodeSettingsV6);
+  return write_sysctls(ipv6 ? kNodeSettingsV6 : kSingleStack);
 }
 
 base::Status NodeImpl::configure(const FabricPlan& fabric) {
@@ -126,15 +132,18 @@ base::Status NodeImpl::configure(const FabricPlan& fabric) {
   Batch batch;
   set_link_up(batch, kLoIndex);
   set_link_up(batch, kEth0Index);
-  add_address(batch, kEth0Index, plan_.address, fabric.underlay.prefix_length(), RT_SCOPE_UNIVERSE);
   // Host scope: answered here, never chosen as the source of the node's own packets.
   for (const base::Ip& ip : plan_.local_ips) add_address(batch, kLoIndex, ip, host_bits(ip), RT_SCOPE_HOST);
-  add_route(batch, {.to = everything(plan_.address.family()), .via = fabric.gateway, .device = kEth0Index});
-  for (const NodePlan& other : fabric.nodes) {
-    if (other.name != plan_.name) add_route(batch, {.to = other.pod_cidr, .via = other.address, .device = kEth0Index});
+  for (size_t i = 0; i < fabric.families(); ++i) {
+    const FabricPlan::Family family = fabric.family(i);
+    add_address(batch, kEth0Index, plan_.address_of(i), family.underlay.prefix_length(), RT_SCOPE_UNIVERSE);
+    add_route(batch, {.to = everything(family.gateway.family()), .via = family.gateway, .device = kEth0Index});
+    for (const NodePlan& other : fabric.nodes) {
+      if (other.name != plan_.name) add_route(batch, {.to = other.pod_cidr_of(i), .via = other.address_of(i), .device = kEth0Index});
+    }
+    // Addresses of our own range without a pod: say so, instead of sending them to the gateway and back.
+    add_route(batch, {.to = plan_.pod_cidr_of(i), .unreachable = true});
   }
-  // Addresses of our own range without a pod: say so, instead of sending them to the gateway and back.
-  add_route(batch, {.to = plan_.pod_cidr, .unreachable = true});
   return rtnl_->apply(batch);
 }
 
@@ -185,7 +194,7 @@ void NodeImpl::attach_batch() {
   rtnl_->wait_until_running(links);
   for (Attaching& pod : pods) {
     if (pod.sandbox.ok()) {
-      pods_[pod.plan.id] = {pod.plan.address, pod.index};
+      pods_[pod.plan.id] = {addresses_of(pod.plan), pod.index};
     } else {
       pod.sandbox.error().message = "network of pod " + pod.plan.id + ": " + pod.sandbox.error().message;
     }
@@ -194,7 +203,7 @@ void NodeImpl::attach_batch() {
 }
 
 base::Result<Sandbox> NodeImpl::make_pod_namespaces(Attaching& pod) {
-  const bool v4 = pod.plan.address.is_v4();
+  const bool v4 = pod.plan.address.is_v4() && pod.plan.more.empty();
   return make_sandbox(pod.plan.hostname, [&]() -> base::Status {
     TRY_STATUS(write_sysctls(v4 ? kPodSettings : kPodSettingsV6));
     pod.rtnl = TRY(Rtnl::open());
@@ -221,8 +230,11 @@ void NodeImpl::wire_node_side(std::vector<Attaching>& pods) {
                      .mac = gateway_mac(),
                      .peer_net = pod.sandbox->net.get(),
                      .peer_mac = make_mac(ip)});
-    add_route(batch, {.to = host_prefix(ip), .device = pod.index, .source = plan_.address});
-    add_neighbour(batch, pod.index, ip, make_mac(ip));
+    size_t family = 0;
+    for (const base::Ip& one : addresses_of(pod.plan)) {
+      add_route(batch, {.to = host_prefix(one), .device = pod.index, .source = plan_.address_of(family++)});
+      add_neighbour(batch, pod.index, one, make_mac(ip));
+    }
     owner.resize(batch.count(), i);
   }
   if (batch.empty()) return;
@@ -239,15 +251,16 @@ void NodeImpl::wire_node_side(std::vector<Attaching>& pods) {
 }
 
 base::Status NodeImpl::wire_pod_side(Attaching& pod) {
-  const base::Ip& ip = pod.plan.address;
-  const base::Ip gateway = pod_gateway(ip.family());
   Batch batch;
   set_link_up(batch, kLoIndex);
   set_link_up(batch, kEth0Index);
-  add_address(batch, kEth0Index, ip, host_bits(ip), RT_SCOPE_UNIVERSE);
-  if (ip.is_v4()) add_route(batch, {.to = host_prefix(gateway), .device = kEth0Index});
-  add_neighbour(batch, kEth0Index, gateway, gateway_mac());
-  add_route(batch, {.to = everything(ip.family()), .via = gateway, .device = kEth0Index});
+  for (const base::Ip& ip : addresses_of(pod.plan)) {
+    const base::Ip gateway = pod_gateway(ip.family());
+    add_address(batch, kEth0Index, ip, host_bits(ip), RT_SCOPE_UNIVERSE);
+    if (ip.is_v4()) add_route(batch, {.to = host_prefix(gateway), .device = kEth0Index});
+    add_neighbour(batch, kEth0Index, gateway, gateway_mac());
+    add_route(batch, {.to = everything(ip.family()), .via = gateway, .device = kEth0Index});
+  }
   return pod.rtnl->apply(batch);
 }
 
@@ -260,7 +273,7 @@ void NodeImpl::detach_batch() {
       if (it == pods_.end()) continue;
       // The route is gone at once; the link goes with the pod's namespace, which the kernel clears in batches.
       // Deleting the link here would take 20 ms each.
-      delete_route(batch, {.to = host_prefix(it->second.address), .device = it->second.index});
+      for (const base::Ip& ip : it->second.addresses) delete_route(batch, {.to = host_prefix(ip), .device = it->second.index});
       pods_.erase(it);
     }
     detach_queue_.clear();

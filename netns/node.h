@@ -22,7 +22,7 @@ class NodeImpl final : public Node {
   ~NodeImpl() override;
 
   // On the worker. Before eth0 exists: settings that new links inherit.
-  base::Status prepare(base::Family family);
+  base::Status prepare(bool ipv6);
   // On the worker. After eth0 exists: addresses and routes.
   base::Status configure(const FabricPlan& fabric);
 
@@ -42,7 +42,7 @@ class NodeImpl final : public Node {
     int index = 0;             // Of the node's end.
   };
   struct Attached {
-    base::Ip address;
+    std::vector<base::Ip> addresses;
     int index = 0;
   };
   NodeImpl(const NodePlan& plan, base::Fd net) : plan_(plan), net_(std::move(net)) {}

@@ -64,10 +64,12 @@ class AnnouncerImpl final : public Announcer {
   AnnouncerImpl(ControlLoop& loop, netns::Fabric& fabric) : loop_(loop), fabric_(fabric), alive_(std::make_shared<bool>(true)) {
     for (const netns::NodePlan& node : fabric.plan().nodes) {
       names_.push_back(node.name);
-      addresses_[node.name].push_back(node.address);
-      taken_.insert(node.address);
+      for (size_t i = 0; i < fabric.plan().families(); ++i) {
+        addresses_[node.name].push_back(node.address_of(i));
+        taken_.insert(node.address_of(i));
+      }
     }
-    taken_.insert({fabric.plan().gateway, fabric.plan().client_address});
+    for (size_t i = 0; i < fabric.plan().families(); ++i) taken_.insert({fabric.plan().family(i).gateway, fabric.plan().family(i).client_address});
     loop.on_change("services", [this](const store::Object& before, const store::Object& after) { changed(index_.change_service(before, after)); });
     loop.on_change("endpointslices.discovery.k8s.io",
                    [this](const store::Object& before, const store::Object& after) { changed(index_.change_slice(before, after)); });

@@ -61,25 +61,38 @@ netns::FabricPlan plan_fabric(const ClusterOptions& options, const AddressPlan& 
   plan.underlay = a.underlay;
   plan.gateway = a.gateway;
   plan.client_address = a.client;
+  for (const AddressPlan& other : a.more) plan.more.push_back({other.underlay, other.gateway, other.client});
   for (int i = 0; i < options.nodes; ++i) {
     auto n = static_cast<uint64_t>(i);
     netns::NodePlan node;
     node.name = "node-" + std::to_string(i + 1);
     node.address = a.first_node.plus(n);
-    node.pod_cidr = base::Cidr(a.pods.address().plus((n + 1) * 256), 24);
+    node.pod_cidr = a.node_pods(n);
     node.local_ips = {a.dns};
+    for (const AddressPlan& other : a.more) {
+      node.more_addresses.push_back(other.first_node.plus(n));
+      node.more_pod_cidrs.push_back(other.node_pods(n));
+    }
     plan.nodes.push_back(node);
   }
   return plan;
 }
 
+std::vector<base::Cidr> load_balancer_pools(const AddressPlan& a) {
+  std::vector<base::Cidr> out = {a.load_balancers};
+  for (const AddressPlan& other : a.more) out.push_back(other.load_balancers);
+  return out;
+}
+
 ApiOptions api_options(const AddressPlan& a) {
   ApiOptions options;
   options.service_cidr = a.services;
+  options.service_cidrs = {a.services};
+  for (const AddressPlan& other : a.more) options.service_cidrs.push_back(other.services);
   options.dns_address = a.dns;
   options.api_ip = a.gateway;
   options.api_port = a.in_cluster_api_port;
-  options.server_address = a.gateway.text() + ":" + std::to_string(a.in_cluster_api_port);
+  options.server_address = (a.gateway.is_v4() ? a.gateway.text() : "[" + a.gateway.text() + "]") + ":" + std::to_string(a.in_cluster_api_port);
   return options;
 }
 
@@ -174,6 +187,7 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
   p.started = p.clock.wall();
 
   // The network takes the kernel a while; certificates and the store are made meanwhile.
+  p.addresses = make_address_plan(options.ip_family == "dual" ? IpFamily::kDual : options.ip_family == "ipv6" ? IpFamily::kIpv6 : IpFamily::kIpv4);
   netns::FabricPlan plan = plan_fabric(options, p.addresses);
   auto fabric = std::async(std::launch::async, [&plan] { return netns::Fabric::create(plan); });
   p.pki = TRY(load_or_make_pki(options.state_dir, p.addresses));
@@ -188,9 +202,13 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
   p.spawner = p.spawner_process->activate();
   p.io = std::make_unique<base::Loop>("io");
   p.loop = ControlLoop::make(p.api->client(), p.clock);
-  p.controllers = make_controllers(*p.loop, ControllerOptions{p.pki.ca.cert_pem, {p.addresses.load_balancers}});
+  p.controllers = make_controllers(*p.loop, ControllerOptions{p.pki.ca.cert_pem, load_balancer_pools(p.addresses)});
   p.scheduler = make_scheduler(*p.loop);
   ProxyOptions proxy_options{p.addresses.services, p.addresses.pods, {p.addresses.dns}, options.random_balancing ? Balancing::kRandom : Balancing::kRoundRobin};
+  for (const AddressPlan& other : p.addresses.more) {
+    proxy_options.more_service_cidrs.push_back(other.services);
+    proxy_options.more_pod_cidrs.push_back(other.pods);
+  }
   p.proxy = make_proxy(*p.loop, *p.fabric, proxy_options);
   p.announcer = make_announcer(*p.loop, *p.fabric);
   p.proxy_health = TRY(make_proxy_health(*p.loop, *p.io, *p.fabric, [proxy = p.proxy.get()] { return proxy->status(); }));
@@ -247,6 +265,7 @@ json Cluster::status() const {
           {"nodes", nodes},
           {"client", p.addresses.client.text()},
           {"dns", p.addresses.dns.text()},
+          {"ipFamily", p.options.ip_family},
           {"pods", count("", "pods")},
           {"services", count("", "services")},
           {"published", published}};

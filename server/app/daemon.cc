@@ -243,6 +243,7 @@ base::Result<Launched> wait_ready(base::Fd ready, pid_t keeper, const std::strin
 base::Result<Launched> launch(LaunchOptions options) {
   Inheritance in;
   in.lock = TRY(claim_state_dir(options.cluster.state_dir, options.cluster.name));
+  options.cluster.ip_family = TRY(settle_ip_family(options.cluster.state_dir, options.cluster.ip_family));
   Listening api = TRY(open_api_listener(options.cluster));
   in.api_listener = std::move(api.fd);
   in.api_port = api.port;

@@ -17,12 +17,15 @@ struct ClusterOptions {
   uint16_t api_port = 0;              // 0: the port of last time if it is free, else any.
   bool random_balancing = false;      // Services: kube-proxy's random choice in place of exact round robin.
   std::string log_level = "info";
+  std::string ip_family;              // "ipv4", "ipv6", "dual"; empty: as last time, else ipv4.
   std::vector<publish::Spec> publish;  // Ports on the host, beside those of last time.
 };
 
 inline constexpr int kMaxNodes = 64;
 
-// The address plan; see docs/architecture.md.
+enum class IpFamily { kIpv4, kIpv6, kDual };  // Dual: IPv4 first.
+
+// The address plan; see docs/architecture.md. The fields are of the first family.
 struct AddressPlan {
   base::Cidr underlay = base::Cidr(base::Ip::v4(172, 30, 0, 0), 16);
   base::Ip gateway = base::Ip::v4(172, 30, 0, 1);
@@ -35,6 +38,11 @@ struct AddressPlan {
   base::Ip dns = base::Ip::v4(10, 96, 0, 10);
   std::string domain = "cluster.local";
   uint16_t in_cluster_api_port = 6443;
+  std::vector<AddressPlan> more;  // With the other family's; one at the most.
+
+  // A /24 of IPv4, a /64 of IPv6.
+  base::Cidr node_pods(uint64_t node) const;
 };
+AddressPlan make_address_plan(IpFamily family);
 
 }  // namespace server

@@ -140,10 +140,24 @@ bool wait_until_stopped(const std::string& dir, int seconds) {
   return true;
 }
 
+base::Result<std::string> settle_ip_family(const std::string& dir, const std::string& wanted) {
+  const std::string file = dir + "/ip-family";
+  base::Result<std::string> known = base::read_file(file);
+  std::string has = known.ok() ? *known : fs::exists(dir + "/store.db") ? "ipv4" : "";  // Older state folders do not say.
+  while (!has.empty() && has.back() == '\n') has.pop_back();
+  if (!has.empty() && !wanted.empty() && has != wanted) {
+    return base::Error(base::Code::kConflict, "--ip-family " + wanted + ": this cluster was made with " + has +
+                                                  ", and its objects hold such addresses; use --ip-family " + has + ", or 'kubelan down' it without --keep-state first");
+  }
+  const std::string family = !wanted.empty() ? wanted : !has.empty() ? has : "ipv4";
+  if (has.empty()) TRY_STATUS(base::write_file_atomic(file, family + "\n", 0600));
+  return family;
+}
+
 base::Status remove_state(const std::string& dir, const std::string& name) {
   std::error_code error;
   // Only what we put there: a --state-dir may be a folder that the user also keeps other things in.
-  for (const char* entry : {"info.json", "store.db", "store.db-wal", "store.db-shm", "pki", "kubeconfig", "kubeconfig-path", "control.sock", "kubelan.log", "port", "published.json", "run", "version", "lock"}) {
+  for (const char* entry : {"info.json", "store.db", "store.db-wal", "store.db-shm", "pki", "kubeconfig", "kubeconfig-path", "control.sock", "kubelan.log", "port", "published.json", "ip-family", "run", "version", "lock"}) {
     fs::remove_all(dir + "/" + entry, error);
     if (error) return base::Error(base::Code::kInternal, "remove " + dir + "/" + entry + ": " + error.message());
   }

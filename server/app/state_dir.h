@@ -33,6 +33,9 @@ std::vector<std::string> known_clusters();
 
 // Makes the folder (0700), checks `version`, takes the lock. kAlreadyExists when the cluster is up.
 base::Result<base::Fd> claim_state_dir(const std::string& dir, const std::string& name);
+// The address families of the cluster ("ipv4", "ipv6", "dual"): `wanted`, else those of last time, else ipv4; kept in the folder.
+// kConflict when it was made with others. REQUIRES: the lock.
+base::Result<std::string> settle_ip_family(const std::string& dir, const std::string& wanted);
 // True when some keeper holds the lock.
 bool is_running(const std::string& dir);
 // Waits until the lock is free, at most `seconds`.

@@ -25,6 +25,7 @@ std::vector<Flag> up_flags(UpOptions& o) {
       {"-f,--file", "FILE", "Apply a manifest (file, folder or - for standard input); may be repeated", &o.files},
       {"--publish", "[IP:]PORT:TARGET[/udp]", "Make a service of the cluster reachable on this machine's 127.0.0.1 (see 'kubelan publish --help'); may be repeated", &o.publish},
       {"--balancing", "HOW", "How Services choose among pods: round-robin (default) or random", &o.balancing},
+      {"--ip-family", "FAMILY", "Addresses of nodes, pods and services: ipv4 (default), ipv6 or dual; stays as the cluster was made", &o.ip_family},
       {"--log-level", "LEVEL", "Of the daemon's log: debug, info (default), warn or error", &o.log_level},
       {"--timeout", "SECONDS", "How long to wait for what -f applied (default 60)", &o.timeout_seconds},
   };
@@ -39,6 +40,7 @@ base::Result<LaunchOptions> make_launch_options(const UpOptions& o) {
   if (o.nodes < 1 || o.nodes > kMaxNodes) return invalid("--nodes " + std::to_string(o.nodes) + ": use 1 to " + std::to_string(kMaxNodes));
   if (o.api_port < 0 || o.api_port > 65535) return invalid("--api-port " + std::to_string(o.api_port) + ": use 0 to 65535");
   if (o.balancing != "round-robin" && o.balancing != "random") return invalid("--balancing \"" + o.balancing + "\": use round-robin or random");
+  if (!o.ip_family.empty() && o.ip_family != "ipv4" && o.ip_family != "ipv6" && o.ip_family != "dual") return invalid("--ip-family \"" + o.ip_family + "\": use ipv4, ipv6 or dual");
   if (o.timeout_seconds < 1) return invalid("--timeout " + std::to_string(o.timeout_seconds) + ": use at least 1 second");
   const std::vector<std::string> levels = {"debug", "info", "warn", "error"};
   if (std::find(levels.begin(), levels.end(), o.log_level) == levels.end()) return invalid("--log-level \"" + o.log_level + "\": use debug, info, warn or error");
@@ -48,6 +50,7 @@ base::Result<LaunchOptions> make_launch_options(const UpOptions& o) {
   c.api_port = static_cast<uint16_t>(o.api_port);
   c.random_balancing = o.balancing == "random";
   c.log_level = o.log_level;
+  c.ip_family = o.ip_family;
   for (const std::string& text : o.publish) c.publish.push_back(TRY(publish::parse_spec(text)));
   return launch;
 }

@@ -47,6 +47,26 @@ PodState state_of(const json& service, const json& pod) {
   return out;
 }
 
+// "IPv4", "IPv6": those of the Service, its first one first.
+std::vector<std::string> families_of(const json& service) {
+  std::vector<std::string> out;
+  for (const json& family : get_array(service, "spec.ipFamilies")) {
+    if (family.is_string()) out.push_back(family.get<std::string>());
+  }
+  if (out.empty()) out.push_back(get_string(service, "spec.clusterIP").find(':') == std::string::npos ? "IPv4" : "IPv6");
+  return out;
+}
+
+// The pod's address of a family; "" if it has none.
+std::string address_of(const json& pod, const std::string& family) {
+  auto fits = [&family](const std::string& ip) { return !ip.empty() && (ip.find(':') == std::string::npos) == (family == "IPv4"); };
+  for (const json& ip : get_array(pod, "status.podIPs")) {
+    if (const std::string text = get_string(ip, "ip"); fits(text)) return text;
+  }
+  const std::string only = get_string(pod, "status.podIP");
+  return fits(only) ? only : "";
+}
+
 bool has_endpoint(const json& pod) {
   std::string phase = get_string(pod, "status.phase");
   return !get_string(pod, "status.podIP").empty() && phase != "Succeeded" && phase != "Failed";
@@ -95,10 +115,10 @@ void put_hints(const std::string& distribution, json& endpoint) {
   if (same_node && !node.empty()) endpoint["hints"]["forNodes"] = {{{"name", node}}};
 }
 
-json compile_endpoint(const store::Object& service, const store::Object& pod, const NodeZones& zones) {
+json compile_endpoint(const store::Object& service, const store::Object& pod, const std::string& address, const NodeZones& zones) {
   const json& tree = pod.tree();
   PodState state = state_of(service.tree(), tree);
-  json out = {{"addresses", {get_string(tree, "status.podIP")}}, {"conditions", {{"ready", state.ready}, {"serving", state.serving}, {"terminating", state.terminating}}}, {"targetRef", target_ref(pod)}};
+  json out = {{"addresses", {address}}, {"conditions", {{"ready", state.ready}, {"serving", state.serving}, {"terminating", state.terminating}}}, {"targetRef", target_ref(pod)}};
   std::string node = get_string(tree, "spec.nodeName"), hostname = dns_hostname(service, tree);
   if (!node.empty()) out["nodeName"] = node;
   if (auto zone = zones.find(node); zone != zones.end()) out["zone"] = zone->second;
@@ -239,19 +259,20 @@ class EndpointSliceController final : public Controller {
     std::set<std::string> used;
     for (const json& group : groups) {
       const json& ports = get_array(group, "ports");
+      const std::string type = get_string(group, "addressType");  // Of a slice that exists it cannot change.
       const json& all = get_array(group, "endpoints");
       for (size_t at = 0; at == 0 || at < all.size(); at += kMaxEndpoints) {
         json endpoints = json::array();
         for (size_t i = at; i < std::min(all.size(), at + kMaxEndpoints); ++i) endpoints.push_back(all[i]);
-        auto reuse = std::find_if(have.begin(), have.end(), [&](const store::Object& s) { return used.count(s.name()) == 0 && get_array(s.tree(), "ports") == ports; });
-        if (reuse == have.end()) reuse = std::find_if(have.begin(), have.end(), [&](const store::Object& s) { return used.count(s.name()) == 0; });
-        used.insert(TRY(write_slice(service, reuse == have.end() ? nullptr : &*reuse, ports, endpoints)));
+        auto reuse = std::find_if(have.begin(), have.end(), [&](const store::Object& s) { return used.count(s.name()) == 0 && get_string(s.tree(), "addressType") == type && get_array(s.tree(), "ports") == ports; });
+        if (reuse == have.end()) reuse = std::find_if(have.begin(), have.end(), [&](const store::Object& s) { return used.count(s.name()) == 0 && get_string(s.tree(), "addressType") == type; });
+        used.insert(TRY(write_slice(service, reuse == have.end() ? nullptr : &*reuse, type, ports, endpoints)));
       }
     }
     return remove_all(key, used);
   }
 
-  base::Result<std::string> write_slice(const store::Object& service, const store::Object* old, const json& ports, const json& endpoints) {
+  base::Result<std::string> write_slice(const store::Object& service, const store::Object* old, const std::string& type, const json& ports, const json& endpoints) {
     json labels = compile_slice_labels(service);
     if (old != nullptr) {
       if (get_array(old->tree(), "ports") == ports && get_array(old->tree(), "endpoints") == endpoints && get_object(old->tree(), "metadata.labels") == labels) return old->name();
@@ -261,7 +282,7 @@ class EndpointSliceController final : public Controller {
       tree["metadata"]["labels"] = labels;
       return note(TRY(update_object(loop_.client(), kSlices, tree))).name();
     }
-    json tree = {{"apiVersion", "discovery.k8s.io/v1"}, {"kind", "EndpointSlice"}, {"addressType", "IPv4"}, {"ports", ports}, {"endpoints", endpoints},
+    json tree = {{"apiVersion", "discovery.k8s.io/v1"}, {"kind", "EndpointSlice"}, {"addressType", type}, {"ports", ports}, {"endpoints", endpoints},
                  {"metadata", {{"generateName", service.name() + "-"}, {"namespace", service.ns()}, {"labels", labels}, {"ownerReferences", {render_controller_ref(service)}}}}};
     return note(TRY(create_object(loop_.client(), kSlices, tree))).name();
   }
@@ -299,16 +320,21 @@ class EndpointSliceController final : public Controller {
 
 json compile_slice_groups(const store::Object& service, const std::vector<store::Object>& pods, const NodeZones& zones) {
   json out = json::array();
-  for (const store::Object& pod : pods) {
-    json ports = resolve_ports(service.tree(), pod.tree());
-    auto group = std::find_if(out.begin(), out.end(), [&](const json& g) { return get_array(g, "ports") == ports; });
-    if (group == out.end()) {
-      out.push_back({{"ports", ports}, {"endpoints", json::array()}});
-      group = out.end() - 1;
+  for (const std::string& family : families_of(service.tree())) {
+    const size_t before = out.size();
+    for (const store::Object& pod : pods) {
+      const std::string address = address_of(pod.tree(), family);
+      if (address.empty()) continue;
+      json ports = resolve_ports(service.tree(), pod.tree());
+      auto group = std::find_if(out.begin() + static_cast<std::ptrdiff_t>(before), out.end(), [&](const json& g) { return get_array(g, "ports") == ports; });
+      if (group == out.end()) {
+        out.push_back({{"addressType", family}, {"ports", ports}, {"endpoints", json::array()}});
+        group = out.end() - 1;
+      }
+      (*group)["endpoints"].push_back(compile_endpoint(service, pod, address, zones));
     }
-    (*group)["endpoints"].push_back(compile_endpoint(service, pod, zones));
+    if (out.size() == before) out.push_back({{"addressType", family}, {"ports", json::array()}, {"endpoints", json::array()}});
   }
-  if (out.empty()) out.push_back({{"ports", json::array()}, {"endpoints", json::array()}});
   return out;
 }
 
@@ -329,7 +355,9 @@ json compile_subsets(const store::Object& service, const std::vector<store::Obje
     if (++count > kMaxAddresses) break;
     json ports = resolve_ports(service.tree(), pod.tree());
     if (ports.empty() && !headless(service.tree())) continue;
-    json address = {{"ip", get_string(pod.tree(), "status.podIP")}, {"targetRef", target_ref(pod)}};
+    const std::string ip = address_of(pod.tree(), families_of(service.tree()).front());
+    if (ip.empty()) continue;
+    json address = {{"ip", ip}, {"targetRef", target_ref(pod)}};
     std::string node = get_string(pod.tree(), "spec.nodeName"), hostname = dns_hostname(service, pod.tree());
     if (!node.empty()) address["nodeName"] = node;
     if (!hostname.empty()) address["hostname"] = hostname;

@@ -13,7 +13,7 @@ namespace server {
 
 using NodeZones = std::map<std::string, std::string>;  // Node -> topology.kubernetes.io/zone, where it has one.
 
-// Of a Service's matching pods: [{"ports": EndpointPort[], "endpoints": Endpoint[]}], one entry for each way in which
+// Of a Service's matching pods: [{"addressType", "ports": EndpointPort[], "endpoints": Endpoint[]}], one entry for each family and way in which
 // the Service's ports resolve; a Service without pods has one entry without endpoints.
 json compile_slice_groups(const store::Object& service, const std::vector<store::Object>& pods, const NodeZones& zones);
 json compile_slice_labels(const store::Object& service);

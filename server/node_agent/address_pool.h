@@ -2,6 +2,7 @@
 // as late as possible (a recreated pod gets another one). Control thread only.
 #pragma once
 
+#include <algorithm>
 #include <set>
 
 #include "store/base/ip.h"
@@ -12,7 +13,7 @@ namespace server {
 class PodAddressPool {
  public:
   // .0 is the network, .1 the gateway of pods; the last is the broadcast address.
-  explicit PodAddressPool(const base::Cidr& range) : range_(range), size_(uint64_t{1} << (32 - range.prefix_length())), next_(kFirst) {}
+  explicit PodAddressPool(const base::Cidr& range) : range_(range), size_(uint64_t{1} << std::min(host_bits(range), 16)), next_(kFirst) {}
 
   // kUnavailable when all are taken.
   base::Result<base::Ip> take() {
@@ -23,6 +24,7 @@ class PodAddressPool {
     }
     return base::Error(base::Code::kUnavailable, "no free address in " + range_.text());
   }
+  uint64_t offset_of(const base::Ip& ip) const { return low_bytes(ip) - low_bytes(range_.address()); }
   void give_back(const base::Ip& ip) { taken_.erase(offset_of(ip)); }
   // Starts after an address that was in use before a restart.
   void skip_past(const base::Ip& ip) {
@@ -31,7 +33,12 @@ class PodAddressPool {
 
  private:
   static constexpr uint64_t kFirst = 2;
-  uint64_t offset_of(const base::Ip& ip) const { return ip.v4_host_order() - range_.address().v4_host_order(); }
+  static int host_bits(const base::Cidr& range) { return (range.address().is_v4() ? 32 : 128) - range.prefix_length(); }
+  static uint64_t low_bytes(const base::Ip& ip) {  // Of IPv6 the last eight: pods of a node share the rest.
+    uint64_t out = 0;
+    for (size_t i = ip.size() - std::min<size_t>(ip.size(), 8); i < ip.size(); ++i) out = out << 8 | ip.bytes()[i];
+    return out;
+  }
 
   base::Cidr range_;
   uint64_t size_;

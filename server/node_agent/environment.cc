@@ -140,7 +140,7 @@ std::string expand_references(const std::string& text, const Env& env) {
 base::Result<std::string> resolve_field(const std::string& path, const PodSpecView& pod, const Lookups& lookups) {
   const std::pair<const char*, std::string> kPlain[] = {
       {"metadata.name", pod.meta.name}, {"metadata.namespace", pod.meta.ns}, {"metadata.uid", pod.meta.uid}, {"spec.nodeName", lookups.node},
-      {"spec.serviceAccountName", pod.service_account}, {"status.podIP", lookups.pod_ip}, {"status.podIPs", lookups.pod_ip},
+      {"spec.serviceAccountName", pod.service_account}, {"status.podIP", lookups.pod_ip}, {"status.podIPs", lookups.pod_ips.empty() ? lookups.pod_ip : lookups.pod_ips},
       {"status.hostIP", lookups.host_ip}, {"status.hostIPs", lookups.host_ip}};
   for (const auto& [name, value] : kPlain) {
     if (path == name) return value;

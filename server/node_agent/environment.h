@@ -19,6 +19,7 @@ struct Lookups {
   std::vector<store::Object> services;   // Of the pod's namespace, and default/kubernetes.
   const json* pod = nullptr;             // The pod's tree, for fieldRef.
   std::string pod_ip, host_ip, node;
+  std::string pod_ips;  // All, with commas between.
 };
 
 using Env = std::map<std::string, std::string>;

@@ -204,13 +204,17 @@ std::string compile_resolv_conf(const PodSpecView& pod, const DnsSettings& dns) 
   return out;
 }
 
-std::string compile_hosts(const PodSpecView& pod, const std::string& pod_ip, const std::string& domain) {
+std::string compile_hosts(const PodSpecView& pod, const std::string& pod_ip, const std::string& domain, const std::vector<base::Ip>& more_ips) {
   std::string out =
       "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\n"
       "fe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n";
-  out += pod_ip + "\t";
-  if (!pod.subdomain.empty()) out += pod.hostname + "." + pod.subdomain + "." + pod.meta.ns + ".svc." + domain + "\t";
-  out += pod.hostname + "\n";
+  std::vector<std::string> addresses = {pod_ip};
+  for (const base::Ip& ip : more_ips) addresses.push_back(ip.text());
+  for (const std::string& address : addresses) {
+    out += address + "\t";
+    if (!pod.subdomain.empty()) out += pod.hostname + "." + pod.subdomain + "." + pod.meta.ns + ".svc." + domain + "\t";
+    out += pod.hostname + "\n";
+  }
   if (pod.host_aliases->empty()) return out;
   out += "\n# Entries added by HostAliases.\n";
   for (const json& alias : *pod.host_aliases) {

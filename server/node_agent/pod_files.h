@@ -8,6 +8,7 @@
 
 #include "server/node_agent/environment.h"
 #include "server/node_agent/pod_spec.h"
+#include "store/base/ip.h"
 #include "store/base/result.h"
 
 namespace server {
@@ -18,7 +19,7 @@ struct DnsSettings {
   std::string host_resolv;    // The host's /etc/resolv.conf, for dnsPolicy Default.
 };
 std::string compile_resolv_conf(const PodSpecView& pod, const DnsSettings& dns);
-std::string compile_hosts(const PodSpecView& pod, const std::string& pod_ip, const std::string& domain);
+std::string compile_hosts(const PodSpecView& pod, const std::string& pod_ip, const std::string& domain, const std::vector<base::Ip>& more_ips = {});
 
 struct PodFile {
   std::string path;           // Relative to the volume.

@@ -85,6 +85,7 @@ struct PodRun {
   store::Key key;
   PodSpecView spec;
   PodStage stage = PodStage::kAttaching;
+  std::vector<base::Ip> more_ips;         // Of the other family; as far into its range as `ip` is in its own.
   base::Ip ip;
   bool holds_address = false;             // `ip` is taken from the pool, and the node routes it.
   bool attach_due = false;                // The node's answer is still to come.

@@ -132,6 +132,7 @@ json compile_pod_status(const PodRun& run, const json& old_status, base::WallTim
   if (run.sandbox != nullptr) {
     status["podIP"] = run.ip.text();
     status["podIPs"] = {{{"ip", run.ip.text()}}};
+    for (const base::Ip& ip : run.more_ips) status["podIPs"].push_back({{"ip", ip.text()}});
   }
   if (store::find(old_status, "qosClass") != nullptr) status["qosClass"] = store::get_string(old_status, "qosClass");
   if (run.spec.meta.generation > 0) status["observedGeneration"] = run.spec.meta.generation;

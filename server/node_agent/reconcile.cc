@@ -138,6 +138,7 @@ base::Result<Requeue> Agent::begin(const store::Object& pod) {
   bool to_run = adopt_history(run, pod, loop_.clock().wall());
   if (to_run && run.spec.host_network) {
     run.ip = fabric_.find_node(run.spec.node)->plan().address;
+    run.more_ips = fabric_.find_node(run.spec.node)->plan().more_addresses;
   } else if (to_run) {
     base::Result<base::Ip> ip = pool(run.spec.node).take();
     if (!ip.ok()) {
@@ -145,6 +146,7 @@ base::Result<Requeue> Agent::begin(const store::Object& pod) {
       return Requeue{kRetryPrepare};
     }
     run.ip = *ip;
+    for (const base::Cidr& range : fabric_.find_node(run.spec.node)->plan().more_pod_cidrs) run.more_ips.push_back(range.address().plus(pool(run.spec.node).offset_of(*ip)));
     run.holds_address = true;
   } else {
     run.stage = PodStage::kFinished;
@@ -175,7 +177,7 @@ void Agent::attach(PodRun& run) {
   run.attach_due = true;
   if (run.spec.host_network) return attach_to_node(run);
   const std::string uid = run.spec.meta.uid;
-  fabric_.find_node(run.spec.node)->attach({uid, run.spec.hostname, run.ip}, [this, post = poster(), uid](base::Result<netns::Sandbox> sandbox) {
+  fabric_.find_node(run.spec.node)->attach({uid, run.spec.hostname, run.ip, run.more_ips}, [this, post = poster(), uid](base::Result<netns::Sandbox> sandbox) {
     auto shared = std::make_shared<base::Result<netns::Sandbox>>(std::move(sandbox));
     post([this, uid, shared] {
       PodRun* attached = find_run(uid);

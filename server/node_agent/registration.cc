@@ -34,6 +34,19 @@ json condition(const char* type, const char* status, const char* reason, const c
   return {{"type", type}, {"status", status}, {"reason", reason}, {"message", message}, {"lastHeartbeatTime", at}, {"lastTransitionTime", at}};
 }
 
+json pod_cidrs(const netns::NodePlan& plan) {
+  json out = {plan.pod_cidr.text()};
+  for (const base::Cidr& range : plan.more_pod_cidrs) out.push_back(range.text());
+  return out;
+}
+
+json node_addresses(const netns::NodePlan& plan) {
+  json out = {{{"type", "InternalIP"}, {"address", plan.address.text()}}};
+  for (const base::Ip& ip : plan.more_addresses) out.push_back({{"type", "InternalIP"}, {"address", ip.text()}});
+  out.push_back({{"type", "Hostname"}, {"address", plan.name}});
+  return out;
+}
+
 bool is_ready(const store::Object& node) {
   const json* ready = find_condition(node.tree(), "Ready");
   return ready != nullptr && store::get_string(*ready, "status") == "True";
@@ -48,7 +61,7 @@ json compile_node(const netns::NodePlan& plan) {
   return {{"apiVersion", "v1"},
           {"kind", "Node"},
           {"metadata", {{"name", plan.name}, {"labels", {{"kubernetes.io/hostname", plan.name}, {"kubernetes.io/os", "linux"}, {"kubernetes.io/arch", arch}, {"beta.kubernetes.io/os", "linux"}, {"beta.kubernetes.io/arch", arch}}}}},
-          {"spec", {{"podCIDR", plan.pod_cidr.text()}, {"podCIDRs", {plan.pod_cidr.text()}}, {"providerID", "kubelan://" + plan.name}}}};
+          {"spec", {{"podCIDR", plan.pod_cidr.text()}, {"podCIDRs", pod_cidrs(plan)}, {"providerID", "kubelan://" + plan.name}}}};
 }
 
 json compile_node_status(const netns::NodePlan& plan, base::WallTime now) {
@@ -60,7 +73,7 @@ json compile_node_status(const netns::NodePlan& plan, base::WallTime now) {
   std::string version = std::string("v1.36.0+kubelan-") + KUBELAN_VERSION;
   return {{"capacity", room},
           {"allocatable", room},
-          {"addresses", {{{"type", "InternalIP"}, {"address", plan.address.text()}}, {{"type", "Hostname"}, {"address", plan.name}}}},
+          {"addresses", node_addresses(plan)},
           {"conditions", json::array({condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available", now),
                                       condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure", now),
                                       condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available", now),

@@ -112,7 +112,8 @@ Lookups Agent::lookups_for(const PodRun& run) {
   const store::Object* api = loop_.cache("services").find("default", "kubernetes");
   if (api != nullptr && (ns != "default" || !run.spec.service_links)) out.services.push_back(*api);
   out.pod = &run.spec.source.tree();
-  out.pod_ip = run.ip.text();
+  out.pod_ip = out.pod_ips = run.ip.text();
+  for (const base::Ip& ip : run.more_ips) out.pod_ips += "," + ip.text();
   out.host_ip = run.host_ip;
   out.node = run.spec.node;
   return out;
@@ -131,7 +132,7 @@ base::Status Agent::prepare(PodRun& run) {
   }
   if (run.stage != PodStage::kPreparing) return {};  // A refresh of volumes.
   DnsSettings dns{options_.dns_address.text(), options_.cluster_domain, host_resolv_};
-  std::vector<PodFile> files = {{"resolv.conf", compile_resolv_conf(run.spec, dns)}, {"hosts", compile_hosts(run.spec, run.ip.text(), options_.cluster_domain)}, {"hostname", run.spec.hostname + "\n"}};
+  std::vector<PodFile> files = {{"resolv.conf", compile_resolv_conf(run.spec, dns)}, {"hosts", compile_hosts(run.spec, run.ip.text(), options_.cluster_domain, run.more_ips)}, {"hostname", run.spec.hostname + "\n"}};
   TRY_STATUS(write_files(run.dir + "/etc", files));
   std::string account = options_.run_dir + "/serviceaccount/" + run.key.ns;
   if (::access(account.c_str(), F_OK) == 0) return {};

@@ -21,12 +21,12 @@ using proxy::NodeView;
 using proxy::ServicePlan;
 
 // A node's name and addresses are the fabric's; the zone and further addresses are its object's.
-NodeView make_view(const netns::NodePlan& plan, const store::Object& node, const ProxyOptions& options) {
+NodeView make_view(const netns::NodePlan& plan, size_t family, const store::Object& node, const ProxyOptions& options) {
   NodeView view;
-  view.family = plan.address.family();
-  view.pod_cidr = plan.pod_cidr;
+  view.family = plan.address_of(family).family();
+  view.pod_cidr = plan.pod_cidr_of(family);
   view.name = plan.name;
-  view.addresses = {plan.address};
+  view.addresses = {plan.address_of(family)};
   if (node) {
     const json* zone = store::find_key(store::get_object(node.tree(), "metadata.labels"), "topology.kubernetes.io/zone");
     if (zone != nullptr && zone->is_string()) view.zone = zone->get<std::string>();
@@ -46,14 +46,7 @@ class ProxyImpl final : public Proxy {
  public:
   ProxyImpl(ControlLoop& loop, netns::Fabric& fabric, const ProxyOptions& options) : loop_(loop), configured_(options), options_(options) {
     for (netns::Node* node : fabric.nodes()) {
-      NodeApplier::Source source;
-      source.plan = [this](const ServiceKey& key, const NodeView& view) { return plan(key, view); };
-      source.keys = [this] { return index_.keys(); };
-      source.on_synced = [this] { tell_synced(); };
-      source.on_health_checks = [this] {
-        if (health_changed_) health_changed_();
-      };
-      nodes_.push_back({node, std::make_unique<NodeApplier>(loop, *node, options_, make_view(node->plan(), {}, options_), std::move(source))});
+      for (size_t family = 0; family < fabric.plan().families(); ++family) add_node(*node, family);
     }
     loop.on_change("services", [this](const store::Object& before, const store::Object& after) {
       ++service_changes_;
@@ -80,6 +73,10 @@ class ProxyImpl final : public Proxy {
   std::vector<proxy::NodeProxyStatus> status() const override {
     std::vector<proxy::NodeProxyStatus> out;
     for (const auto& node : nodes_) {
+      if (node.family != 0) {
+        out.back().merge(node.applier->status());
+        continue;
+      }
       out.push_back(node.applier->status());
       out.back().service_changes = service_changes_;
       out.back().endpoint_changes = endpoint_changes_;
@@ -104,10 +101,22 @@ class ProxyImpl final : public Proxy {
   }
 
  private:
-  struct OnNode {
+  struct OnNode {  // In one address family.
     netns::Node* node;
+    size_t family;
     std::unique_ptr<NodeApplier> applier;
   };
+
+  void add_node(netns::Node& node, size_t family) {
+    NodeApplier::Source source;
+    source.plan = [this](const ServiceKey& key, const NodeView& view) { return plan(key, view); };
+    source.keys = [this] { return index_.keys(); };
+    source.on_synced = [this] { tell_synced(); };
+    source.on_health_checks = [this] {
+      if (health_changed_) health_changed_();
+    };
+    nodes_.push_back({&node, family, std::make_unique<NodeApplier>(loop_, node, options_, make_view(node.plan(), family, {}, options_), std::move(source))});
+  }
 
   void changed(const std::set<ServiceKey>& keys) {
     if (keys.empty()) return;
@@ -121,13 +130,13 @@ class ProxyImpl final : public Proxy {
 
   void change_node(const store::Object& before, const store::Object& after) {
     const std::string name = !after ? before.name() : after.name();
-    for (auto& [node, applier] : nodes_) {
+    for (auto& [node, family, applier] : nodes_) {
       if (node->plan().name != name) continue;
-      NodeView view = make_view(node->plan(), after, options_);
+      NodeView view = make_view(node->plan(), family, after, options_);
       if (same(view, applier->view())) continue;
       applier->set_view(std::move(view), ++sequence_);
       for (auto& other : nodes_) {
-        if (other.node != node) other.applier->skip_to(sequence_);
+        if (other.applier != applier) other.applier->skip_to(sequence_);
       }
       schedule_flush();
     }

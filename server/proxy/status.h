@@ -2,6 +2,7 @@
 // for people. Values.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -56,6 +57,24 @@ struct NodeProxyStatus {
   size_t no_local_endpoints_internal = 0;
   size_t no_local_endpoints_external = 0;
   std::vector<HealthCheckService> health_checks;  // By service.
+
+  // The same node in its other family: it is up to date when both are; what is counted is added.
+  void merge(const NodeProxyStatus& other) {
+    loaded = loaded && other.loaded;
+    failing = failing || other.failing;
+    waiting = waiting || other.waiting;
+    last_sync = std::min(last_sync, other.last_sync);
+    last_queued = std::max(last_queued, other.last_queued);
+    failures += other.failures;
+    no_local_endpoints_internal += other.no_local_endpoints_internal;
+    no_local_endpoints_external += other.no_local_endpoints_external;
+    for (HealthCheckService& check : health_checks) {
+      // The same pods: a Service of both families has each of them once a family.
+      for (const HealthCheckService& one : other.health_checks) {
+        if (one.service == check.service) check.local_endpoints = std::max(check.local_endpoints, one.local_endpoints);
+      }
+    }
+  }
 };
 
 }  // namespace server::proxy
