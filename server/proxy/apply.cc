@@ -237,7 +237,7 @@ void NodeApplier::verify_now() {
   NodeKernel::Elements elements = table_.expected_elements();
   for (const base::Ip& ip : options_.local_services) {  // The ruleset's own.
     if (ip.family() != view_.family) continue;
-    netns::NftElement element = claim_element({Set::kClusterIps, {ip, {}, 0}, {}}, 0);
+    netns::NftElement element = claim_element({Set::kClusterIps, {ip, {}, 0}, {}, 0}, 0);
     elements[Set::kClusterIps].emplace(element.key, element);
   }
   busy_ = true;

@@ -68,8 +68,8 @@ netns::NftElement claim_element(const ClaimKey& key, uint32_t way) {
       out.data.mark(way);
       break;
     case Set::kAllowedSources:
-      out.key.ip(key.at.ip).protocol(protocol).port(key.at.port).ip(key.range.address());
-      out.key_end.ip(key.at.ip).protocol(protocol).port(key.at.port).ip(last_of(key.range));
+      out.key.range_mark(key.target).ip(key.range.address());
+      out.key_end.range_mark(key.target).ip(last_of(key.range));
       break;
     case Set::kHairpin:
       out.key.ip(key.at.ip).ip(key.at.ip);
@@ -91,7 +91,7 @@ std::string claim_text(const ClaimKey& key, uint32_t way, bool with_value) {
     case Set::kNodePorts:
       return port_text(key.at) + value;
     case Set::kAllowedSources:
-      return ip + " . " + port_text(key.at) + " . " + key.range.text();
+      return std::to_string(key.target) + " . " + key.range.text();
     case Set::kHairpin:
       return ip + " . " + ip;
     default:

@@ -34,8 +34,9 @@ inline constexpr uint32_t kFirstNumber = 0x10000;
 // An element that several services may claim.
 struct ClaimKey {
   Set set = Set::kServices;
-  Frontend at;       // kClusterIps, kHairpin: the address only. kNodePorts: no address.
-  base::Cidr range;  // kAllowedSources
+  Frontend at;          // kClusterIps, kHairpin: the address only. kNodePorts: no address. kAllowedSources: nothing.
+  base::Cidr range;     // kAllowedSources
+  uint32_t target = 0;  // kAllowedSources: the even one of the port.
   auto operator<=>(const ClaimKey&) const = default;
 };
 netns::NftElement claim_element(const ClaimKey& key, uint32_t way);

@@ -101,13 +101,13 @@ std::map<TargetKey, TargetValue> NodeTable::affinities_of(const Applied& service
 }
 
 void NodeTable::claim_all(const ServiceKey& key, const ServicePlan& plan, const Applied& before, Applied& after) {
-  for (const base::Ip& ip : plan.cluster_ips) after.claims[{Set::kClusterIps, {ip, {}, 0}, {}}] = 0;
+  for (const base::Ip& ip : plan.cluster_ips) after.claims[{Set::kClusterIps, {ip, {}, 0}, {}, 0}] = 0;
   for (const FrontendPlan& entry : plan.frontends) {
     const Set set = entry.kind == FrontendKind::kNodePort ? Set::kNodePorts : Set::kServices;
-    after.claims[{set, entry.frontend, {}}] = compile_way(entry, plan);
-    for (const base::Cidr& range : entry.source_ranges) after.claims[{Set::kAllowedSources, entry.frontend, range}] = 0;
+    after.claims[{set, entry.frontend, {}, 0}] = compile_way(entry, plan);
+    for (const base::Cidr& range : entry.source_ranges) after.claims[{Set::kAllowedSources, {}, range, plan.targets[entry.target].id & kPortMask}] = 0;
   }
-  for (const base::Ip& ip : plan.hairpins) after.claims[{Set::kHairpin, {ip, {}, 0}, {}}] = 0;
+  for (const base::Ip& ip : plan.hairpins) after.claims[{Set::kHairpin, {ip, {}, 0}, {}, 0}] = 0;
   auto touch = [this](const ClaimKey& claim) {
     auto it = claims_.find(claim);
     touched_.try_emplace(claim, it != claims_.end(), it != claims_.end() ? it->second.begin()->second : 0);

@@ -182,7 +182,18 @@ class World {
     while (!done && loop_.run_one(std::chrono::seconds(20))) {
     }
     ASSERT_TRUE(done);
-    // Nothing may be said to be in place before it is.
+  }
+  // No transaction was refused, and every set, map and chain of the kernel is as the plans say.
+  void expect_as_planned() {
+    for (const server::proxy::NodeProxyStatus& status : proxy_->status()) EXPECT_EQ(status.failures, 0u) << status.node;
+    bool done = false;
+    proxy_->verify([&](const std::vector<std::string>& differences) {
+      done = true;
+      for (const std::string& line : differences) ADD_FAILURE() << line;
+    });
+    while (!done && loop_.run_one(std::chrono::seconds(20))) {
+    }
+    ASSERT_TRUE(done);
   }
   FakeLoop& loop() { return loop_; }
   netns::Fabric& fabric() { return *fabric_; }
