@@ -19,7 +19,7 @@ spec:
     spec:
       containers:
       - name: net
-        image: registry.k8s.io/e2e-test-images/agnhost:2.53
+        image: e2e-test-images/agnhost:2.53
         args: [netexec]
         readinessProbe: {httpGet: {path: /healthz, port: 8080}, periodSeconds: 1}
 ---

@@ -179,6 +179,42 @@ TEST_F(EndpointSliceTest, HandMadeSlicesStay) {
   EXPECT_EQ(items(kSlices)[0]["metadata"]["name"], "mine");
 }
 
+TEST(SliceGroups, OneSetAFamily) {
+  auto pod = [](const std::string& name, const std::vector<std::string>& ips) {
+    json tree = {{"metadata", {{"name", name}, {"namespace", "default"}}}, {"status", {{"podIP", ips.front()}, {"podIPs", json::array()}}}};
+    for (const std::string& ip : ips) tree["status"]["podIPs"].push_back({{"ip", ip}});
+    return store::Object("pods", tree);
+  };
+  const std::vector<store::Object> pods = {pod("a", {"10.244.1.2", "fd00::2"}), pod("b", {"10.244.1.3"})};
+  struct Row {
+    const char* name;
+    json families;
+    const char* cluster_ip;
+    std::vector<std::string> want;  // Family and addresses, a slice a line.
+  };
+  const Row rows[] = {
+      {"IPv4", {"IPv4"}, "10.96.1.1", {"IPv4 10.244.1.2 10.244.1.3"}},
+      {"both, the first first", {"IPv6", "IPv4"}, "fd00:96::1", {"IPv6 fd00::2", "IPv4 10.244.1.2 10.244.1.3"}},
+      {"an older object says no family", json::array(), "fd00:96::1", {"IPv6 fd00::2"}},
+      {"headless, an older object", json::array(), "None", {"IPv4 10.244.1.2 10.244.1.3"}},
+  };
+  for (const Row& row : rows) {
+    const store::Object service("services", {{"metadata", {{"name", "web"}}}, {"spec", {{"clusterIP", row.cluster_ip}, {"ipFamilies", row.families}, {"ports", {{{"port", 80}}}}}}});
+    std::vector<std::string> got;
+    const json groups = compile_slice_groups(service, pods, {});
+    for (const json& group : groups) {
+      std::string line = group["addressType"];
+      for (const json& endpoint : group["endpoints"]) line += " " + endpoint["addresses"][0].get<std::string>();
+      got.push_back(line);
+    }
+    EXPECT_EQ(got, row.want) << row.name;
+  }
+  const store::Object service("services", {{"metadata", {{"name", "web"}}}, {"spec", {{"clusterIP", "fd00:96::1"}, {"ipFamilies", {"IPv6", "IPv4"}}, {"ports", {{{"port", 80}}}}}}});
+  const json subsets = compile_subsets(service, pods);
+  ASSERT_EQ(subsets.size(), 1u);
+  EXPECT_EQ(subsets[0]["notReadyAddresses"].size(), 1u) << "Endpoints hold the first family only";
+}
+
 TEST_F(EndpointSliceTest, AHundredASlice) {
   apply(kService);
   std::string many;
