@@ -60,11 +60,6 @@ const std::vector<Sysctl> kClientIpv6 = {
     {"net/ipv6/conf/default/accept_ra", "0", false},
 };
 
-base::Cidr everything(base::Family family) {
-  if (family == base::Family::kIpv4) return base::Cidr(base::Ip::v4(0u), 0);
-  return base::Cidr(base::Ip::v6({}), 0);
-}
-
 // The bridge's port is named after the node where the name fits.
 std::string port_name(const std::string& node, int index) { return node.size() <= 15 ? node : "port" + std::to_string(index); }
 
@@ -119,13 +114,7 @@ class FabricImpl final : public Fabric {
 base::Status change_routes(const Fabric::OutsideRoutes& wanted, int device, uint8_t table, Fabric::OutsideRoutes& current) {
   Rtnl rtnl = TRY(Rtnl::open());
   auto make = [&](const base::Ip& to, const std::vector<base::Ip>& via) {
-    Route route{.to = base::Cidr(to, to.is_v4() ? 32 : 128), .device = device, .table = table};
-    if (via.size() > 1) {
-      route.via_any = via;
-    } else if (!via.empty()) {
-      route.via = via.front();
-    }
-    return route;
+    return Route{.to = base::Cidr::host(to), .via = via, .device = device, .table = table};
   };
   Batch batch;
   for (const auto& [to, via] : current) {
@@ -183,7 +172,7 @@ base::Status FabricImpl::configure_fabric() {
   for (size_t i = 0; i < plan_.families(); ++i) {
     const FabricPlan::Family family = plan_.family(i);
     add_address(batch, kBridgeIndex, family.gateway, family.underlay.prefix_length(), RT_SCOPE_UNIVERSE);
-    const base::Cidr outside = everything(family.gateway.family());
+    const base::Cidr outside = base::Cidr::everything(family.gateway.family());
     add_route(batch, {.to = outside, .device = rejects ? kBridgeIndex : 0, .unreachable = !rejects});
     add_route(batch, {.to = outside, .unreachable = true, .table = kOwnTrafficTable});
     // The bridge's own addresses: the table above is asked before the main one.
@@ -205,11 +194,11 @@ base::Status FabricImpl::configure_fabric() {
   for (size_t i = 0; i < plan_.families(); ++i) {
     add_own_traffic_rule(batch, plan_.family(i).gateway.family(), kOwnTrafficTable);
     for (const NodePlan& node : plan_.nodes) {
-      add_route(batch, {.to = node.pod_cidr_of(i), .via = node.address_of(i), .device = kBridgeIndex, .table = kOwnTrafficTable});
+      add_route(batch, {.to = node.pod_cidr_of(i), .via = {node.address_of(i)}, .device = kBridgeIndex, .table = kOwnTrafficTable});
     }
   }
   if (!plan_.nodes.empty()) {
-    for (const base::Cidr& to : plan_.via_nodes) add_route(batch, {.to = to, .via = plan_.nodes[0].address, .device = kBridgeIndex});
+    for (const base::Cidr& to : plan_.via_nodes) add_route(batch, {.to = to, .via = {plan_.nodes[0].address}, .device = kBridgeIndex});
   }
   return rtnl.apply(batch);
 }
@@ -224,10 +213,10 @@ base::Status FabricImpl::configure_client() {
   for (size_t i = 0; i < plan_.families(); ++i) {
     const FabricPlan::Family family = plan_.family(i);
     add_address(batch, kEth0Index, family.client_address, family.underlay.prefix_length(), RT_SCOPE_UNIVERSE);
-    add_route(batch, {.to = everything(family.gateway.family()), .via = family.gateway, .device = kEth0Index});
+    add_route(batch, {.to = base::Cidr::everything(family.gateway.family()), .via = {family.gateway}, .device = kEth0Index});
   }
   if (!plan_.nodes.empty()) {
-    for (const base::Cidr& to : plan_.via_nodes) add_route(batch, {.to = to, .via = plan_.nodes[0].address, .device = kEth0Index});
+    for (const base::Cidr& to : plan_.via_nodes) add_route(batch, {.to = to, .via = {plan_.nodes[0].address}, .device = kEth0Index});
   }
   return rtnl.apply(batch);
 }

@@ -71,14 +71,6 @@ base::Ip pod_gateway(base::Family family) {
   return base::Ip::v6({0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1});
 }
 
-base::Cidr everything(base::Family family) {
-  if (family == base::Family::kIpv4) return base::Cidr(base::Ip::v4(0u), 0);
-  return base::Cidr(base::Ip::v6({}), 0);
-}
-
-int host_bits(const base::Ip& ip) { return ip.is_v4() ? 32 : 128; }
-base::Cidr host_prefix(const base::Ip& ip) { return base::Cidr(ip, host_bits(ip)); }
-
 std::vector<base::Ip> addresses_of(const PodPlan& plan) {
   std::vector<base::Ip> out = {plan.address};
   out.insert(out.end(), plan.more.begin(), plan.more.end());
@@ -133,13 +125,13 @@ base::Status NodeImpl::configure(const FabricPlan& fabric) {
   set_link_up(batch, kLoIndex);
   set_link_up(batch, kEth0Index);
   // Host scope: answered here, never chosen as the source of the node's own packets.
-  for (const base::Ip& ip : plan_.local_ips) add_address(batch, kLoIndex, ip, host_bits(ip), RT_SCOPE_HOST);
+  for (const base::Ip& ip : plan_.local_ips) add_address(batch, kLoIndex, ip, ip.bits(), RT_SCOPE_HOST);
   for (size_t i = 0; i < fabric.families(); ++i) {
     const FabricPlan::Family family = fabric.family(i);
     add_address(batch, kEth0Index, plan_.address_of(i), family.underlay.prefix_length(), RT_SCOPE_UNIVERSE);
-    add_route(batch, {.to = everything(family.gateway.family()), .via = family.gateway, .device = kEth0Index});
+    add_route(batch, {.to = base::Cidr::everything(family.gateway.family()), .via = {family.gateway}, .device = kEth0Index});
     for (const NodePlan& other : fabric.nodes) {
-      if (other.name != plan_.name) add_route(batch, {.to = other.pod_cidr_of(i), .via = other.address_of(i), .device = kEth0Index});
+      if (other.name != plan_.name) add_route(batch, {.to = other.pod_cidr_of(i), .via = {other.address_of(i)}, .device = kEth0Index});
     }
     // Addresses of our own range without a pod: say so, instead of sending them to the gateway and back.
     add_route(batch, {.to = plan_.pod_cidr_of(i), .unreachable = true});
@@ -232,7 +224,7 @@ void NodeImpl::wire_node_side(std::vector<Attaching>& pods) {
                      .peer_mac = make_mac(ip)});
     size_t family = 0;
     for (const base::Ip& one : addresses_of(pod.plan)) {
-      add_route(batch, {.to = host_prefix(one), .device = pod.index, .source = plan_.address_of(family++)});
+      add_route(batch, {.to = base::Cidr::host(one), .device = pod.index, .source = plan_.address_of(family++)});
       add_neighbour(batch, pod.index, one, make_mac(ip));
     }
     owner.resize(batch.count(), i);
@@ -256,10 +248,10 @@ base::Status NodeImpl::wire_pod_side(Attaching& pod) {
   set_link_up(batch, kEth0Index);
   for (const base::Ip& ip : addresses_of(pod.plan)) {
     const base::Ip gateway = pod_gateway(ip.family());
-    add_address(batch, kEth0Index, ip, host_bits(ip), RT_SCOPE_UNIVERSE);
-    if (ip.is_v4()) add_route(batch, {.to = host_prefix(gateway), .device = kEth0Index});
+    add_address(batch, kEth0Index, ip, ip.bits(), RT_SCOPE_UNIVERSE);
+    if (ip.is_v4()) add_route(batch, {.to = base::Cidr::host(gateway), .device = kEth0Index});
     add_neighbour(batch, kEth0Index, gateway, gateway_mac());
-    add_route(batch, {.to = everything(ip.family()), .via = gateway, .device = kEth0Index});
+    add_route(batch, {.to = base::Cidr::everything(ip.family()), .via = {gateway}, .device = kEth0Index});
   }
   return pod.rtnl->apply(batch);
 }
@@ -273,7 +265,7 @@ void NodeImpl::detach_batch() {
       if (it == pods_.end()) continue;
       // The route is gone at once; the link goes with the pod's namespace, which the kernel clears in batches.
       // Deleting the link here would take 20 ms each.
-      for (const base::Ip& ip : it->second.addresses) delete_route(batch, {.to = host_prefix(ip), .device = it->second.index});
+      for (const base::Ip& ip : it->second.addresses) delete_route(batch, {.to = base::Cidr::host(ip), .device = it->second.index});
       pods_.erase(it);
     }
     detach_queue_.clear();

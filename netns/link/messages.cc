@@ -21,7 +21,7 @@ rtmsg route_header(const Route& route) {
   header.rtm_dst_len = static_cast<uint8_t>(route.to.prefix_length());
   header.rtm_table = route.table;
   header.rtm_protocol = RTPROT_STATIC;
-  header.rtm_scope = route.via || !route.via_any.empty() || route.unreachable || !route.to.address().is_v4() ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+  header.rtm_scope = !route.via.empty() || route.unreachable || !route.to.address().is_v4() ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
   header.rtm_type = route.unreachable ? RTN_UNREACHABLE : RTN_UNICAST;
   return header;
 }
@@ -29,7 +29,7 @@ rtmsg route_header(const Route& route) {
 // A run of rtnexthop headers, each with its gateway as an attribute.
 void put_next_hops(Batch& batch, const Route& route) {
   std::string hops;
-  for (const base::Ip& via : route.via_any) {
+  for (const base::Ip& via : route.via) {
     rtnexthop hop{};
     hop.rtnh_len = static_cast<uint16_t>(sizeof hop + RTA_LENGTH(via.size()));
     hop.rtnh_ifindex = route.device;
@@ -45,11 +45,11 @@ void put_next_hops(Batch& batch, const Route& route) {
 
 void put_route(Batch& batch, const Route& route) {
   if (route.to.prefix_length() > 0) batch.put_ip(RTA_DST, route.to.address());
-  if (route.via) batch.put_ip(RTA_GATEWAY, *route.via);
-  if (!route.via_any.empty()) {
+  if (route.via.size() > 1) {
     put_next_hops(batch, route);
     return;
   }
+  if (!route.via.empty()) batch.put_ip(RTA_GATEWAY, route.via.front());
   if (route.device != 0) batch.put_u32(RTA_OIF, static_cast<uint32_t>(route.device));
   if (route.source) batch.put_ip(RTA_PREFSRC, *route.source);
 }

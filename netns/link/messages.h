@@ -40,8 +40,7 @@ void add_address(Batch& batch, int index, const base::Ip& address, int prefix_le
 
 struct Route {
   base::Cidr to;
-  std::optional<base::Ip> via;
-  std::vector<base::Ip> via_any;      // In place of `via`, two or more: each connection takes one of them.
+  std::vector<base::Ip> via;          // Of several, each connection takes one.
   int device = 0;                     // 0: by `via` alone.
   std::optional<base::Ip> source;     // Address that local programs send from.
   bool unreachable = false;           // Answers "no route to host" at once.

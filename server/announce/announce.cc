@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "server/model/service_index.h"
-
 namespace server {
 namespace announce {
 namespace {
@@ -61,7 +59,7 @@ using model::ServiceKey;
 
 class AnnouncerImpl final : public Announcer {
  public:
-  AnnouncerImpl(ControlLoop& loop, netns::Fabric& fabric) : loop_(loop), fabric_(fabric), alive_(std::make_shared<bool>(true)) {
+  AnnouncerImpl(ControlLoop& loop, ServiceFeed& services, netns::Fabric& fabric) : loop_(loop), index_(services.index()), fabric_(fabric), alive_(std::make_shared<bool>(true)) {
     for (const netns::NodePlan& node : fabric.plan().nodes) {
       names_.push_back(node.name);
       for (size_t i = 0; i < fabric.plan().families(); ++i) {
@@ -70,9 +68,7 @@ class AnnouncerImpl final : public Announcer {
       }
     }
     for (size_t i = 0; i < fabric.plan().families(); ++i) taken_.insert({fabric.plan().family(i).gateway, fabric.plan().family(i).client_address});
-    loop.on_change("services", [this](const store::Object& before, const store::Object& after) { changed(index_.change_service(before, after)); });
-    loop.on_change("endpointslices.discovery.k8s.io",
-                   [this](const store::Object& before, const store::Object& after) { changed(index_.change_slice(before, after)); });
+    services.on_change([this](const std::set<ServiceKey>& keys) { changed(keys); });
   }
   ~AnnouncerImpl() override { *alive_ = false; }
 
@@ -149,11 +145,11 @@ class AnnouncerImpl final : public Announcer {
   }
 
   ControlLoop& loop_;
+  const model::ServiceIndex& index_;
   netns::Fabric& fabric_;
   std::vector<std::string> names_;
   std::map<std::string, std::vector<base::Ip>> addresses_;
   std::set<base::Ip> taken_;
-  model::ServiceIndex index_;
   std::map<ServiceKey, announce::Announcements> announced_;
   std::vector<std::function<void()>> waiting_;
   bool scheduled_ = false;
@@ -163,6 +159,8 @@ class AnnouncerImpl final : public Announcer {
 
 }  // namespace
 
-std::unique_ptr<Announcer> make_announcer(ControlLoop& loop, netns::Fabric& fabric) { return std::make_unique<AnnouncerImpl>(loop, fabric); }
+std::unique_ptr<Announcer> make_announcer(ControlLoop& loop, ServiceFeed& services, netns::Fabric& fabric) {
+  return std::make_unique<AnnouncerImpl>(loop, services, fabric);
+}
 
 }  // namespace server

@@ -15,6 +15,7 @@
 
 #include "netns/fabric.h"
 #include "server/informer/control_loop.h"
+#include "server/informer/service_feed.h"
 #include "server/model/endpoint_slice.h"
 #include "server/model/service.h"
 
@@ -37,6 +38,6 @@ class Announcer {
   // Calls `done` (control thread) once every change seen so far has its routes.
   virtual void when_synced(std::function<void()> done) = 0;
 };
-std::unique_ptr<Announcer> make_announcer(ControlLoop& loop, netns::Fabric& fabric);
+std::unique_ptr<Announcer> make_announcer(ControlLoop& loop, ServiceFeed& services, netns::Fabric& fabric);
 
 }  // namespace server

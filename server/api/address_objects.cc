@@ -23,7 +23,7 @@ constexpr const char* kAllocator = "ipallocator.k8s.io";
 constexpr int kAttempts = 64;  // Somebody else wrote in between.
 
 bool is_ours(const json& address) {
-  const json* by = store::find_key(store::get_object(address, "metadata.labels"), kManagedBy);
+  const std::string* by = store::find_label(address, kManagedBy);
   return by && *by == kAllocator;
 }
 
@@ -124,7 +124,7 @@ void AddressObjects::make_address(const base::Ip& ip, const json& service) {
   tree["metadata"] = {{"name", ip.text()},
                       {"uid", base::make_uid()},
                       {"creationTimestamp", store::get_string(service, "metadata.creationTimestamp")},
-                      {"labels", {{"ipaddress.kubernetes.io/ip-family", family_text(ip.family())}, {kManagedBy, kAllocator}}}};
+                      {"labels", {{"ipaddress.kubernetes.io/ip-family", base::family_name(ip.family())}, {kManagedBy, kAllocator}}}};
   tree["spec"]["parentRef"] = {{"resource", "services"},
                                {"namespace", store::get_string(service, "metadata.namespace")},
                                {"name", store::get_string(service, "metadata.name")}};

@@ -14,7 +14,7 @@ struct Hosts {
 
 Hosts hosts_of(const base::Cidr& cidr) {
   const bool v4 = cidr.address().is_v4();
-  const uint64_t size = uint64_t{1} << std::min((v4 ? 32 : 128) - cidr.prefix_length(), kBits);
+  const uint64_t size = uint64_t{1} << std::min(cidr.host_bits(), kBits);
   const uint64_t unusable = v4 ? 2 : 1;  // IPv6 has no broadcast address.
   Hosts out;
   out.count = size > unusable ? size - unusable : 0;
@@ -23,8 +23,7 @@ Hosts hosts_of(const base::Cidr& cidr) {
 }
 
 bool is_edge(const base::Cidr& cidr, const base::Ip& ip) {
-  const uint64_t size = uint64_t{1} << std::min((cidr.address().is_v4() ? 32 : 128) - cidr.prefix_length(), kBits);
-  return ip == cidr.address() || (ip.is_v4() && ip == cidr.address().plus(size - 1));
+  return ip == cidr.address() || (ip.is_v4() && ip == cidr.last());
 }
 
 }  // namespace

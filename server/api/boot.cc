@@ -82,7 +82,7 @@ json api_endpoints(const ApiOptions& options) {
 json api_slice(const ApiOptions& options) {
   json out = named("discovery.k8s.io/v1", "EndpointSlice", "default", "kubernetes");
   out["metadata"]["labels"] = {{"kubernetes.io/service-name", "kubernetes"}};
-  out["addressType"] = options.api_ip.is_v4() ? "IPv4" : "IPv6";
+  out["addressType"] = base::family_name(options.api_ip.family());
   out["endpoints"] = json::array({{{"addresses", json::array({options.api_ip.text()})}, {"conditions", {{"ready", true}}}}});
   out["ports"] = json::array({{{"name", "https"}, {"port", options.api_port}, {"protocol", "TCP"}}});
   return out;

@@ -97,7 +97,7 @@ void check_policy(const json& old, json& service, std::vector<base::Cause>& caus
 }
 
 bool has_family(const std::vector<base::Family>& cluster, const json& name) {
-  return std::any_of(cluster.begin(), cluster.end(), [&](base::Family f) { return name == family_text(f); });
+  return std::any_of(cluster.begin(), cluster.end(), [&](base::Family f) { return name == base::family_name(f); });
 }
 
 void infer_families(const std::vector<base::Family>& cluster, const json& service, json& families, std::vector<base::Cause>& causes) {
@@ -105,7 +105,7 @@ void infer_families(const std::vector<base::Family>& cluster, const json& servic
   for (size_t i = 0; i < ips.size() && ips[i] != "None"; ++i) {
     auto ip = base::Ip::parse(ips[i].get<std::string>());
     if (!ip.ok() || i < families.size()) continue;
-    const std::string family = family_text(ip->family());
+    const std::string family = base::family_name(ip->family());
     if (has_family(cluster, family)) families.push_back(family);
     else causes.push_back(cause_invalid("spec.clusterIPs[" + std::to_string(i) + "]", ips, family + " is not configured on this cluster"));
   }
@@ -115,7 +115,6 @@ void add_other_family(json& families) { families.push_back(families[0] == "IPv4"
 
 }  // namespace
 
-std::string family_text(base::Family family) { return family == base::Family::kIpv4 ? "IPv4" : "IPv6"; }
 
 bool service_has_addresses(const json& service) { return type_of(service) != "ExternalName"; }
 bool service_has_node_ports(const json& service) {
@@ -196,7 +195,7 @@ base::Status init_families(const std::vector<base::Family>& cluster, const json&
   if (!causes.empty()) return failed(std::move(causes));
   const bool single = policy_of(service) == "SingleStack";
   if (selectorless) {
-    if (families.empty()) families.push_back(family_text(cluster[0]));
+    if (families.empty()) families.push_back(base::family_name(cluster[0]));
     if (families.size() < 2 && !single) add_other_family(families);
     store::set(service, "spec.ipFamilies", std::move(families));
     return {};
@@ -210,7 +209,7 @@ base::Status init_families(const std::vector<base::Family>& cluster, const json&
     }
   }
   if (!causes.empty()) return failed(std::move(causes));
-  if (families.empty()) families.push_back(family_text(cluster[0]));
+  if (families.empty()) families.push_back(base::family_name(cluster[0]));
   if (!single && families.size() == 1 && cluster.size() == 2) add_other_family(families);
   store::set(service, "spec.ipFamilies", std::move(families));
   return {};

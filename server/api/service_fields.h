@@ -33,6 +33,5 @@ base::Status init_families(const std::vector<base::Family>& cluster, const json&
 // Drops what the new type does not have, unless the client changed it (validation then says so).
 void drop_inapplicable(const json& old, json& service);
 
-std::string family_text(base::Family family);  // "IPv4", "IPv6"
 
 }  // namespace server

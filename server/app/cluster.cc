@@ -45,6 +45,7 @@ struct Cluster::Parts {
   std::unique_ptr<ControlLoop> loop;
   std::vector<std::unique_ptr<Controller>> controllers;
   std::unique_ptr<Scheduler> scheduler;
+  std::unique_ptr<ServiceFeed> services;
   std::unique_ptr<Proxy> proxy;
   std::unique_ptr<Announcer> announcer;
   std::unique_ptr<ProxyHealth> proxy_health;
@@ -169,6 +170,7 @@ Cluster::~Cluster() {
   p.proxy_health.reset();
   p.announcer.reset();
   p.proxy.reset();
+  p.services.reset();
   p.scheduler.reset();
   p.controllers.clear();
   p.spawner.reset();
@@ -209,12 +211,13 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
     proxy_options.more_service_cidrs.push_back(other.services);
     proxy_options.more_pod_cidrs.push_back(other.pods);
   }
-  p.proxy = make_proxy(*p.loop, *p.fabric, proxy_options);
-  p.announcer = make_announcer(*p.loop, *p.fabric);
+  p.services = std::make_unique<ServiceFeed>(*p.loop);
+  p.proxy = make_proxy(*p.loop, *p.services, *p.fabric, proxy_options);
+  p.announcer = make_announcer(*p.loop, *p.services, *p.fabric);
   p.proxy_health = TRY(make_proxy_health(*p.loop, *p.io, *p.fabric, [proxy = p.proxy.get()] { return proxy->status(); }));
   p.proxy->on_health_checks([health = p.proxy_health.get()] { health->health_checks_changed(); });
   std::vector<DnsSockets> dns_sockets = TRY(make_dns_sockets(*p.fabric, p.addresses.dns));
-  p.dns = make_dns(*p.loop, *p.io, std::move(dns_sockets), DnsOptions{p.addresses.domain, 5});
+  p.dns = make_dns(*p.loop, *p.services, *p.io, std::move(dns_sockets), DnsOptions{p.addresses.domain, 5});
   NodeAgentOptions agent_options{options.state_dir + "/run", p.addresses.dns, p.addresses.domain, p.pki.ca.cert_pem};
   p.agent = make_node_agent(*p.loop, *p.fabric, *p.spawner, *p.io, agent_options);
   p.api->set_runtime(&p.agent->runtime());

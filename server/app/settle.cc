@@ -71,8 +71,7 @@ std::set<std::string> ready_pod_addresses(const Workloads& w, const store::Objec
 std::set<std::string> slice_addresses(const Workloads& w, const store::Object& service) {
   std::set<std::string> out;
   for (const store::Object& slice : w.endpoint_slices) {
-    const json& labels = store::get_object(slice.tree(), "metadata.labels");
-    const json* owner = store::find_key(labels, "kubernetes.io/service-name");
+    const std::string* owner = store::find_label(slice.tree(), "kubernetes.io/service-name");
     if (slice.ns() != service.ns() || owner == nullptr || *owner != service.name()) continue;
     for (const json& endpoint : store::get_array(slice.tree(), "endpoints")) {
       if (!store::get_bool(endpoint, "conditions.ready", true)) continue;

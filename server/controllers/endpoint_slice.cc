@@ -7,6 +7,7 @@
 #include "server/informer/writes.h"
 #include "server/model/meta.h"
 #include "server/model/pod.h"
+#include "server/model/service.h"
 #include "store/object/access.h"
 #include "store/object/selector.h"
 
@@ -45,26 +46,6 @@ PodState state_of(const json& service, const json& pod) {
   // Publishing makes an endpoint count as ready; whether the pod serves stays what the pod says.
   out.ready = get_bool(service, "spec.publishNotReadyAddresses") || (out.serving && !out.terminating);
   return out;
-}
-
-// "IPv4", "IPv6": those of the Service, its first one first.
-std::vector<std::string> families_of(const json& service) {
-  std::vector<std::string> out;
-  for (const json& family : get_array(service, "spec.ipFamilies")) {
-    if (family.is_string()) out.push_back(family.get<std::string>());
-  }
-  if (out.empty()) out.push_back(get_string(service, "spec.clusterIP").find(':') == std::string::npos ? "IPv4" : "IPv6");
-  return out;
-}
-
-// The pod's address of a family; "" if it has none.
-std::string address_of(const json& pod, const std::string& family) {
-  auto fits = [&family](const std::string& ip) { return !ip.empty() && (ip.find(':') == std::string::npos) == (family == "IPv4"); };
-  for (const json& ip : get_array(pod, "status.podIPs")) {
-    if (const std::string text = get_string(ip, "ip"); fits(text)) return text;
-  }
-  const std::string only = get_string(pod, "status.podIP");
-  return fits(only) ? only : "";
 }
 
 bool has_endpoint(const json& pod) {
@@ -136,10 +117,9 @@ json compile_endpoints_labels(const store::Object& service) {
 
 // The Service of a slice that is ours; "" for anybody else's.
 std::string service_of(const store::Object& slice) {
-  const json& labels = get_object(slice.tree(), "metadata.labels");
-  const json* by = store::find_key(labels, kManagedBy);
-  const json* service = store::find_key(labels, kServiceName);
-  return by != nullptr && *by == kManager && service != nullptr && service->is_string() ? service->get<std::string>() : "";
+  const std::string* by = store::find_label(slice.tree(), kManagedBy);
+  const std::string* service = store::find_label(slice.tree(), kServiceName);
+  return by != nullptr && *by == kManager && service != nullptr ? *service : "";
 }
 
 class EndpointSliceController final : public Controller {
@@ -201,8 +181,8 @@ class EndpointSliceController final : public Controller {
 
   void node_changed(const store::Object& before, const store::Object& after) {
     const std::string& node = (after ? after : before).name();
-    const json* label = after ? store::find_key(get_object(after.tree(), "metadata.labels"), "topology.kubernetes.io/zone") : nullptr;
-    const std::string zone = label != nullptr && label->is_string() ? label->get<std::string>() : "";
+    const std::string* label = after ? store::find_label(after.tree(), "topology.kubernetes.io/zone") : nullptr;
+    const std::string zone = label != nullptr ? *label : "";
     auto known = zones_.find(node);
     if ((known == zones_.end() ? "" : known->second) == zone) return;  // Heartbeats come by here too.
     if (zone.empty()) zones_.erase(node);
@@ -320,20 +300,20 @@ class EndpointSliceController final : public Controller {
 
 json compile_slice_groups(const store::Object& service, const std::vector<store::Object>& pods, const NodeZones& zones) {
   json out = json::array();
-  for (const std::string& family : families_of(service.tree())) {
+  for (base::Family family : model::service_families(service.tree())) {
     const size_t before = out.size();
     for (const store::Object& pod : pods) {
-      const std::string address = address_of(pod.tree(), family);
+      const std::string address = pod_address(pod.tree(), family);
       if (address.empty()) continue;
       json ports = resolve_ports(service.tree(), pod.tree());
       auto group = std::find_if(out.begin() + static_cast<std::ptrdiff_t>(before), out.end(), [&](const json& g) { return get_array(g, "ports") == ports; });
       if (group == out.end()) {
-        out.push_back({{"addressType", family}, {"ports", ports}, {"endpoints", json::array()}});
+        out.push_back({{"addressType", base::family_name(family)}, {"ports", ports}, {"endpoints", json::array()}});
         group = out.end() - 1;
       }
       (*group)["endpoints"].push_back(compile_endpoint(service, pod, address, zones));
     }
-    if (out.size() == before) out.push_back({{"addressType", family}, {"ports", json::array()}, {"endpoints", json::array()}});
+    if (out.size() == before) out.push_back({{"addressType", base::family_name(family)}, {"ports", json::array()}, {"endpoints", json::array()}});
   }
   return out;
 }
@@ -355,7 +335,7 @@ json compile_subsets(const store::Object& service, const std::vector<store::Obje
     if (++count > kMaxAddresses) break;
     json ports = resolve_ports(service.tree(), pod.tree());
     if (ports.empty() && !headless(service.tree())) continue;
-    const std::string ip = address_of(pod.tree(), families_of(service.tree()).front());
+    const std::string ip = pod_address(pod.tree(), model::service_families(service.tree()).front());
     if (ip.empty()) continue;
     json address = {{"ip", ip}, {"targetRef", target_ref(pod)}};
     std::string node = get_string(pod.tree(), "spec.nodeName"), hostname = dns_hostname(service, pod.tree());

@@ -24,8 +24,8 @@ constexpr size_t kMaxEndpoints = 100;   // A slice.
 constexpr size_t kMaxAddresses = 1000;  // A subset; upstream's limit.
 
 std::string label_of(const json& tree, const char* label) {
-  const json* value = store::find_key(get_object(tree, "metadata.labels"), label);
-  return value != nullptr && value->is_string() ? value->get<std::string>() : "";
+  const std::string* value = store::find_label(tree, label);
+  return value != nullptr ? *value : "";
 }
 
 std::string mirrored_service(const store::Object& slice) {
@@ -92,8 +92,7 @@ class MirroringController final : public Controller {
     if (endpoints == nullptr || store::find(endpoints->tree(), "metadata.deletionTimestamp") != nullptr) return false;
     if (label_of(endpoints->tree(), "endpointslice.kubernetes.io/skip-mirror") == "true") return false;
     if (endpoints->ns() == "default" && endpoints->name() == "kubernetes") return false;  // The API server makes both.
-    const json& annotations = get_object(endpoints->tree(), "metadata.annotations");
-    if (store::find_key(annotations, "control-plane.alpha.kubernetes.io/leader") != nullptr) return false;
+    if (store::find_annotation(endpoints->tree(), "control-plane.alpha.kubernetes.io/leader") != nullptr) return false;
     const store::Object* service = loop_.cache("services").find(endpoints->ns(), endpoints->name());
     return service != nullptr && get_object(service->tree(), "spec.selector").empty();
   }
@@ -168,7 +167,7 @@ json compile_mirrored_slices(const json& endpoints) {
       for (const json& address : get_array(subset, field)) {
         base::Result<base::Ip> ip = base::Ip::parse(get_string(address, "ip"));
         if (!ip.ok() || ++count > kMaxAddresses) continue;
-        slice_for(ip->is_v4() ? "IPv4" : "IPv6", ports)["endpoints"].push_back(compile_endpoint(address, ready));
+        slice_for(base::family_name(ip->family()), ports)["endpoints"].push_back(compile_endpoint(address, ready));
       }
     }
   }

@@ -6,6 +6,7 @@
 
 #include "server/informer/events.h"
 #include "server/informer/writes.h"
+#include "server/model/service.h"
 #include "store/object/access.h"
 
 namespace server {
@@ -73,7 +74,7 @@ class LoadBalancerController final : public Controller {
   base::Result<Requeue> provide(const store::Object& service) {
     json ingress = json::array();
     std::set<base::Ip> kept;
-    for (base::Family family : families_of(service.tree())) {
+    for (base::Family family : model::service_families(service.tree())) {
       base::Result<base::Ip> ip = choose(service, family);
       if (!ip.ok()) {
         if (failed_[service.key()] != ip.error().message) events_.warning(make_ref(service), "AllocationFailed", ip.error().message);
@@ -121,13 +122,6 @@ class LoadBalancerController final : public Controller {
     return {};
   }
 
-  std::vector<base::Family> families_of(const json& service) const {
-    std::vector<base::Family> out;
-    for (const json& family : get_array(service, "spec.ipFamilies")) out.push_back(family == "IPv6" ? base::Family::kIpv6 : base::Family::kIpv4);
-    if (out.empty() && !pools_.empty()) out.push_back(pools_.front().address().family());
-    return out;
-  }
-
   // The wanted one, else the one it has, else the first free one.
   base::Result<base::Ip> choose(const store::Object& service, base::Family family) const {
     const base::Cidr* pool = nullptr;
@@ -163,8 +157,8 @@ class LoadBalancerController final : public Controller {
   static std::string wanted_address(const json& service) {
     const std::string field = get_string(service, "spec.loadBalancerIP");
     if (!field.empty()) return field;
-    const json* annotation = store::find_key(get_object(service, "metadata.annotations"), kAddressAnnotation);
-    return annotation != nullptr && annotation->is_string() ? annotation->get<std::string>() : "";
+    const std::string* annotation = store::find_annotation(service, kAddressAnnotation);
+    return annotation != nullptr ? *annotation : "";
   }
 
   void release(const store::Key& service, const std::set<base::Ip>& kept) {

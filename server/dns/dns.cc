@@ -1,13 +1,11 @@
 #include "server/dns/dns.h"
 
-#include <future>
 #include <set>
 #include <utility>
 
 #include "server/dns/records.h"
 #include "server/dns/server.h"
 #include "server/dns/zone.h"
-#include "server/model/service_index.h"
 
 namespace server {
 namespace {
@@ -28,8 +26,8 @@ struct Delta {
 
 class DnsImpl final : public Dns {
  public:
-  DnsImpl(ControlLoop& loop, base::Loop& io, std::vector<DnsSockets> sockets, const DnsOptions& options)
-      : loop_(loop), io_(io), io_side_(std::make_shared<IoSide>(IoSide{dns::Zone(options.domain, options.ttl_seconds), {}})) {
+  DnsImpl(ControlLoop& loop, ServiceFeed& services, base::Loop& io, std::vector<DnsSockets> sockets, const DnsOptions& options)
+      : loop_(loop), index_(services.index()), io_(io), io_side_(std::make_shared<IoSide>(IoSide{dns::Zone(options.domain, options.ttl_seconds), {}})) {
     auto held = std::make_shared<std::vector<DnsSockets>>(std::move(sockets));
     io_.post([side = io_side_, held, loop_of_io = &io_] {
       for (DnsSockets& pair : *held) {
@@ -37,9 +35,10 @@ class DnsImpl final : public Dns {
             *loop_of_io, std::move(pair), [zone = &side->zone](const dns::Query& query) { return zone->answer(query); }));
       }
     });
-    loop.on_change("services", [this](const auto& before, const auto& after) { changed(index_.change_service(before, after)); });
-    loop.on_change("endpointslices.discovery.k8s.io",
-                   [this](const auto& before, const auto& after) { changed(index_.change_slice(before, after)); });
+    services.on_change([this](const std::set<ServiceKey>& keys) {
+      dirty_.insert(keys.begin(), keys.end());
+      schedule_flush();
+    });
     loop.on_change("namespaces", [this](const store::Object& before, const store::Object& after) {
       if (before && after) return;
       namespaces_.emplace_back((after ? after : before).name(), static_cast<bool>(after));
@@ -50,21 +49,10 @@ class DnsImpl final : public Dns {
   }
 
   ~DnsImpl() override {
-    std::promise<void> gone;
-    io_.post([side = io_side_, &gone] {
-      side->servers.clear();
-      gone.set_value();
-    });
-    gone.get_future().wait();
+    io_.call([this] { io_side_->servers.clear(); });
   }
 
  private:
-  void changed(std::set<ServiceKey> keys) {
-    if (keys.empty()) return;
-    dirty_.merge(keys);
-    schedule_flush();
-  }
-
   // Once after all events that are due, not once an event.
   void schedule_flush() {
     if (std::exchange(flush_scheduled_, true)) return;
@@ -91,9 +79,9 @@ class DnsImpl final : public Dns {
   }
 
   ControlLoop& loop_;
+  const model::ServiceIndex& index_;
   base::Loop& io_;
   std::shared_ptr<IoSide> io_side_;
-  model::ServiceIndex index_;
   std::set<ServiceKey> dirty_;
   std::vector<std::pair<std::string, bool>> namespaces_;
   bool flush_scheduled_ = false;
@@ -101,8 +89,8 @@ class DnsImpl final : public Dns {
 
 }  // namespace
 
-std::unique_ptr<Dns> make_dns(ControlLoop& loop, base::Loop& io, std::vector<DnsSockets> sockets, const DnsOptions& options) {
-  return std::make_unique<DnsImpl>(loop, io, std::move(sockets), options);
+std::unique_ptr<Dns> make_dns(ControlLoop& loop, ServiceFeed& services, base::Loop& io, std::vector<DnsSockets> sockets, const DnsOptions& options) {
+  return std::make_unique<DnsImpl>(loop, services, io, std::move(sockets), options);
 }
 
 }  // namespace server

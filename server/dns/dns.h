@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "server/informer/control_loop.h"
+#include "server/informer/service_feed.h"
 #include "store/base/fd.h"
 #include "store/base/ip.h"
 #include "store/base/loop.h"
@@ -27,6 +28,6 @@ class Dns {
  public:
   virtual ~Dns() = default;
 };
-std::unique_ptr<Dns> make_dns(ControlLoop& loop, base::Loop& io, std::vector<DnsSockets> sockets, const DnsOptions& options);
+std::unique_ptr<Dns> make_dns(ControlLoop& loop, ServiceFeed& services, base::Loop& io, std::vector<DnsSockets> sockets, const DnsOptions& options);
 
 }  // namespace server

@@ -31,13 +31,6 @@ constexpr StatusRow kStatuses[] = {
     {508, "Loop Detected"}, {510, "Not Extended"}, {511, "Network Authentication Required"},
 };
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 const std::string* find_header(const Headers& headers, std::string_view name) {
   for (const auto& [each, value] : headers) {
     if (each == name) return &value;
@@ -84,7 +77,7 @@ std::string decode_query(std::string_view text) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
     int high = 0, low = 0;
-    if (text[i] == '%' && i + 2 < text.size() && (high = hex_value(text[i + 1])) >= 0 && (low = hex_value(text[i + 2])) >= 0) {
+    if (text[i] == '%' && i + 2 < text.size() && (high = hex_digit(text[i + 1])) >= 0 && (low = hex_digit(text[i + 2])) >= 0) {
       out += static_cast<char>(high * 16 + low);
       i += 2;
     } else {

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "server/images/builtins.h"
+#include "store/base/clock.h"
 
 namespace server::images {
 namespace {
@@ -242,17 +243,7 @@ NginxResponse answer_bad(const ParsedHead& head, time_t now) {
   return error_response(head.request, head.status, now, "", "", "", detail);
 }
 
-std::string http_date(time_t when) {
-  struct tm parts {};
-  ::gmtime_r(&when, &parts);
-  // Not strftime: its names depend on the locale.
-  static const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  static const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  char text[64];
-  std::snprintf(text, sizeof text, "%s, %02d %s %04d %02d:%02d:%02d GMT", kDays[parts.tm_wday], parts.tm_mday, kMonths[parts.tm_mon],
-                parts.tm_year + 1900, parts.tm_hour, parts.tm_min, parts.tm_sec);
-  return text;
-}
+std::string http_date(time_t when) { return base::render_http_date(std::chrono::system_clock::from_time_t(when)); }
 
 time_t parse_http_date(const std::string& text) {
   for (const char* format : {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"}) {

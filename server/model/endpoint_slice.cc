@@ -34,10 +34,7 @@ EndpointSlice project_endpoint_slice(const store::Object& object) {
   EndpointSlice slice;
   slice.name = object.name();
   slice.ns = object.ns();
-  if (const json* label = store::find_key(store::get_object(tree, "metadata.labels"), "kubernetes.io/service-name");
-      label != nullptr && label->is_string()) {
-    slice.service = label->get<std::string>();
-  }
+  if (const std::string* service = store::find_label(tree, "kubernetes.io/service-name")) slice.service = *service;
   const std::string type = store::get_string(tree, "addressType");
   if (type == "IPv4") slice.family = base::Family::kIpv4;
   if (type == "IPv6") slice.family = base::Family::kIpv6;

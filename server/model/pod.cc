@@ -47,6 +47,15 @@ const json* find_condition(const json& tree, std::string_view type) {
   return nullptr;
 }
 
+std::string pod_address(const json& tree, base::Family family) {
+  auto fits = [family](const std::string& ip) { return !ip.empty() && (ip.find(':') == std::string::npos) == (family == base::Family::kIpv4); };
+  for (const json& ip : store::get_array(tree, "status.podIPs")) {
+    if (std::string text = store::get_string(ip, "ip"); fits(text)) return text;
+  }
+  std::string only = store::get_string(tree, "status.podIP");
+  return fits(only) ? only : "";
+}
+
 Pod project_pod(const json& tree) {
   const json& spec = store::get_object(tree, "spec");
   const json& status = store::get_object(tree, "status");

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "server/model/meta.h"
+#include "store/base/ip.h"
 
 namespace server {
 
@@ -38,6 +39,8 @@ struct Pod {
 };
 
 Pod project_pod(const json& tree);
+// Its address of a family; "" if it has none (yet).
+std::string pod_address(const json& tree, base::Family family);
 const char* phase_name(PodPhase phase);
 // status.conditions[type == `type`], nullptr if absent.
 const json* find_condition(const json& tree, std::string_view type);

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "store/object/access.h"
+#include "store/schema/ip_syntax.h"
 
 namespace server::model {
 namespace {
@@ -16,33 +17,14 @@ ServiceType parse_type(const std::string& text) {
   return ServiceType::kClusterIp;
 }
 
-// Objects of old hold numbers with zeros in front ("172.30.0.041") and white space around; they mean decimal numbers.
-std::string without_leading_zeros(const std::string& text) {
-  std::string out;
-  bool number_begun = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == ' ' || c == '\t' || c == '\n') continue;
-    const bool digit = c >= '0' && c <= '9';
-    const bool digit_follows = i + 1 < text.size() && text[i + 1] >= '0' && text[i + 1] <= '9';
-    if (c == '0' && !number_begun && digit_follows) continue;
-    number_begun = digit;
-    out += c;
-  }
-  return out;
-}
-
-std::string normalise(const std::string& text) { return text.find(':') == std::string::npos ? without_leading_zeros(text) : text; }
-
+// Stored objects may hold what the API took in older days: zeros in front of numbers, white space around prefixes.
 void add_address(std::vector<base::Ip>& out, const std::string& text) {
-  auto ip = base::Ip::parse(normalise(text));
-  if (ip.ok() && std::find(out.begin(), out.end(), *ip) == out.end()) out.push_back(*ip);
+  const std::optional<base::Ip> ip = store::parse_legacy_ip(text);
+  if (ip && std::find(out.begin(), out.end(), *ip) == out.end()) out.push_back(*ip);
 }
 
 void add_range(std::vector<base::Cidr>& out, const std::string& text) {
-  std::string trimmed = normalise(text);
-  std::erase(trimmed, ' ');
-  if (auto range = base::Cidr::parse(trimmed); range.ok()) out.push_back(*range);
+  if (auto range = base::Cidr::parse(store::canonical_cidr(text)); range.ok()) out.push_back(*range);
 }
 
 void project_external(const json& tree, Service& service) {
@@ -59,9 +41,9 @@ void project_external(const json& tree, Service& service) {
     if (range.is_string()) add_range(service.source_ranges, range.get<std::string>());
   }
   if (service.external_local) service.health_check_node_port = static_cast<uint16_t>(store::get_int(tree, "spec.healthCheckNodePort", 0));
-  const json* annotated = store::find_key(store::get_object(tree, "metadata.annotations"), "service.beta.kubernetes.io/load-balancer-source-ranges");
-  if (!service.source_ranges.empty() || annotated == nullptr || !annotated->is_string()) return;
-  const std::string all = annotated->get<std::string>();
+  const std::string* annotated = store::find_annotation(tree, "service.beta.kubernetes.io/load-balancer-source-ranges");
+  if (!service.source_ranges.empty() || annotated == nullptr) return;
+  const std::string& all = *annotated;
   for (size_t at = 0; at <= all.size();) {
     const size_t end = std::min(all.find(',', at), all.size());
     add_range(service.source_ranges, all.substr(at, end - at));
@@ -89,6 +71,16 @@ Protocol parse_protocol(const std::string& text) {
   if (text == "UDP") return Protocol::kUdp;
   if (text == "SCTP") return Protocol::kSctp;
   return Protocol::kTcp;
+}
+
+std::vector<base::Family> service_families(const json& tree) {
+  std::vector<base::Family> out;
+  for (const json& family : store::get_array(tree, "spec.ipFamilies")) {
+    if (family.is_string()) out.push_back(family == "IPv6" ? base::Family::kIpv6 : base::Family::kIpv4);
+  }
+  const bool v6 = store::get_string(tree, "spec.clusterIP").find(':') != std::string::npos;
+  if (out.empty()) out.push_back(v6 ? base::Family::kIpv6 : base::Family::kIpv4);
+  return out;
 }
 
 Service project_service(const store::Object& object) {

@@ -54,6 +54,9 @@ struct Service {
   bool operator==(const Service&) const = default;
 };
 
+// spec.ipFamilies of a tree of "services", the first first; of an object older than that field, the family of its clusterIP.
+std::vector<base::Family> service_families(const store::json& tree);
+
 // From a tree of "services". Unparsable addresses are left out: the API has validated them.
 Service project_service(const store::Object& object);
 

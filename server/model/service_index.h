@@ -1,5 +1,5 @@
 // server/model/service_index.h - all Services with the EndpointSlices that belong to them, projected once a
-// change. The proxy and DNS each keep one, fed from their change handlers.
+// change. One is fed for all who compute with Services: server/informer/service_feed.h.
 //
 // Invariant: a slice is filed under the service its label names, whether or not that service exists.
 // Thread rule: one owner thread.

@@ -13,7 +13,7 @@ namespace server {
 class PodAddressPool {
  public:
   // .0 is the network, .1 the gateway of pods; the last is the broadcast address.
-  explicit PodAddressPool(const base::Cidr& range) : range_(range), size_(uint64_t{1} << std::min(host_bits(range), 16)), next_(kFirst) {}
+  explicit PodAddressPool(const base::Cidr& range) : range_(range), size_(uint64_t{1} << std::min(range.host_bits(), 16)), next_(kFirst) {}
 
   // kUnavailable when all are taken.
   base::Result<base::Ip> take() {
@@ -33,7 +33,6 @@ class PodAddressPool {
 
  private:
   static constexpr uint64_t kFirst = 2;
-  static int host_bits(const base::Cidr& range) { return (range.address().is_v4() ? 32 : 128) - range.prefix_length(); }
   static uint64_t low_bytes(const base::Ip& ip) {  // Of IPv6 the last eight: pods of a node share the rest.
     uint64_t out = 0;
     for (size_t i = ip.size() - std::min<size_t>(ip.size(), 8); i < ip.size(); ++i) out = out << 8 | ip.bytes()[i];

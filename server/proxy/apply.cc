@@ -68,7 +68,7 @@ void NodeApplier::mark(const ServiceKey& key, uint64_t sequence) {
 }
 
 std::string NodeApplier::set_commands(const std::string& set, const std::vector<std::string>& elements) const {
-  const std::string name = std::string(view_.family == base::Family::kIpv4 ? "ip" : "ip6") + " kubelan " + set;
+  const std::string name = table_text(view_.family) + " " + set;
   std::string list;
   for (const std::string& element : elements) list += (list.empty() ? "" : ", ") + element;
   return "flush set " + name + "\n" + (list.empty() ? "" : "add element " + name + " { " + list + " }\n");
@@ -87,12 +87,7 @@ void NodeApplier::set_view(NodeView view, uint64_t sequence) {
 
 void NodeApplier::set_options(const ProxyOptions& options, uint64_t sequence) {
   options_ = options;
-  std::vector<std::string> ranges;
-  if (options.service_cidr.address().family() == view_.family) ranges.push_back(options.service_cidr.text());
-  for (const base::Cidr& range : options.more_service_cidrs) {
-    if (range.address().family() == view_.family) ranges.push_back(range.text());
-  }
-  pending_commands_ += set_commands("service_cidrs", ranges);
+  pending_commands_ += set_commands("service_cidrs", service_ranges(options, view_.family));
   marked_ = sequence;
 }
 
@@ -138,7 +133,7 @@ NodeApplier::Work NodeApplier::compile() {
     reload_ = false;
   }
   if (!pending_commands_.empty()) {
-    work.transactions.push_back({netns::NftBatch(view_.family, "kubelan"), std::exchange(pending_commands_, ""), ""});
+    work.transactions.push_back({netns::NftBatch(view_.family, kTableName), std::exchange(pending_commands_, ""), ""});
   }
   std::vector<NodeTable::Change> changes;
   for (const ServiceKey& key : std::exchange(dirty_, {})) {
@@ -218,7 +213,6 @@ NodeProxyStatus NodeApplier::status() const {
   out.node = node_.plan().name;
   out.failing = failures_ > 0;
   out.waiting = busy_ || !dirty_.empty() || reload_;
-  out.services = source_.keys().size();
   for (const auto& [key, notes] : notes_) {
     if (notes.health_check) out.health_checks.push_back({key, notes.health_check->port, notes.health_check->local_endpoints});
     out.no_local_endpoints_internal += notes.missing_internal;

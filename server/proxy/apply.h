@@ -98,7 +98,6 @@ class NodeApplier {
   bool retired_scheduled_ = false;
   bool health_changed_ = false;
   int failures_ = 0;                // In a row.
-  size_t services_ = 0;
   NodeProxyStatus status_;
   std::chrono::steady_clock::time_point queued_at_{}, sent_at_{}, oldest_sent_{};
   std::vector<std::function<void(std::vector<std::string>)>> verifying_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "server/proxy/elements.h"
+
 namespace server::proxy {
 namespace {
 
@@ -99,7 +101,7 @@ std::vector<base::Cidr> without_contained(std::vector<base::Cidr> ranges) {
   std::sort(ranges.begin(), ranges.end(), [](const base::Cidr& a, const base::Cidr& b) { return a.prefix_length() < b.prefix_length(); });
   std::vector<base::Cidr> out;
   for (const base::Cidr& range : ranges) {
-    const bool contained = std::any_of(out.begin(), out.end(), [&](const base::Cidr& wider) { return wider.contains(range.address()); });
+    const bool contained = std::any_of(out.begin(), out.end(), [&](const base::Cidr& wider) { return wider.contains(range); });
     if (!contained) out.push_back(range);
   }
   std::sort(out.begin(), out.end());
@@ -173,7 +175,7 @@ class Builder {
   }
   std::vector<base::Cidr> ranges_for(const base::Ip& ip) const {
     std::vector<base::Cidr> out = source_ranges_;
-    if (node_in_range_) out.emplace_back(ip, node_.family == base::Family::kIpv4 ? 32 : 128);
+    if (node_in_range_) out.push_back(base::Cidr::host(ip));
     return without_contained(std::move(out));
   }
 
@@ -233,6 +235,15 @@ size_t count_ready_here(const std::vector<const model::EndpointSlice*>& slices, 
   return out.size();
 }
 
+std::vector<std::string> ranges_of(const base::Cidr& first, const std::vector<base::Cidr>& more, base::Family family) {
+  std::vector<std::string> out;
+  if (first.address().family() == family) out.push_back(first.text());
+  for (const base::Cidr& range : more) {
+    if (range.address().family() == family) out.push_back(range.text());
+  }
+  return out;
+}
+
 void replace_all(std::string& text, const std::string& from, const std::string& to) {
   for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
 }
@@ -263,20 +274,15 @@ std::vector<base::Ip> choose_node_port_ips(const std::vector<base::Ip>& addresse
   return chosen ? out : std::vector<base::Ip>{addresses.front()};
 }
 
+std::vector<std::string> service_ranges(const ProxyOptions& options, base::Family family) {
+  return ranges_of(options.service_cidr, options.more_service_cidrs, family);
+}
+
 std::string compile_ruleset(const NodeView& node, const ProxyOptions& options) {
-  const bool v4 = node.family == base::Family::kIpv4;
   auto elements = [](const std::vector<std::string>& texts) {
     std::string out;
     for (const std::string& text : texts) out += (out.empty() ? "" : ", ") + text;
     return out.empty() ? out : "elements = { " + out + " };";
-  };
-  auto ranges = [&node](const base::Cidr& first, const std::vector<base::Cidr>& more) {
-    std::vector<std::string> out;
-    if (first.address().family() == node.family) out.push_back(first.text());
-    for (const base::Cidr& range : more) {
-      if (range.address().family() == node.family) out.push_back(range.text());
-    }
-    return out;
   };
   std::vector<std::string> local, node_port_ips;
   for (const base::Ip& ip : options.local_services) {
@@ -284,11 +290,11 @@ std::string compile_ruleset(const NodeView& node, const ProxyOptions& options) {
     for (const char* protocol : {"udp", "tcp"}) local.push_back(ip.text() + " . " + protocol + " . " + std::to_string(kDnsPort));
   }
   for (const base::Ip& ip : node.node_port_ips) node_port_ips.push_back(ip.text());
-  const std::vector<std::string> pod_cidrs = ranges(options.pod_cidr, options.more_pod_cidrs);
+  const std::vector<std::string> pod_cidrs = ranges_of(options.pod_cidr, options.more_pod_cidrs, node.family);
   const std::map<std::string, std::string> values = {
-      {"{{ip}}", v4 ? "ip" : "ip6"},
-      {"{{addr}}", v4 ? "ipv4_addr" : "ipv6_addr"},
-      {"{{service_cidrs}}", elements(ranges(options.service_cidr, options.more_service_cidrs))},
+      {"{{ip}}", family_text(node.family)},
+      {"{{addr}}", node.family == base::Family::kIpv4 ? "ipv4_addr" : "ipv6_addr"},
+      {"{{service_cidrs}}", elements(service_ranges(options, node.family))},
       {"{{pod_cidrs}}", elements(pod_cidrs)},
       {"{{pods}}", elements(options.detect_local ? pod_cidrs : std::vector<std::string>{})},
       {"{{node_port_ips}}", elements(node_port_ips)},
@@ -298,7 +304,7 @@ std::string compile_ruleset(const NodeView& node, const ProxyOptions& options) {
   std::string text = kRuleset;
   for (const auto& [name, value] : values) replace_all(text, name, value);
   // Adding before deleting makes the delete succeed when there was no table.
-  const std::string table = std::string(v4 ? "ip" : "ip6") + " kubelan";
+  const std::string table = table_text(node.family);
   text = "add table " + table + "\ndelete table " + table + "\n" + text;
   for (const base::Ip& ip : options.local_services) {
     if (ip.family() == node.family) text += "add element " + table + " cluster_ips { " + ip.text() + " }\n";

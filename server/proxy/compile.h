@@ -24,6 +24,9 @@ ServicePlan compile_service(const model::Service& service, const std::vector<con
 // Of a node's addresses those that take node ports: the ones in options.node_port_addresses, else the first.
 std::vector<base::Ip> choose_node_port_ips(const std::vector<base::Ip>& addresses, const ProxyOptions& options);
 
+// Those of options.service_cidr and more_service_cidrs that are of the family, as text.
+std::vector<std::string> service_ranges(const ProxyOptions& options, base::Family family);
+
 // ruleset.nft.inc filled in for a node: replaces whatever table was there, atomically.
 // REQUIRES a node address.
 std::string compile_ruleset(const NodeView& node, const ProxyOptions& options);

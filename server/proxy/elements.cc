@@ -23,20 +23,10 @@ uint8_t protocol_number(Protocol protocol) {
 
 std::string port_text(const Frontend& at) { return std::string(model::protocol_text(at.protocol)) + " . " + std::to_string(at.port); }
 
-// The last address of a range.
-base::Ip last_of(const base::Cidr& range) {
-  std::array<uint8_t, 16> bytes{};
-  const size_t size = range.address().size();
-  for (size_t i = 0; i < size; ++i) {
-    const int bits = range.prefix_length() - static_cast<int>(i) * 8;  // Of this byte that are fixed.
-    const uint8_t free = bits >= 8 ? 0 : bits <= 0 ? 0xff : static_cast<uint8_t>(0xff >> bits);
-    bytes[i] = range.address().bytes()[i] | free;
-  }
-  if (!range.address().is_v4()) return base::Ip::v6(bytes);
-  return base::Ip::v4(bytes[0], bytes[1], bytes[2], bytes[3]);
-}
-
 }  // namespace
+
+const char* family_text(base::Family family) { return family == base::Family::kIpv4 ? "ip" : "ip6"; }
+std::string table_text(base::Family family) { return std::string(family_text(family)) + " " + kTableName; }
 
 const char* set_name(Set set) {
   static constexpr std::array<const char*, kSets> kNames = {"services", "node_ports", "allowed_sources", "cluster_ips", "hairpin", "affinity",
@@ -69,7 +59,7 @@ netns::NftElement claim_element(const ClaimKey& key, uint32_t way) {
       break;
     case Set::kAllowedSources:
       out.key.range_mark(key.target).ip(key.range.address());
-      out.key_end.range_mark(key.target).ip(last_of(key.range));
+      out.key_end.range_mark(key.target).ip(key.range.last());
       break;
     case Set::kHairpin:
       out.key.ip(key.at.ip).ip(key.at.ip);
@@ -135,9 +125,8 @@ std::string target_element_text(const TargetKey& key, const TargetValue& value, 
 std::string remember_chain(int64_t seconds) { return "remember-" + std::to_string(seconds); }
 
 std::string remember_commands(base::Family family, std::chrono::seconds affinity) {
-  const bool v4 = family == base::Family::kIpv4;
-  const std::string chain = std::string(v4 ? "ip" : "ip6") + " kubelan " + remember_chain(affinity.count());
-  return "add chain " + chain + "\nadd rule " + chain + " update @clients { ct mark and 0x00fffffe . " + (v4 ? "ip" : "ip6") + " saddr timeout " +
+  const std::string chain = table_text(family) + " " + remember_chain(affinity.count());
+  return "add chain " + chain + "\nadd rule " + chain + " update @clients { ct mark and 0x00fffffe . " + family_text(family) + " saddr timeout " +
          std::to_string(affinity.count()) + "s : meta mark }\n";
 }
 
@@ -161,7 +150,6 @@ Script::Operation Script::removal(const TargetKey& key) const {
   return {Operation::Kind::kDelete, key.set, target_element(key, {}), telling_ ? target_element_text(key, {}, false) : "", 0, false};
 }
 
-void Script::add(Order order, const ClaimKey& key, uint32_t way) { put(order, {addition(key, way)}); }
 void Script::remove(Order order, const ClaimKey& key) { put(order, {removal(key)}); }
 
 void Script::pack(const Unit& unit) {
@@ -179,8 +167,8 @@ void Script::pack(const Unit& unit) {
 // Elements of one set that follow each other share a message: operations are sorted by set where that changes nothing, which
 // is all but the order of chains before what leads to them, and of deletion before addition.
 void Script::flush() {
-  Transaction out{netns::NftBatch(family_, "kubelan"), std::exchange(commands_, ""), ""};
-  const std::string table = family_ == base::Family::kIpv4 ? "ip kubelan " : "ip6 kubelan ";
+  Transaction out{netns::NftBatch(family_, kTableName), std::exchange(commands_, ""), ""};
+  const std::string table = table_text(family_) + " ";
   auto tell = [&](const char* verb, const std::string& what) {
     if (telling_) out.text += std::string(verb) + " " + table + what + "\n";
   };

@@ -13,6 +13,12 @@
 
 namespace server::proxy {
 
+inline constexpr const char* kTableName = "kubelan";
+// "ip", "ip6": how nft's text says a family.
+const char* family_text(base::Family family);
+// "ip kubelan"
+std::string table_text(base::Family family);
+
 // In the order of a packet's way; names in set_name().
 enum class Set : uint8_t {
   kServices, kNodePorts, kAllowedSources, kClusterIps, kHairpin,  // Claimed by services.
@@ -86,7 +92,6 @@ class Script {
   };
   using Unit = std::vector<Operation>;
   void put(Order order, Unit unit) { waiting_[order].push_back(std::move(unit)); }
-  void add(Order order, const ClaimKey& key, uint32_t way);
   void remove(Order order, const ClaimKey& key);
   void run_first(std::string commands) { commands_ += commands; }
   // From here on a new transaction: nobody reads any more what has been switched away from.

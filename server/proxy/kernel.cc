@@ -7,8 +7,6 @@
 namespace server::proxy {
 namespace {
 
-constexpr const char* kTable = "kubelan";
-
 bool is_ours(const std::string& chain) {
   return chain.starts_with("wheel-") || chain.starts_with("random-") || chain.starts_with("remember-");
 }
@@ -60,11 +58,11 @@ base::Result<std::vector<std::string>> NodeKernel::compare(const Elements& eleme
   netns::NftSocket* nft = TRY(socket());
   std::vector<std::string> out;
   for (const auto& [set, want] : elements) {
-    std::vector<netns::NftElement> have = TRY(nft->list_elements(family_, kTable, set_name(set)));
+    std::vector<netns::NftElement> have = TRY(nft->list_elements(family_, kTableName, set_name(set)));
     compare_set(set, want, have, out);
   }
   std::set<std::string> have;
-  std::vector<netns::NftChain> listed = TRY(nft->list_chains(family_, kTable));
+  std::vector<netns::NftChain> listed = TRY(nft->list_chains(family_, kTableName));
   for (const netns::NftChain& chain : listed) {
     if (is_ours(chain.name)) have.insert(chain.name);
   }

@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "server/model/service_index.h"
 #include "server/proxy/apply.h"
 #include "server/proxy/compile.h"
 #include "store/object/access.h"
@@ -28,8 +27,7 @@ NodeView make_view(const netns::NodePlan& plan, size_t family, const store::Obje
   view.name = plan.name;
   view.addresses = {plan.address_of(family)};
   if (node) {
-    const json* zone = store::find_key(store::get_object(node.tree(), "metadata.labels"), "topology.kubernetes.io/zone");
-    if (zone != nullptr && zone->is_string()) view.zone = zone->get<std::string>();
+    if (const std::string* zone = store::find_label(node.tree(), "topology.kubernetes.io/zone")) view.zone = *zone;
     for (const json& address : store::get_array(node.tree(), "status.addresses")) {
       base::Result<base::Ip> ip = base::Ip::parse(store::get_string(address, "address"));
       if (!ip.ok() || ip->family() != view.family || store::get_string(address, "type") == "Hostname") continue;
@@ -44,18 +42,14 @@ bool same(const NodeView& a, const NodeView& b) { return a.zone == b.zone && a.a
 
 class ProxyImpl final : public Proxy {
  public:
-  ProxyImpl(ControlLoop& loop, netns::Fabric& fabric, const ProxyOptions& options) : loop_(loop), configured_(options), options_(options) {
+  ProxyImpl(ControlLoop& loop, ServiceFeed& services, netns::Fabric& fabric, const ProxyOptions& options)
+      : loop_(loop), index_(services.index()), configured_(options), options_(options) {
     for (netns::Node* node : fabric.nodes()) {
       for (size_t family = 0; family < fabric.plan().families(); ++family) add_node(*node, family);
     }
-    loop.on_change("services", [this](const store::Object& before, const store::Object& after) {
-      ++service_changes_;
-      changed(index_.change_service(before, after));
-    });
-    loop.on_change("endpointslices.discovery.k8s.io", [this](const store::Object& before, const store::Object& after) {
-      ++endpoint_changes_;
-      changed(index_.change_slice(before, after));
-    });
+    services.on_change([this](const std::set<ServiceKey>& keys) { changed(keys); });
+    loop.on_change("services", [this](const store::Object&, const store::Object&) { ++service_changes_; });
+    loop.on_change("endpointslices.discovery.k8s.io", [this](const store::Object&, const store::Object&) { ++endpoint_changes_; });
     loop.on_change("nodes", [this](const store::Object& before, const store::Object& after) { change_node(before, after); });
     loop.on_change("servicecidrs.networking.k8s.io", [this](const store::Object& before, const store::Object& after) { change_range(before, after); });
   }
@@ -119,7 +113,6 @@ class ProxyImpl final : public Proxy {
   }
 
   void changed(const std::set<ServiceKey>& keys) {
-    if (keys.empty()) return;
     ++sequence_;
     for (const ServiceKey& key : keys) {
       if (index_.find(key) == nullptr) ids_.forget(key);
@@ -163,14 +156,11 @@ class ProxyImpl final : public Proxy {
   }
   // A set of ranges takes none that overlaps another.
   static void add_range(ProxyOptions& options, const base::Cidr& range) {
-    auto within = [](const base::Cidr& inner, const base::Cidr& outer) {
-      return inner.address().family() == outer.address().family() && outer.prefix_length() <= inner.prefix_length() && outer.contains(inner.address());
-    };
-    if (within(range, options.service_cidr)) return;
+    if (options.service_cidr.contains(range)) return;
     for (const base::Cidr& known : options.more_service_cidrs) {
-      if (within(range, known)) return;
+      if (known.contains(range)) return;
     }
-    std::erase_if(options.more_service_cidrs, [&](const base::Cidr& known) { return within(known, range); });
+    std::erase_if(options.more_service_cidrs, [&](const base::Cidr& known) { return range.contains(known); });
     options.more_service_cidrs.push_back(range);
   }
 
@@ -202,10 +192,10 @@ class ProxyImpl final : public Proxy {
   }
 
   ControlLoop& loop_;
+  const model::ServiceIndex& index_;
   const ProxyOptions configured_;
   ProxyOptions options_;
   std::map<std::string, std::vector<base::Cidr>> ranges_;  // Of ServiceCIDR objects.
-  model::ServiceIndex index_;
   proxy::TargetIds ids_;
   std::vector<OnNode> nodes_;
   std::multimap<uint64_t, std::function<void()>> waiting_;
@@ -217,8 +207,8 @@ class ProxyImpl final : public Proxy {
 
 }  // namespace
 
-std::unique_ptr<Proxy> make_proxy(ControlLoop& loop, netns::Fabric& fabric, const ProxyOptions& options) {
-  return std::make_unique<ProxyImpl>(loop, fabric, options);
+std::unique_ptr<Proxy> make_proxy(ControlLoop& loop, ServiceFeed& services, netns::Fabric& fabric, const ProxyOptions& options) {
+  return std::make_unique<ProxyImpl>(loop, services, fabric, options);
 }
 
 }  // namespace server

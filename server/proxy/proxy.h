@@ -10,6 +10,7 @@
 
 #include "netns/fabric.h"
 #include "server/informer/control_loop.h"
+#include "server/informer/service_feed.h"
 #include "server/proxy/status.h"
 #include "store/base/ip.h"
 
@@ -49,6 +50,6 @@ class Proxy {
   // settle says so.
   virtual void verify(std::function<void(std::vector<std::string> differences)> done) = 0;
 };
-std::unique_ptr<Proxy> make_proxy(ControlLoop& loop, netns::Fabric& fabric, const ProxyOptions& options);
+std::unique_ptr<Proxy> make_proxy(ControlLoop& loop, ServiceFeed& services, netns::Fabric& fabric, const ProxyOptions& options);
 
 }  // namespace server

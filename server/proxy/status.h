@@ -52,7 +52,6 @@ struct NodeProxyStatus {
   uint64_t failures = 0;
   Histogram sync_duration;        // One transaction series, from compiling to the kernel's answer.
   Histogram programming_duration; // From hearing of a change to its being in the kernel.
-  size_t services = 0;
   // Service ports whose policy is Local and which have endpoints, but none here.
   size_t no_local_endpoints_internal = 0;
   size_t no_local_endpoints_external = 0;

@@ -6,28 +6,8 @@
 namespace server::proxy {
 namespace {
 
-using TargetElements = std::map<TargetKey, TargetValue>;
-
 // The sets that decide: what is gone there nobody is led to, so it goes at once. Elsewhere it goes later.
 bool is_switch(Set set) { return set == Set::kTargets || set == Set::kQuiet; }
-
-// With two ends, so that an unused element of the next stage is told from one of this.
-void put_differences(const TargetElements& before, const TargetElements& after, bool additions, Script& script) {
-  for (const auto& [key, value] : before) {
-    const bool gone = !after.contains(key);
-    if (gone && additions == is_switch(key.set)) script.put(Script::kSwitches, {script.removal(key)});
-  }
-  if (!additions) return;
-  for (const auto& [key, value] : after) {
-    auto old = before.find(key);
-    const Script::Order order = is_switch(key.set) || key.set == Set::kAffinity ? Script::kSwitches : Script::kEndpoints;
-    if (old == before.end()) {
-      script.put(order, {script.addition(key, value)});
-    } else if (old->second != value) {
-      script.put(order, {script.removal(key), script.addition(key, value)});
-    }
-  }
-}
 
 }  // namespace
 
@@ -77,25 +57,21 @@ std::vector<Backend> assign_slots(const std::vector<Backend>& current, const std
   return out;
 }
 
-// Everything a target has in the kernel.
-std::map<TargetKey, TargetValue> NodeTable::elements_of(uint32_t id, const AppliedTarget& target) {
-  TargetElements out;
-  for (uint32_t slot = 0; slot < target.slots.size(); ++slot) {
-    out[{Set::kEndpoints, id, slot}] = {target.slots[slot], 0};
-    if (target.affinity.count() == 0) continue;
-    out[{Set::kEndpoints, id, target.numbers[slot]}] = {target.slots[slot], 0};
-    out[{Set::kNumbers, id, slot}] = {{}, target.numbers[slot]};
-  }
-  if (target.wheel != 0) out[{Set::kTargets, id, 0}] = {{}, target.wheel};
-  if (target.quiet) out[{Set::kQuiet, id, 0}] = {};
-  return out;
-}
-
-// A port's: both its targets remember alike.
-std::map<TargetKey, TargetValue> NodeTable::affinities_of(const Applied& service) {
+// Everything its targets have in the kernel.
+NodeTable::TargetElements NodeTable::elements_of(const Applied& service) {
   TargetElements out;
   for (const auto& [id, target] : service.targets) {
-    if (target.affinity.count() > 0) out[{Set::kAffinity, id & kPortMask, 0}] = {{}, static_cast<uint32_t>(target.affinity.count())};
+    const bool sticky = target.affinity.count() > 0;
+    for (uint32_t slot = 0; slot < target.slots.size(); ++slot) {
+      out[{Set::kEndpoints, id, slot}] = {target.slots[slot], 0};
+      if (!sticky) continue;
+      out[{Set::kEndpoints, id, target.numbers[slot]}] = {target.slots[slot], 0};
+      out[{Set::kNumbers, id, slot}] = {{}, target.numbers[slot]};
+    }
+    if (target.wheel != 0) out[{Set::kTargets, id, 0}] = {{}, target.wheel};
+    if (target.quiet) out[{Set::kQuiet, id, 0}] = {};
+    // A port's: both its targets remember alike.
+    if (sticky) out[{Set::kAffinity, id & kPortMask, 0}] = {{}, static_cast<uint32_t>(target.affinity.count())};
   }
   return out;
 }
@@ -193,7 +169,7 @@ std::vector<Transaction> NodeTable::apply(const std::vector<Change>& changes) {
   std::vector<Step> steps;
   touched_.clear();
   for (const Change& change : changes) {
-    Step step{&change, {}, {}};
+    Step step;
     if (auto it = services_.find(change.key); it != services_.end()) step.before = std::move(it->second);
     claim_all(change.key, change.plan, step.before, step.after);
     number_endpoints(change.plan, step.before, step.after);
@@ -202,7 +178,9 @@ std::vector<Transaction> NodeTable::apply(const std::vector<Change>& changes) {
       const AppliedTarget* before = old != step.before.targets.end() ? &old->second : nullptr;
       step.after.targets[target.id] = place_target(target, before, step.after, script);
     }
-    put_target_differences(step, true, script);
+    step.elements_before = elements_of(step.before);
+    step.elements_after = elements_of(step.after);
+    put_differences(step.elements_before, step.elements_after, true, script);
     if (change.plan.empty()) {
       services_.erase(change.key);
     } else {
@@ -215,7 +193,7 @@ std::vector<Transaction> NodeTable::apply(const std::vector<Change>& changes) {
   script.begin_stage();  // From here on nobody reads what goes.
   switch_claims(script, false);
   for (const Step& step : steps) {
-    put_target_differences(step, false, script);
+    put_differences(step.elements_before, step.elements_after, false, script);
     for (const auto& [id, target] : step.before.targets) {
       auto now = step.after.targets.find(id);
       if (target.wheel != 0 && (now == step.after.targets.end() || now->second.wheel != target.wheel)) wheels_.give_back(target.wheel);
@@ -225,16 +203,22 @@ std::vector<Transaction> NodeTable::apply(const std::vector<Change>& changes) {
   return script.finish();
 }
 
-void NodeTable::put_target_differences(const Step& step, bool additions, Script& script) {
-  static const AppliedTarget kNone;
-  for (const auto& [id, target] : step.before.targets) {
-    auto now = step.after.targets.find(id);
-    put_differences(elements_of(id, target), elements_of(id, now != step.after.targets.end() ? now->second : kNone), additions, script);
+// additions: as for switch_claims().
+void NodeTable::put_differences(const TargetElements& before, const TargetElements& after, bool additions, Script& script) {
+  for (const auto& [key, value] : before) {
+    const bool gone = !after.contains(key);
+    if (gone && additions == is_switch(key.set)) script.put(Script::kSwitches, {script.removal(key)});
   }
-  for (const auto& [id, target] : step.after.targets) {
-    if (!step.before.targets.contains(id)) put_differences({}, elements_of(id, target), additions, script);
+  if (!additions) return;
+  for (const auto& [key, value] : after) {
+    auto old = before.find(key);
+    const Script::Order order = is_switch(key.set) || key.set == Set::kAffinity ? Script::kSwitches : Script::kEndpoints;
+    if (old == before.end()) {
+      script.put(order, {script.addition(key, value)});
+    } else if (old->second != value) {
+      script.put(order, {script.removal(key), script.addition(key, value)});
+    }
   }
-  put_differences(affinities_of(step.before), affinities_of(step.after), additions, script);
 }
 
 std::vector<Transaction> NodeTable::take_retired() {
@@ -259,10 +243,7 @@ std::map<Set, std::map<netns::NftValue, netns::NftElement>> NodeTable::expected_
   };
   for (const auto& [key, owners] : claims_) put(key.set, claim_element(key, owners.begin()->second));
   for (const auto& [key, service] : services_) {
-    for (const auto& [id, target] : service.targets) {
-      for (const auto& [at, value] : elements_of(id, target)) put(at.set, target_element(at, value));
-    }
-    for (const auto& [at, value] : affinities_of(service)) put(at.set, target_element(at, value));
+    for (const auto& [at, value] : elements_of(service)) put(at.set, target_element(at, value));
   }
   for (const auto& [id, chain] : wheels_.all()) put(Set::kWheels, wheel_element(id, chain));
   return out;

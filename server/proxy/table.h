@@ -76,16 +76,16 @@ class NodeTable {
     std::map<uint32_t, AppliedTarget> targets;
     std::map<std::pair<uint32_t, Backend>, uint32_t> numbers;  // Port's even target, endpoint -> number.
   };
+  using TargetElements = std::map<TargetKey, TargetValue>;
   struct Step {  // One service's change, while apply() runs.
-    const Change* change;
     Applied before, after;
+    TargetElements elements_before, elements_after;
   };
-  static std::map<TargetKey, TargetValue> elements_of(uint32_t id, const AppliedTarget& target);
-  static std::map<TargetKey, TargetValue> affinities_of(const Applied& service);
+  static TargetElements elements_of(const Applied& service);
   void claim_all(const ServiceKey& key, const ServicePlan& plan, const Applied& before, Applied& after);
   void number_endpoints(const ServicePlan& plan, const Applied& before, Applied& after);
   AppliedTarget place_target(const Target& target, const AppliedTarget* before, const Applied& service, Script& script);
-  static void put_target_differences(const Step& step, bool additions, Script& script);
+  static void put_differences(const TargetElements& before, const TargetElements& after, bool additions, Script& script);
   void switch_claims(Script& script, bool additions);
 
   base::Family family_;

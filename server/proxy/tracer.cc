@@ -6,7 +6,7 @@ namespace server::proxy {
 namespace {
 
 bool contains(const base::Cidr& first, const std::vector<base::Cidr>& more, const base::Ip& ip) {
-  auto has = [&ip](const base::Cidr& range) { return range.address().family() == ip.family() && range.contains(ip); };
+  auto has = [&ip](const base::Cidr& range) { return range.contains(ip); };
   return has(first) || std::any_of(more.begin(), more.end(), has);
 }
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <ctime>
 
 #include "store/base/clock.h"
 
@@ -37,14 +36,6 @@ const char* phrase(int status) {
   return "Unknown";
 }
 
-std::string http_date(base::WallTime now) {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  char text[64];
-  return std::string(text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts));
-}
-
 // What a client sent beyond its request: closed with that unread, the connection would be reset, and the answer lost.
 void discard_input(const base::Fd& fd) {
   char sink[4096];
@@ -58,7 +49,7 @@ std::string render_answer(const Answer& answer, bool head_only, Keep keep, base:
   std::string out = "HTTP/1.1 " + std::to_string(answer.status) + " " + phrase(answer.status) + "\r\n";
   out += "Content-Type: " + answer.content_type + "\r\n";
   for (const auto& [name, value] : answer.headers) out += name + ": " + value + "\r\n";
-  out += "Date: " + http_date(now) + "\r\n";
+  out += "Date: " + base::render_http_date(now) + "\r\n";
   out += "Content-Length: " + std::to_string(answer.body.size()) + "\r\n";
   if (keep == Keep::kClose) out += "Connection: close\r\n";
   out += "\r\n";

@@ -122,7 +122,7 @@ Answer service_page(const proxy::NodeProxyStatus& status, const model::ServiceKe
 }
 
 Answer metrics_page(const proxy::NodeProxyStatus& s, base::Family family, const ProbeCounts& probes, const ProcessFigures& process) {
-  const std::string label = std::string("ip_family=\"") + (family == base::Family::kIpv4 ? "IPv4" : "IPv6") + "\"";
+  const std::string label = std::string("ip_family=\"") + base::family_name(family) + "\"";
   Exposition out;
   out.histogram("kubeproxy_network_programming_duration_seconds", "From hearing of a change to its being in the kernel, in seconds", label, s.programming_duration);
   out.head("kubeproxy_proxy_healthz_total", "counter", "Answers of /healthz by status");

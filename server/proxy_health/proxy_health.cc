@@ -60,12 +60,7 @@ class ProxyHealthImpl final : public ProxyHealth {
   }
 
   ~ProxyHealthImpl() override {
-    std::promise<void> gone;
-    io_.post([this, &gone] {
-      side_->http.reset();
-      gone.set_value();
-    });
-    gone.get_future().wait();
+    io_.call([this] { side_->http.reset(); });
   }
 
   base::Status open() {

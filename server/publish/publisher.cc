@@ -84,17 +84,6 @@ PublishedPort show(const Entry& entry) {
   return out;
 }
 
-// Runs fn on the io loop and waits for its end.
-void run_on(base::Loop& io, std::function<void()> fn) {
-  auto done = std::make_shared<std::promise<void>>();
-  std::future<void> ended = done->get_future();
-  io.post([fn = std::move(fn), done] {
-    fn();
-    done->set_value();
-  });
-  ended.wait();
-}
-
 class PublisherImpl final : public Publisher {
  public:
   PublisherImpl(ControlLoop& loop, base::Loop& io, netns::Fabric& fabric, std::unique_ptr<HostPorts> host_ports, const PublisherOptions& options)
@@ -113,9 +102,9 @@ class PublisherImpl final : public Publisher {
   }
 
   ~PublisherImpl() override {
-    run_on(io_, [side = side_] {
-      side->forwarders.clear();
-      side->pools.clear();
+    io_.call([this] {
+      side_->forwarders.clear();
+      side_->pools.clear();
     });
   }
 
@@ -132,7 +121,7 @@ class PublisherImpl final : public Publisher {
       std::lock_guard lock(mutex_);
       if (entries_.erase(host) == 0) return base::Error(base::Code::kNotFound, "nothing is published on " + host.text());
     }
-    run_on(io_, [side = side_, host] { side->forwarders.erase(host); });
+    io_.call([this, &host] { side_->forwarders.erase(host); });
     host_ports_->closed(host);
     spdlog::info("no longer published on {}", host.text());
     return save();

@@ -38,6 +38,19 @@ std::string render_rfc3339(WallTime t) { return render(t, 0); }
 std::string render_rfc3339_micro(WallTime t) { return render(t, 6); }
 std::string render_rfc3339_nano(WallTime t) { return render(t, 9); }
 
+std::string render_http_date(WallTime t) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(t);
+  tm parts{};
+  gmtime_r(&seconds, &parts);
+  // Not strftime: its names depend on the locale.
+  static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  char text[64];
+  snprintf(text, sizeof text, "%s, %02d %s %04d %02d:%02d:%02d GMT", kDays[parts.tm_wday], parts.tm_mday, kMonths[parts.tm_mon], parts.tm_year + 1900,
+           parts.tm_hour, parts.tm_min, parts.tm_sec);
+  return text;
+}
+
 Result<WallTime> parse_rfc3339(std::string_view text) {
   std::string s(text);
   Error bad(Code::kInvalid, "\"" + s + "\" is not an RFC 3339 time");

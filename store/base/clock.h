@@ -29,6 +29,7 @@ class SystemClock final : public Clock {
 std::string render_rfc3339(WallTime t);        // 2026-01-02T03:04:05Z (metav1.Time)
 std::string render_rfc3339_micro(WallTime t);  // 2026-01-02T03:04:05.000006Z (metav1.MicroTime)
 std::string render_rfc3339_nano(WallTime t);   // 2026-01-02T03:04:05.000000007Z (log lines)
+std::string render_http_date(WallTime t);      // Sun, 06 Nov 1994 08:49:37 GMT (RFC 9110)
 Result<WallTime> parse_rfc3339(std::string_view text);
 
 // RFC 4122 version 4, from the kernel's random source.

@@ -8,6 +8,8 @@
 
 namespace base {
 
+const char* family_name(Family family) { return family == Family::kIpv4 ? "IPv4" : "IPv6"; }
+
 Ip Ip::v4(uint32_t host_order) {
   return v4(static_cast<uint8_t>(host_order >> 24), static_cast<uint8_t>(host_order >> 16),
             static_cast<uint8_t>(host_order >> 8), static_cast<uint8_t>(host_order));
@@ -92,6 +94,20 @@ Result<Cidr> Cidr::parse(std::string_view text) {
   if (ec != std::errc() || end != digits.data() + digits.size() || length < 0 || length > static_cast<int>(ip->size() * 8)) return bad;
   return Cidr(*ip, length);
 }
+
+Cidr Cidr::everything(Family family) { return Cidr(family == Family::kIpv4 ? Ip() : Ip::v6({}), 0); }
+
+Ip Cidr::last() const {
+  std::array<uint8_t, 16> bytes{};
+  for (size_t i = 0; i < address_.size(); ++i) {
+    const int fixed = prefix_length_ - static_cast<int>(i) * 8;  // Bits of this byte.
+    const uint8_t free = fixed >= 8 ? 0 : fixed <= 0 ? 0xff : static_cast<uint8_t>(0xff >> fixed);
+    bytes[i] = address_.bytes()[i] | free;
+  }
+  return address_.is_v4() ? Ip::v4(bytes[0], bytes[1], bytes[2], bytes[3]) : Ip::v6(bytes);
+}
+
+bool Cidr::contains(const Cidr& other) const { return prefix_length_ <= other.prefix_length_ && contains(other.address_); }
 
 bool Cidr::contains(const Ip& ip) const {
   return ip.family() == address_.family() && masked(ip, prefix_length_) == address_;

@@ -12,6 +12,7 @@
 namespace base {
 
 enum class Family : uint8_t { kIpv4, kIpv6 };
+const char* family_name(Family family);  // "IPv4", "IPv6": as the API writes it.
 
 // An IPv4 or IPv6 address in network order. Default is 0.0.0.0.
 class Ip {
@@ -26,6 +27,7 @@ class Ip {
   Family family() const { return family_; }
   bool is_v4() const { return family_ == Family::kIpv4; }
   size_t size() const { return is_v4() ? 4 : 16; }
+  int bits() const { return static_cast<int>(size()) * 8; }
   const uint8_t* bytes() const { return bytes_.data(); }
   uint32_t v4_host_order() const;  // REQUIRES is_v4().
   Ip plus(uint64_t offset) const;  // Wraps at the end of the address space.
@@ -44,10 +46,15 @@ class Cidr {
   Cidr() = default;
   Cidr(Ip address, int prefix_length);  // Masks host bits away.
   static Result<Cidr> parse(std::string_view text);
+  static Cidr host(const Ip& ip) { return Cidr(ip, ip.bits()); }
+  static Cidr everything(Family family);
 
   const Ip& address() const { return address_; }
   int prefix_length() const { return prefix_length_; }
-  bool contains(const Ip& ip) const;
+  int host_bits() const { return address_.bits() - prefix_length_; }
+  Ip last() const;  // The highest address in it.
+  bool contains(const Ip& ip) const;       // False for the other family, as below.
+  bool contains(const Cidr& other) const;  // All of it.
   std::string text() const;
 
   auto operator<=>(const Cidr&) const = default;

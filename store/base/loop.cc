@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <future>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
@@ -183,6 +184,17 @@ void Loop::post(std::function<void()> fn) {
   if (state_->stopping) return;
   state_->posted.push_back(std::move(fn));
   uv_async_send(&state_->wake);
+}
+
+void Loop::call(const std::function<void()>& fn) {
+  // Shared: set_value() may still be at work in it when the waiter is through.
+  auto done = std::make_shared<std::promise<void>>();
+  std::future<void> ended = done->get_future();
+  post([&fn, done] {
+    fn();
+    done->set_value();
+  });
+  ended.wait();
 }
 
 Loop::Id Loop::watch(int fd, Interest interest, std::function<void(Ready)> callback) {

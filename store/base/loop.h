@@ -2,7 +2,7 @@
 // loop.cc. DNS sockets, container log pipes and published ports live on it; descriptors may belong to any
 // network namespace (a socket stays in the one it was created in).
 //
-// Thread rule: every callback runs on the loop's thread and must not block. post() is the only method that
+// Thread rule: every callback runs on the loop's thread and must not block. post() and call() are the only methods that
 // other threads may call; all others are called on the loop's thread (from a posted function or callback).
 #pragma once
 
@@ -26,6 +26,8 @@ class Loop {
 
   // Runs fn on the loop's thread, in the order posted. Thread-safe; never blocks. Dropped after destruction began.
   void post(std::function<void()> fn);
+  // Posts and waits until it has run. Thread-safe, but never on the loop's own thread, nor once destruction began.
+  void call(const std::function<void()>& fn);
 
   using Id = uint64_t;  // 0 is never used.
   // kNone: paused. kError: nothing but an error, or a hang-up that ended both directions (Ready.error).

@@ -58,6 +58,18 @@ const json& get_object(const json& tree, std::string_view path) {
   return value != nullptr && value->is_object() ? *value : kEmpty;
 }
 
+namespace {
+
+const std::string* find_text(const json& tree, std::string_view map, std::string_view name) {
+  const json* value = find_key(get_object(tree, map), name);
+  return value != nullptr ? value->get_ptr<const std::string*>() : nullptr;
+}
+
+}  // namespace
+
+const std::string* find_label(const json& tree, std::string_view name) { return find_text(tree, "metadata.labels", name); }
+const std::string* find_annotation(const json& tree, std::string_view name) { return find_text(tree, "metadata.annotations", name); }
+
 std::map<std::string, std::string> get_string_map(const json& tree, std::string_view path) {
   std::map<std::string, std::string> out;
   for (const auto& [key, value] : get_object(tree, path).items()) {

@@ -21,6 +21,9 @@ int64_t get_int(const json& tree, std::string_view path, int64_t fallback = 0);
 bool get_bool(const json& tree, std::string_view path, bool fallback = false);
 const json& get_array(const json& tree, std::string_view path);        // Empty array when absent.
 const json& get_object(const json& tree, std::string_view path);       // Empty object when absent.
+// Of metadata; nullptr when the object has none of that name, or one that is no text.
+const std::string* find_label(const json& tree, std::string_view name);
+const std::string* find_annotation(const json& tree, std::string_view name);
 std::map<std::string, std::string> get_string_map(const json& tree, std::string_view path);
 
 json& ensure(json& tree, std::string_view path);                       // Makes objects on the way; null at the end if new.

@@ -124,6 +124,4 @@ std::string strict_cidr_problem(const std::string& text) {
   return cidr->text() == text ? std::string() : "must be in canonical form (" + shown(cidr->text()) + ")";
 }
 
-std::string family_name(const base::Ip& ip) { return ip.is_v4() ? "IPv4" : "IPv6"; }
-
 }  // namespace store

@@ -28,8 +28,6 @@ std::string legacy_cidr_warning(const std::string& field, const std::string& tex
 std::string strict_ip_problem(const std::string& text);
 std::string strict_cidr_problem(const std::string& text);
 
-std::string family_name(const base::Ip& ip);  // "IPv4", "IPv6"
-
 inline constexpr std::string_view kBadCidr = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
 
 }  // namespace store

@@ -66,12 +66,12 @@ bool check_each_address(const json& list, Causes& causes) {
 void check_address_families(const json& list, const json& families, Causes& causes) {
   if (is_headless(list)) return;
   std::set<std::string> seen;
-  for (const json& ip : list) seen.insert(family_name(*parse_legacy_ip(ip.get_ref<const std::string&>())));
+  for (const json& ip : list) seen.insert(base::family_name(parse_legacy_ip(ip.get_ref<const std::string&>())->family()));
   if (list.size() > 1 && (seen.size() < 2 || list.size() > 2)) {
     causes.push_back(cause_invalid("spec.clusterIPs", list, "may specify no more than one IP for each IP family"));
   }
   for (size_t i = 0; i < list.size() && i < families.size(); ++i) {
-    const std::string is = family_name(*parse_legacy_ip(list[i].get_ref<const std::string&>()));
+    const std::string is = base::family_name(parse_legacy_ip(list[i].get_ref<const std::string&>())->family());
     const bool known = families[i] == kFamilies[0] || families[i] == kFamilies[1];
     if (!known || families[i] == is) continue;
     const std::string detail = "expected an " + families[i].get<std::string>() + " value as indicated by `ipFamilies[" + std::to_string(i) + "]`";

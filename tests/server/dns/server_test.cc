@@ -51,7 +51,7 @@ struct Fixture {
   Fixture() : io("dns-test") {
     std::vector<server::DnsSockets> sockets(1);
     port = bind_pair(sockets[0]);
-    dns = server::make_dns(loop, io, std::move(sockets), {});
+    dns = server::make_dns(loop, services, io, std::move(sockets), {});
     loop.put("namespaces", "", "default", nlohmann::json::object());
     loop.put("services", "default", "web", proxy_test::service_tree("10.96.1.1", R"([{"name":"http","port":80}])"));
     loop.put("services", "default", "big", proxy_test::service_tree("None", "[]"));
@@ -68,6 +68,7 @@ struct Fixture {
   }
 
   proxy_test::FakeLoop loop;
+  server::ServiceFeed services{loop};
   base::Loop io;
   uint16_t port = 0;
   std::unique_ptr<server::Dns> dns;

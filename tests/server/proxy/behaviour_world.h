@@ -169,7 +169,7 @@ class World {
     fabric_ = netns::Fabric::create(plan).value();
     client_ = netns::Worker::start("client", fabric_->client_net()).value();
     add_routes();
-    proxy_ = server::make_proxy(loop_, *fabric_, options);
+    proxy_ = server::make_proxy(loop_, services_, *fabric_, options);
     const base::Status loaded = proxy_->load();
     EXPECT_TRUE(loaded.ok()) << loaded.error().message;
     for (const PodPlace& pod : kPods) pods_[pod.name] = std::make_unique<AnsweringPod>(*fabric_->find_node("node-" + std::to_string(pod.node)), pod.name, Ip::parse(pod.ip).value());
@@ -218,7 +218,7 @@ class World {
       for (const Row& row : rows) {
         netns::Route route;
         route.to = base::Cidr::parse(row.to).value();
-        route.via = base::Ip::parse(row.via).value();
+        route.via = {base::Ip::parse(row.via).value()};
         netns::add_route(batch, route);
       }
       return rtnl.apply(batch);
@@ -235,6 +235,7 @@ class World {
   }
 
   FakeLoop loop_;
+  server::ServiceFeed services_{loop_};
   std::unique_ptr<netns::Fabric> fabric_;
   std::unique_ptr<netns::Worker> client_;
   std::unique_ptr<server::Proxy> proxy_;

@@ -135,7 +135,7 @@ struct Cluster {
     options.pod_cidr = Cidr(Ip::v4(10, 244, 0, 0), 16);
     options.local_services = {Ip::v4(10, 96, 0, 10)};
     options.balancing = balancing;
-    proxy = server::make_proxy(loop, *fabric, options);
+    proxy = server::make_proxy(loop, services, *fabric, options);
     const base::Status loaded = proxy->load();
     EXPECT_TRUE(loaded.ok()) << loaded.error().message;
   }
@@ -167,6 +167,7 @@ struct Cluster {
   }
 
   FakeLoop loop;
+  server::ServiceFeed services{loop};
   std::unique_ptr<netns::Fabric> fabric;
   netns::Node* node_1 = nullptr;
   netns::Node* node_2 = nullptr;
