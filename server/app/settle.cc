@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "server/model/pod.h"
+#include "server/model/service.h"
 #include "store/object/access.h"
 #include "store/object/selector.h"
 
@@ -59,10 +61,14 @@ Settled check_pods(const std::vector<store::Object>& pods) {
 
 std::set<std::string> ready_pod_addresses(const Workloads& w, const store::Object& service) {
   std::set<std::string> out;
+  const std::vector<base::Family> families = model::service_families(service.tree());
   auto selector = store::LabelSelector::from_map(store::get_string_map(service.tree(), "spec.selector"));
   for (const store::Object& pod : w.pods) {
     if (pod.ns() == service.ns() && !terminating(pod.tree()) && condition_true(pod.tree(), "Ready") && selector.matches_object(pod.tree())) {
-      out.insert(get_string(pod.tree(), "status.podIP"));
+      for (base::Family family : families) {
+        const std::string address = pod_address(pod.tree(), family);
+        if (!address.empty()) out.insert(address);
+      }
     }
   }
   return out;

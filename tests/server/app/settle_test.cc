@@ -28,6 +28,19 @@ Object slice(const char* ip, bool ready) {
                                                         {"endpoints", {{{"addresses", {ip}}, {"conditions", {{"ready", ready}}}}}}});
 }
 
+// With an address of each family, and slices of these.
+Object dual_pod() {
+  Object one = pod("10.0.0.1", true);
+  json tree = one.tree();
+  tree["status"]["podIPs"] = {{{"ip", "10.0.0.1"}}, {{"ip", "fd00::1"}}};
+  return Object("pods", tree);
+}
+Object service_of(const json& families) {
+  json tree = service().tree();
+  tree["spec"]["ipFamilies"] = families;
+  return Object("services", tree);
+}
+
 TEST(Settle, Table) {
   struct Row {
     const char* name;
@@ -43,6 +56,9 @@ TEST(Settle, Table) {
       {"pod not ready is named first", {{deployment(1, 0)}, {}, {pod("10.0.0.1", false)}, {}, {}}, false, false, "pod default/web-1 is not ready (phase Running)"},
       {"image that cannot be had", {{deployment(1, 0)}, {}, {pod("", false, "ErrImagePull")}, {}, {}}, false, true, "pod default/web-1: container c: ErrImagePull"},
       {"slice behind", {{}, {}, {pod("10.0.0.1", true)}, {service()}, {}}, false, false, "service default/web: endpoints are behind the pods"},
+      {"both families", {{}, {}, {dual_pod()}, {service_of({"IPv4", "IPv6"})}, {slice("10.0.0.1", true), slice("fd00::1", true)}}, true, false, ""},
+      {"both families, one slice behind", {{}, {}, {dual_pod()}, {service_of({"IPv4", "IPv6"})}, {slice("10.0.0.1", true)}}, false, false, "service default/web: endpoints are behind the pods"},
+      {"the other family alone", {{}, {}, {dual_pod()}, {service_of({"IPv6"})}, {slice("fd00::1", true)}}, true, false, ""},
       {"slice not ready yet", {{}, {}, {pod("10.0.0.1", true)}, {service()}, {slice("10.0.0.1", false)}}, false, false, "service default/web: endpoints are behind the pods"},
   };
   for (const Row& row : rows) {
