@@ -26,17 +26,7 @@ using netns::Worker;
 using netns_test::eventually;
 using netns_test::run_isolated;
 
-FabricPlan three_nodes() {
-  FabricPlan plan;
-  plan.underlay = Cidr(Ip::v4(172, 30, 0, 0), 16);
-  plan.gateway = Ip::v4(172, 30, 0, 1);
-  plan.client_address = Ip::v4(172, 30, 0, 2);
-  for (uint8_t i = 1; i <= 3; ++i) {
-    plan.nodes.push_back({"node-" + std::to_string(i), Ip::v4(172, 30, 0, static_cast<uint8_t>(10 + i)), Cidr(Ip::v4(10, 244, i, 0), 24),
-                          {Ip::v4(10, 96, 0, 10)}});
-  }
-  return plan;
-}
+FabricPlan three_nodes() { return netns_test::plan_of(3, {Ip::v4(10, 96, 0, 10)}); }
 
 Result<Sandbox> attach(Node* node, const std::string& id, Ip address) {
   auto result = std::make_shared<std::promise<Result<Sandbox>>>();

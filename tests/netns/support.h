@@ -12,7 +12,9 @@
 #include <cstdlib>
 #include <functional>
 #include <string>
+#include <vector>
 
+#include "netns/fabric.h"
 #include "netns/ns/namespace.h"
 #include "netns/process/isolate.h"
 
@@ -59,6 +61,23 @@ inline bool eventually(const std::function<bool()>& condition, std::chrono::mill
     ::usleep(1000);
   }
   return true;
+}
+
+// The default network, with so many nodes: node-1 is 172.30.0.11 and has pods in 10.244.1.0/24.
+inline netns::FabricPlan plan_of(uint8_t nodes, const std::vector<base::Ip>& local_ips = {}) {
+  netns::FabricPlan plan;
+  plan.underlay = base::Cidr(base::Ip::v4(172, 30, 0, 0), 16);
+  plan.gateway = base::Ip::v4(172, 30, 0, 1);
+  plan.client_address = base::Ip::v4(172, 30, 0, 2);
+  for (uint8_t i = 1; i <= nodes; ++i) {
+    netns::NodePlan node;
+    node.name = "node-" + std::to_string(i);
+    node.address = base::Ip::v4(172, 30, 0, static_cast<uint8_t>(10 + i));
+    node.pod_cidr = base::Cidr(base::Ip::v4(10, 244, i, 0), 24);
+    node.local_ips = local_ips;
+    plan.nodes.push_back(node);
+  }
+  return plan;
 }
 
 inline double milliseconds_since(std::chrono::steady_clock::time_point start) {

@@ -1,24 +1,10 @@
 // The ruleset under real packets: a fabric of two nodes in namespaces of the test's own, pods on both.
-#include <arpa/inet.h>
-#include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <atomic>
-#include <cstring>
-#include <future>
-#include <map>
 #include <set>
-#include <thread>
 
-#include "netns/fabric.h"
 #include "netns/nft/nft.h"
-#include "server/proxy/proxy.h"
-#include "tests/netns/support.h"
-#include "tests/server/proxy/fake_loop.h"
 #include "tests/server/proxy/objects.h"
+#include "tests/server/proxy/real_packets.h"
 
 namespace {
 
@@ -26,105 +12,20 @@ using base::Cidr;
 using base::Fd;
 using base::Ip;
 using netns::Worker;
+using proxy_test::AnsweringPod;
 using proxy_test::FakeLoop;
 using proxy_test::service_tree;
 using proxy_test::slice_tree;
 
 constexpr const char* kSlices = "endpointslices.discovery.k8s.io";
-constexpr uint16_t kTargetPort = 8080;
-
-sockaddr_in to_sockaddr(const Ip& ip, uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  std::memcpy(&address.sin_addr, ip.bytes(), 4);
-  return address;
-}
-
-// Answers every TCP connection and datagram with "<pod> <peer address>".
-class EchoPod {
- public:
-  EchoPod(netns::Node& node, const std::string& name, const Ip& ip) : name_(name), ip_(ip) {
-    auto result = std::make_shared<std::promise<base::Result<netns::Sandbox>>>();
-    node.attach({name, name, ip}, [result](base::Result<netns::Sandbox> sandbox) { result->set_value(std::move(sandbox)); });
-    sandbox_ = std::move(result->get_future().get()).value();
-    worker_ = Worker::start(name, sandbox_.net).value();
-    tcp_ = worker_->call([] { return netns::make_tcp_listener(Ip(), kTargetPort, 512); }).value();
-    udp_ = worker_->call([] { return netns::make_udp_socket(Ip(), kTargetPort); }).value();
-    thread_ = std::thread([this] { serve(); });
-  }
-  ~EchoPod() {
-    stop_ = true;
-    thread_.join();
-  }
-  Worker& worker() { return *worker_; }
-  const Ip& ip() const { return ip_; }
-
- private:
-  void serve() {
-    while (!stop_) {
-      pollfd fds[] = {{tcp_.get(), POLLIN, 0}, {udp_.get(), POLLIN, 0}};
-      if (::poll(fds, 2, 20) <= 0) continue;
-      sockaddr_in peer{};
-      socklen_t size = sizeof peer;
-      if (fds[0].revents) {
-        Fd accepted(::accept(tcp_.get(), reinterpret_cast<sockaddr*>(&peer), &size));
-        const std::string text = say(peer);
-        base::ignore(::send(accepted.get(), text.data(), text.size(), MSG_NOSIGNAL), "the client will notice");
-      }
-      if (fds[1].revents) {
-        char buffer[64];
-        base::ignore(::recvfrom(udp_.get(), buffer, sizeof buffer, 0, reinterpret_cast<sockaddr*>(&peer), &size), "any datagram");
-        const std::string text = say(peer);
-        base::ignore(::sendto(udp_.get(), text.data(), text.size(), 0, reinterpret_cast<sockaddr*>(&peer), size), "as above");
-      }
-    }
-  }
-  std::string say(const sockaddr_in& peer) const { return name_ + " " + Ip::v4(ntohl(peer.sin_addr.s_addr)).text(); }
-
-  std::string name_;
-  Ip ip_;
-  netns::Sandbox sandbox_;
-  std::unique_ptr<Worker> worker_;
-  Fd tcp_, udp_;
-  std::atomic<bool> stop_{false};
-  std::thread thread_;
-};
 
 // What one connection or datagram to the address got: the pod's words, or "refused", "silence", or an error.
-std::string ask(Worker& from, int type, const Ip& ip, uint16_t port, int timeout_ms = 5000) {
-  return from.call([&]() -> std::string {
-    Fd fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
-    timeval limit{timeout_ms / 1000, timeout_ms % 1000 * 1000};
-    ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    sockaddr_in address = to_sockaddr(ip, port);
-    auto failed = [] {
-      if (errno == ECONNREFUSED) return std::string("refused");
-      if (errno == EAGAIN || errno == EINPROGRESS) return std::string("silence");
-      return std::string(std::strerror(errno));
-    };
-    if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return failed();
-    if (type == SOCK_DGRAM && ::send(fd.get(), "?", 1, 0) < 0) return failed();
-    char buffer[64];
-    const ssize_t size = ::recv(fd.get(), buffer, sizeof buffer, 0);
-    return size < 0 ? failed() : std::string(buffer, static_cast<size_t>(size));
-  });
-}
+std::string ask(Worker& from, int type, const Ip& ip, uint16_t port, int timeout_ms = 5000) { return proxy_test::Asker(from, type, {ip, port}, timeout_ms).greeting(); }
 std::string tcp(Worker& from, const Ip& ip, uint16_t port = 80) { return ask(from, SOCK_STREAM, ip, port); }
 
 struct Cluster {
   explicit Cluster(server::Balancing balancing = server::Balancing::kRoundRobin) {
-    netns::FabricPlan plan;
-    plan.underlay = Cidr(Ip::v4(172, 30, 0, 0), 16);
-    plan.gateway = Ip::v4(172, 30, 0, 1);
-    plan.client_address = Ip::v4(172, 30, 0, 2);
-    for (uint8_t i = 1; i <= 2; ++i) {
-      plan.nodes.push_back({"node-" + std::to_string(i),
-                            Ip::v4(172, 30, 0, static_cast<uint8_t>(10 + i)),
-                            Cidr(Ip::v4(10, 244, i, 0), 24),
-                            {Ip::v4(10, 96, 0, 10)}});
-    }
+    netns::FabricPlan plan = netns_test::plan_of(2, {Ip::v4(10, 96, 0, 10)});
     plan.via_nodes = {Cidr(Ip::v4(10, 96, 0, 0), 12)};
     fabric = netns::Fabric::create(plan).value();
     node_1 = fabric->find_node("node-1");
@@ -139,24 +40,8 @@ struct Cluster {
     const base::Status loaded = proxy->load();
     EXPECT_TRUE(loaded.ok()) << loaded.error().message;
   }
-  void sync() {
-    bool done = false;
-    proxy->when_synced([&] { done = true; });
-    while (!done && loop.run_one(std::chrono::seconds(20))) {
-    }
-    ASSERT_TRUE(done);
-  }
-  // Every set, map and chain, element by element.
-  void expect_kernel_as_planned() {
-    bool done = false;
-    proxy->verify([&](const std::vector<std::string>& differences) {
-      done = true;
-      for (const std::string& line : differences) ADD_FAILURE() << line;
-    });
-    while (!done && loop.run_one(std::chrono::seconds(20))) {
-    }
-    ASSERT_TRUE(done);
-  }
+  void sync() { proxy_test::sync(loop, *proxy); }
+  void expect_kernel_as_planned() { proxy_test::expect_kernel_as_planned(loop, *proxy); }
   void put_service(const std::string& name, const Ip& ip, const std::string& ports = R"([{"port":80}])") {
     loop.put("services", "default", name, service_tree(ip.text(), ports));
   }
@@ -181,7 +66,7 @@ const Ip kA = Ip::v4(10, 244, 1, 5), kB = Ip::v4(10, 244, 1, 6), kC = Ip::v4(10,
 TEST(ProxyKernel, takes_turns_exactly) {
   netns_test::run_isolated([] {
     Cluster cluster;
-    EchoPod a(*cluster.node_1, "a", kA), b(*cluster.node_1, "b", kB), c(*cluster.node_2, "c", kC);
+    AnsweringPod a(*cluster.node_1, "a", kA), b(*cluster.node_1, "b", kB), c(*cluster.node_2, "c", kC);
     const Ip other = Ip::v4(10, 96, 1, 2);
     for (const auto& [name, ip] : std::map<std::string, Ip>{{"web", kWeb}, {"other", other}}) {
       cluster.put_service(name, ip);
@@ -206,7 +91,7 @@ TEST(ProxyKernel, takes_turns_exactly) {
 TEST(ProxyKernel, source_addresses) {
   netns_test::run_isolated([] {
     Cluster cluster;
-    EchoPod a(*cluster.node_1, "a", kA), b(*cluster.node_1, "b", kB), c(*cluster.node_2, "c", kC);
+    AnsweringPod a(*cluster.node_1, "a", kA), b(*cluster.node_1, "b", kB), c(*cluster.node_2, "c", kC);
     struct Row {
       const char* name;
       Worker* from;
@@ -235,7 +120,7 @@ TEST(ProxyKernel, source_addresses) {
 TEST(ProxyKernel, what_is_not_served_is_refused_or_dropped) {
   netns_test::run_isolated([] {
     Cluster cluster;
-    EchoPod a(*cluster.node_1, "a", kA), b(*cluster.node_1, "b", kB);
+    AnsweringPod a(*cluster.node_1, "a", kA), b(*cluster.node_1, "b", kB);
     const Ip empty = Ip::v4(10, 96, 1, 2), gone = Ip::v4(10, 96, 1, 3), nobody = Ip::v4(10, 96, 7, 7), dns = Ip::v4(10, 96, 0, 10);
     cluster.put_service("web", kWeb);
     cluster.put_endpoints("web", {kB});
@@ -288,7 +173,7 @@ TEST(ProxyKernel, what_is_not_served_is_refused_or_dropped) {
 TEST(ProxyKernel, the_nodes_own_service_and_the_way_out) {
   netns_test::run_isolated([] {
     Cluster cluster;
-    EchoPod a(*cluster.node_1, "a", kA), c(*cluster.node_2, "c", kC);
+    AnsweringPod a(*cluster.node_1, "a", kA), c(*cluster.node_2, "c", kC);
     const Ip dns = Ip::v4(10, 96, 0, 10), client = Ip::v4(172, 30, 0, 2);
     struct Row {
       const char* name;
@@ -340,7 +225,7 @@ TEST(ProxyKernel, the_nodes_own_service_and_the_way_out) {
 TEST(ProxyKernel, no_connection_fails_while_endpoints_change) {
   netns_test::run_isolated([] {
     Cluster cluster;
-    EchoPod a(*cluster.node_1, "a", kA), b(*cluster.node_1, "b", kB), c(*cluster.node_2, "c", kC);
+    AnsweringPod a(*cluster.node_1, "a", kA), b(*cluster.node_1, "b", kB), c(*cluster.node_2, "c", kC);
     const Ip other = Ip::v4(10, 96, 1, 2);
     cluster.put_service("web", kWeb);
     cluster.put_endpoints("web", {kA, kB, kC});
@@ -375,7 +260,7 @@ TEST(ProxyKernel, no_connection_fails_while_endpoints_change) {
 TEST(ProxyKernel, survives_a_ruleset_that_somebody_else_removed) {
   netns_test::run_isolated([] {
     Cluster cluster;
-    EchoPod a(*cluster.node_1, "a", kA), b(*cluster.node_1, "b", kB);
+    AnsweringPod a(*cluster.node_1, "a", kA), b(*cluster.node_1, "b", kB);
     cluster.put_service("web", kWeb);
     cluster.put_endpoints("web", {kB});
     cluster.put_service("late", Ip::v4(10, 96, 1, 9));
@@ -397,7 +282,7 @@ TEST(ProxyKernel, survives_a_ruleset_that_somebody_else_removed) {
 TEST(ProxyKernel, random_reaches_everybody) {
   netns_test::run_isolated([] {
     Cluster cluster(server::Balancing::kRandom);
-    EchoPod a(*cluster.node_1, "a", kA), b(*cluster.node_1, "b", kB), c(*cluster.node_2, "c", kC);
+    AnsweringPod a(*cluster.node_1, "a", kA), b(*cluster.node_1, "b", kB), c(*cluster.node_2, "c", kC);
     cluster.put_service("web", kWeb);
     cluster.put_endpoints("web", {kA, kB, kC});
     cluster.sync();
@@ -410,7 +295,7 @@ TEST(ProxyKernel, random_reaches_everybody) {
 TEST(ProxyKernel, loads_many_services) {
   netns_test::run_isolated([] {
     Cluster cluster;
-    EchoPod a(*cluster.node_1, "a", kA), c(*cluster.node_2, "c", kC);
+    AnsweringPod a(*cluster.node_1, "a", kA), c(*cluster.node_2, "c", kC);
     constexpr int kCount = 3000;
     for (int i = 0; i < kCount; ++i) {
       const std::string name = "s" + std::to_string(i);

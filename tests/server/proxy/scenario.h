@@ -13,6 +13,7 @@
 
 #include "server/model/service.h"
 #include "server/proxy/proxy.h"
+#include "tests/server/proxy/real_packets.h"
 
 namespace proxy_test {
 
@@ -190,10 +191,6 @@ inline json render_node(const std::string& name, const std::map<std::string, std
   return tree;
 }
 
-struct Destination {
-  base::Ip ip;
-  uint16_t port = 0;
-};
 inline Destination parse_destination(const std::string& text) {
   const size_t colon = text.rfind(':');
   return {base::Ip::parse(text.substr(0, colon)).value(), static_cast<uint16_t>(std::stoi(text.substr(colon + 1)))};

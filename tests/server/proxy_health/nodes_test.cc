@@ -19,14 +19,10 @@ using server::proxy::NodeProxyStatus;
 
 struct World {
   World() : io("io-test") {
-    netns::FabricPlan plan;
-    plan.underlay = base::Cidr(Ip::v4(172, 30, 0, 0), 16);
-    plan.gateway = Ip::v4(172, 30, 0, 1);
-    plan.client_address = Ip::v4(172, 30, 0, 2);
-    for (uint8_t i = 1; i <= 2; ++i) {
-      plan.nodes.push_back({"node-" + std::to_string(i), Ip::v4(172, 30, 0, static_cast<uint8_t>(10 + i)), base::Cidr(Ip::v4(10, 244, i, 0), 24), {}});
+    const netns::FabricPlan plan = netns_test::plan_of(2);
+    for (const netns::NodePlan& node : plan.nodes) {
       NodeProxyStatus s;
-      s.node = "node-" + std::to_string(i);
+      s.node = node.name;
       s.loaded = true;
       statuses.push_back(s);
     }

@@ -29,17 +29,6 @@ using server::publish::SocketPool;
 const Ip kNode1 = Ip::v4(172, 30, 0, 11);
 const Ip kLoopback = Ip::v4(127, 0, 0, 1);
 
-netns::FabricPlan make_plan() {
-  netns::FabricPlan plan;
-  plan.underlay = base::Cidr(Ip::v4(172, 30, 0, 0), 16);
-  plan.gateway = Ip::v4(172, 30, 0, 1);
-  plan.client_address = Ip::v4(172, 30, 0, 2);
-  for (uint8_t i = 1; i <= 2; ++i) {
-    plan.nodes.push_back({"node-" + std::to_string(i), Ip::v4(172, 30, 0, static_cast<uint8_t>(10 + i)), base::Cidr(Ip::v4(10, 244, i, 0), 24), {}});
-  }
-  return plan;
-}
-
 void set_patience(const Fd& fd) {
   const timeval limit{20, 0};
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
@@ -71,7 +60,7 @@ Fd bind_by_number(int type) {
 }
 
 struct World {
-  World() : fabric(netns::Fabric::create(make_plan()).value()), io("io-test") {}
+  World() : fabric(netns::Fabric::create(netns_test::plan_of(2)).value()), io("io-test") {}
   ~World() {
     on_io([this] {
       forwarder.reset();

@@ -1,43 +1,10 @@
 // Service, IPAddress, ServiceCIDR: each row is an object, and what prepare makes of it, what validation says or what
 // is warned of. What needs addresses to be given out is in tests/server/api/service_test.cc.
-#include <gtest/gtest.h>
-
-#include <nlohmann/json.hpp>
-
-#include "store/schema/hooks.h"
 #include "store/schema/ip_syntax.h"
-#include "store/schema/schema.h"
+#include "tests/store/schema/rules_support.h"
 
 namespace store {
 namespace {
-
-const Resource& resource_of(const char* kind) {
-  for (const Resource* resource : builtin_registry().resources()) {
-    if (resource->kind == kind) return *resource;
-  }
-  ADD_FAILURE() << "no kind " << kind;
-  return *builtin_registry().resources().front();
-}
-
-// As the write pipeline does it, but for addresses.
-json prepared(const char* kind, const std::string& text) {
-  const Resource& resource = resource_of(kind);
-  json tree = json::parse(text);
-  apply_defaults(tree, *resource.type);
-  if (const PrepareHook prepare = find_prepare_hook(resource.prepare_hook)) prepare(tree);
-  return tree;
-}
-
-std::vector<std::string> problems(const char* kind, const std::string& text, const std::string& old_text = "") {
-  const Resource& resource = resource_of(kind);
-  const json tree = prepared(kind, text);
-  const json old = old_text.empty() ? json() : prepared(kind, old_text);
-  std::vector<base::Cause> causes = validate_fields(tree, *resource.type);
-  for (base::Cause& cause : find_validate_hook(resource.validate_hook)(tree, old_text.empty() ? nullptr : &old)) causes.push_back(std::move(cause));
-  std::vector<std::string> out;
-  for (const base::Cause& cause : causes) out.push_back(cause.field + ": " + cause.message);
-  return out;
-}
 
 // A Service of one port, with these fields in its spec.
 std::string with(const std::string& fields) { return R"({"spec":{"ports":[{"port":80}])" + (fields.empty() ? "" : "," + fields) + "}}"; }
