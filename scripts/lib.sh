@@ -5,7 +5,7 @@ BUILD_DIR=${BUILD_DIR:-build}
 KUBELAN=$PWD/$BUILD_DIR/kubelan
 
 PACKAGES="g++ cmake ninja-build pkg-config libcpp-httplib-dev nlohmann-json3-dev libuv1-dev libspdlog-dev
-libyaml-cpp-dev libsqlite3-dev libssl-dev zlib1g-dev libnftables-dev libnghttp2-dev libcli11-dev libgtest-dev curl iproute2 nftables"
+libyaml-cpp-dev libsqlite3-dev libssl-dev zlib1g-dev libnftables-dev libnghttp2-dev libpcre2-dev libcrypt-dev libcli11-dev libgtest-dev curl iproute2 nftables"
 
 die() {
   echo "$(basename "$0"): $*" >&2
