@@ -19,6 +19,7 @@ namespace {
 // The thread's turn: how deep, and who wrote during it.
 thread_local int turn_depth = 0;
 thread_local std::vector<Socket*> turn_dirty;
+thread_local std::vector<std::unique_ptr<Mortal>> turn_dead;
 
 // Above it the buffer's memory is given back once it is empty.
 constexpr size_t kKeptCapacity = 32 * 1024;
@@ -55,6 +56,8 @@ std::string ssl_error_text() {
 
 }  // namespace
 
+void bury(std::unique_ptr<Mortal> dead) { turn_dead.push_back(std::move(dead)); }
+
 Socket::Turn::Turn() { ++turn_depth; }
 
 Socket::Turn::~Turn() {
@@ -62,15 +65,22 @@ Socket::Turn::~Turn() {
     --turn_depth;
     return;
   }
-  // Sending may call on_broken() and on_drained(), which may write to others: until nobody has anything to send.
-  for (size_t i = 0; i < turn_dirty.size(); ++i) {
-    Socket* socket = turn_dirty[i];
-    if (socket == nullptr) continue;
-    turn_dirty[i] = nullptr;
-    socket->dirty_ = false;
-    socket->end_of_turn();
-  }
-  turn_dirty.clear();
+  // Sending may call on_broken() and on_drained(), which may write to others; so may destructors: until nobody has anything
+  // to send.
+  do {
+    for (size_t i = 0; i < turn_dirty.size(); ++i) {
+      Socket* socket = turn_dirty[i];
+      if (socket == nullptr) continue;
+      turn_dirty[i] = nullptr;
+      socket->dirty_ = false;
+      socket->end_of_turn();
+    }
+    turn_dirty.clear();
+    if (!turn_dead.empty()) {
+      std::vector<std::unique_ptr<Mortal>> dead;
+      dead.swap(turn_dead);
+    }
+  } while (!turn_dirty.empty() || !turn_dead.empty());
   --turn_depth;
 }
 

@@ -21,6 +21,13 @@
 
 namespace server::gateway {
 
+// Something that ends while its own functions may still be running: it is destroyed when the turn ends.
+class Mortal {
+ public:
+  virtual ~Mortal() = default;
+};
+void bury(std::unique_ptr<Mortal> dead);  // Within a turn only.
+
 class Socket {
  public:
   class Owner {

@@ -37,6 +37,8 @@ struct RequestHead {
   bool expects_continue = false;  // Expect: 100-continue, which is not among `headers` either.
   bool accepts_trailers = false;  // TE: trailers
 
+  bool has_body() const { return body == BodyKind::kStream || (body == BodyKind::kLength && length > 0); }
+
   std::string_view path() const { return std::string_view(target).substr(0, target.find('?')); }
   std::string_view query() const {  // Without the '?'.
     size_t at = target.find('?');
@@ -49,7 +51,7 @@ struct ResponseHead {
   std::string reason;     // Empty: the usual one for the status, where the version has any.
   Headers headers;
   BodyKind body = BodyKind::kNone;
-  uint64_t length = 0;    // Of kLength; kNone with content_length_shown says what HEAD or 304 would have.
+  uint64_t length = 0;    // Of kLength. Also of an answer to HEAD, where it says what GET would have and nothing follows.
   bool upgrade = false;   // 101 (or 200 to CONNECT): from now on bytes, not messages.
   std::string upgrade_protocol;
 };
