@@ -17,8 +17,8 @@ struct ValidateRow {
 };
 
 constexpr PrepareRow kPrepare[] = {
-    {"deployment", prepare_deployment},   {"namespace", prepare_namespace}, {"node", prepare_node},       {"pod", prepare_pod},
-    {"replicaset", prepare_pod_template}, {"secret", prepare_secret},       {"service", prepare_service},
+    {"deployment", prepare_deployment},   {"ingress", prepare_ingress}, {"namespace", prepare_namespace}, {"node", prepare_node},
+    {"pod", prepare_pod},                 {"replicaset", prepare_pod_template}, {"secret", prepare_secret}, {"service", prepare_service},
 };
 constexpr ValidateRow kValidate[] = {
     {"configmap", validate_configmap},
@@ -26,6 +26,8 @@ constexpr ValidateRow kValidate[] = {
     {"endpoints", validate_endpoints},
     {"endpointslice", validate_endpointslice},
     {"event", validate_event},
+    {"ingress", validate_ingress},
+    {"ingressclass", validate_ingressclass},
     {"ipaddress", validate_ipaddress},
     {"node", validate_node},
     {"pod", validate_pod},

@@ -52,6 +52,7 @@ void prepare_pod(json& tree);
 void prepare_pod_template(json& tree);  // Of Deployment and ReplicaSet: spec.template.
 void prepare_deployment(json& tree);
 void prepare_service(json& tree);
+void prepare_ingress(json& tree);
 void prepare_namespace(json& tree);
 void prepare_secret(json& tree);
 void prepare_node(json& tree);
@@ -64,6 +65,8 @@ Causes validate_endpoints(const json& tree, const json* old);
 Causes validate_endpointslice(const json& tree, const json* old);
 Causes validate_ipaddress(const json& tree, const json* old);
 Causes validate_servicecidr(const json& tree, const json* old);
+Causes validate_ingress(const json& tree, const json* old);
+Causes validate_ingressclass(const json& tree, const json* old);
 Causes validate_configmap(const json& tree, const json* old);
 Causes validate_secret(const json& tree, const json* old);
 Causes validate_event(const json& tree, const json* old);
