@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "netns/ns/namespace.h"
@@ -49,6 +50,14 @@ class ExecSession {
   virtual int wait() = 0;
 };
 
+// A running container for a part of the daemon that does its work (the ingress controller's engine).
+struct ContainerStandIn {
+  base::Fd net;  // The pod's network namespace.
+  // Whole lines, each with its end, into the container's log as if it had printed them. Any thread; never calls back. It
+  // may be kept longer than the container lives.
+  std::function<void(std::string_view lines)> print;
+};
+
 class PodRuntime {
  public:
   virtual ~PodRuntime() = default;
@@ -63,6 +72,8 @@ class PodRuntime {
   virtual base::Result<base::Fd> dial(const std::string& ns, const std::string& pod, uint16_t port) = 0;
   // For `kubelan enter pod/...`: the namespaces of the pod's first running container.
   virtual base::Result<netns::Place> place(const std::string& ns, const std::string& pod) = 0;
+  // kNotFound, kUnavailable: it does not run (yet, or any more). Does not block.
+  virtual base::Result<ContainerStandIn> stand_in(const std::string& ns, const std::string& pod, const std::string& container) = 0;
 };
 
 }  // namespace server

@@ -1,5 +1,7 @@
 #include "server/app/options.h"
 
+#include <algorithm>
+
 namespace server {
 namespace {
 
@@ -29,6 +31,15 @@ base::Cidr AddressPlan::node_pods(uint64_t node) const {
   std::copy(pods.address().bytes(), pods.address().bytes() + bytes.size(), bytes.begin());
   bytes[7] = static_cast<uint8_t>(node + 1);  // The last byte of the /64; a cluster has 64 nodes at the most.
   return base::Cidr(base::Ip::v6(bytes), 64);
+}
+
+std::vector<base::Ip> AddressPlan::ingress_addresses() const {
+  const uint64_t size = 1ull << std::min(16, load_balancers.host_bits());
+  std::vector<base::Ip> out = {load_balancers.address().plus(size - 2)};  // The last one is a broadcast address.
+  for (const AddressPlan& other : more) {
+    for (const base::Ip& ip : other.ingress_addresses()) out.push_back(ip);
+  }
+  return out;
 }
 
 AddressPlan make_address_plan(IpFamily family) {

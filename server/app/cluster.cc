@@ -11,10 +11,12 @@
 #include "server/announce/announce.h"
 #include "server/api/api_server.h"
 #include "server/api/boot.h"
+#include "server/app/ingress_ports.h"
 #include "server/app/pki_store.h"
 #include "server/app/settle.h"
 #include "server/controllers/controllers.h"
 #include "server/dns/dns.h"
+#include "server/gateway/objects.h"
 #include "server/http/server.h"
 #include "server/informer/control_loop.h"
 #include "server/node_agent/node_agent.h"
@@ -198,6 +200,7 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
   p.store = TRY(store::Store::open(store_options));
   p.api = ApiServer::make(*p.store, store::builtin_registry(), p.clock, api_options(p.addresses));
   TRY_STATUS(ensure_boot_objects(p.api->client(), api_options(p.addresses)));
+  if (options.ingress) TRY_STATUS(ensure_ingress_objects(p.api->client(), p.addresses.ingress_addresses()));
   p.fabric = TRY(fabric.get());
 
   p.spawner_process = std::move(inputs.spawner);
@@ -237,6 +240,8 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
   forget_extra_nodes(p.api->client(), plan);
   TRY_STATUS(p.loop->start());
   TRY_STATUS(p.publisher->restore(options.publish));
+  if (options.ingress) publish_ingress(*p.publisher, options.usual_ingress_ports);
+  else unpublish_ingress(*p.publisher);
   TRY_STATUS(wait_for([&] { return all_nodes_ready(p.api->client(), plan.nodes.size()); }, std::chrono::seconds(20), "not every node is Ready; see the log"));
   TRY_STATUS(wait_proxy_synced(*p.proxy, *p.loop, std::chrono::seconds(20)));
   p.api->set_ready(true);
@@ -255,8 +260,9 @@ json Cluster::status() const {
     base::Result<std::vector<store::Object>> listed = client.list(*r, "");
     return listed.ok() ? listed->size() : 0;
   };
+  const std::vector<PublishedPort> ports = p.publisher->list();
   json published = json::array();
-  for (const PublishedPort& port : p.publisher->list()) published.push_back(describe(port));
+  for (const PublishedPort& port : ports) published.push_back(describe(port));
   auto uptime = std::chrono::duration_cast<std::chrono::seconds>(p.clock.wall() - p.started).count();
   return {{"name", p.options.name},
           {"context", context_name(p.options.name)},
@@ -271,6 +277,7 @@ json Cluster::status() const {
           {"ipFamily", p.options.ip_family},
           {"pods", count("", "pods")},
           {"services", count("", "services")},
+          {"ingress", ingress_urls(ports)},
           {"published", published}};
 }
 

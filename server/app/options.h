@@ -19,6 +19,8 @@ struct ClusterOptions {
   std::string log_level = "info";
   std::string ip_family;              // "ipv4", "ipv6", "dual"; empty: as last time, else ipv4.
   std::vector<publish::Spec> publish;  // Ports on the host, beside those of last time.
+  bool ingress = true;                // The ingress controller, and its ports on the host.
+  bool usual_ingress_ports = true;    // 80 and 443 where this machine lets us; else free ports only.
 };
 
 inline constexpr int kMaxNodes = 64;
@@ -42,6 +44,8 @@ struct AddressPlan {
 
   // A /24 of IPv4, a /64 of IPv6.
   base::Cidr node_pods(uint64_t node) const;
+  // The ingress controller's, one a family: the last of each pool, far from those that Services get by themselves.
+  std::vector<base::Ip> ingress_addresses() const;
 };
 AddressPlan make_address_plan(IpFamily family);
 

@@ -20,6 +20,17 @@ std::string published_line(const json& port) {
   return line;
 }
 
+std::string ingress_line(const json& status) {
+  std::string line;
+  for (const char* scheme : {"http", "https"}) {
+    const std::string url = store::get_string(status, std::string("ingress.") + scheme);
+    if (!url.empty()) line += (line.empty() ? "" : " ") + url;
+  }
+  return line;
+}
+
+bool is_ingress_port(const json& port) { return store::get_string(port, "target").starts_with("svc/ingress-nginx/ingress-nginx-controller:http"); }
+
 void print_published_table(const json& ports) {
   if (ports.empty()) {
     std::fprintf(stderr, "Nothing is published. Try 'kubelan publish add 8080:svc/NAME:PORT'.\n");

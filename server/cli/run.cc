@@ -50,6 +50,7 @@ base::Result<int> run_run(UpOptions& o, const std::vector<std::string>& command)
     LaunchOptions launch_options = TRY(make_launch_options(o));
     std::vector<Manifest> manifests = TRY(read_manifests(o.files));
     launch_options.tie_to_caller = true;
+    launch_options.cluster.usual_ingress_ports = false;  // Ports 80 and 443 are for a cluster that stays.
     ClusterOptions c = launch_options.cluster;
     Launched launched = TRY(launch(std::move(launch_options)));
     base::Result<int> code = run_inside(o, c, manifests, command);

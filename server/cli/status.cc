@@ -26,7 +26,10 @@ void print_status(const json& body) {
   for (const json& node : store::get_array(body, "nodes")) {
     std::printf("Node:      %s at %s, pods %s\n", store::get_string(node, "name").c_str(), store::get_string(node, "address").c_str(), store::get_string(node, "podCIDR").c_str());
   }
-  for (const json& port : store::get_array(body, "published")) std::printf("Published: %s\n", published_line(port).c_str());
+  if (const std::string line = ingress_line(body); !line.empty()) std::printf("Ingress:   %s\n", line.c_str());
+  for (const json& port : store::get_array(body, "published")) {
+    if (!is_ingress_port(port)) std::printf("Published: %s\n", published_line(port).c_str());
+  }
   std::printf("Client:    %s ('kubelan enter client -- CMD')\n", text("client").c_str());
 }
 

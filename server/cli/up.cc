@@ -45,9 +45,13 @@ base::Result<json> published_ports(const ClusterOptions& c) {
 }
 
 base::Status print_published(const ClusterOptions& c) {
-  const json ports = TRY(published_ports(c));
+  const json status = TRY(ask(c.name, c.state_dir, {{"op", "status"}}));
+  const json& ports = store::get_array(status, "published");
   if (!ports.empty()) std::printf("\n");
-  for (const json& port : ports) std::printf("Published %s\n", published_line(port).c_str());
+  if (const std::string line = ingress_line(status); !line.empty()) std::printf("Ingress   %s\n", line.c_str());
+  for (const json& port : ports) {
+    if (!is_ingress_port(port)) std::printf("Published %s\n", published_line(port).c_str());
+  }
   return {};
 }
 

@@ -24,6 +24,7 @@ std::vector<Flag> up_flags(UpOptions& o) {
       {"--api-port", "PORT", "Port of the API on 127.0.0.1; 0: the last one, or any that is free (default)", &o.api_port},
       {"-f,--file", "FILE", "Apply a manifest (file, folder or - for standard input); may be repeated", &o.files},
       {"--publish", "[IP:]PORT:TARGET[/udp]", "Make a service of the cluster reachable on this machine's 127.0.0.1 (see 'kubelan publish --help'); may be repeated", &o.publish},
+      {"--no-ingress", "", "Leave out the ingress controller: no classes nginx and kubelan, nothing in namespace ingress-nginx", &o.no_ingress},
       {"--balancing", "HOW", "How Services choose among pods: round-robin (default) or random", &o.balancing},
       {"--ip-family", "FAMILY", "Addresses of nodes, pods and services: ipv4 (default), ipv6 or dual; stays as the cluster was made", &o.ip_family},
       {"--log-level", "LEVEL", "Of the daemon's log: debug, info (default), warn or error", &o.log_level},
@@ -51,6 +52,7 @@ base::Result<LaunchOptions> make_launch_options(const UpOptions& o) {
   c.random_balancing = o.balancing == "random";
   c.log_level = o.log_level;
   c.ip_family = o.ip_family;
+  c.ingress = !o.no_ingress;
   for (const std::string& text : o.publish) c.publish.push_back(TRY(publish::parse_spec(text)));
   return launch;
 }

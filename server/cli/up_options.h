@@ -19,6 +19,7 @@ struct UpOptions {
   std::string kubeconfig;
   std::vector<std::string> files;
   std::vector<std::string> publish;
+  bool no_ingress = false;
   std::string ip_family;                      // Empty: as last time, else ipv4.
   std::string balancing = "round-robin";
   std::string log_level = "info";

@@ -133,7 +133,7 @@ class LoadBalancerController final : public Controller {
       auto owner = owners_.find(ip);
       return owner == owners_.end() || owner->second == service.key();
     };
-    if (const std::string text = wanted_address(service.tree()); !text.empty()) {
+    for (const std::string& text : wanted_addresses(service.tree())) {
       base::Result<base::Ip> wanted = base::Ip::parse(text);
       if (!wanted.ok()) return base::Error(base::Code::kInvalid, "\"" + text + "\" is not an IP address");
       if (wanted->family() == family) {
@@ -154,11 +154,18 @@ class LoadBalancerController final : public Controller {
     return base::Error(base::Code::kConflict, "the load balancer pool " + pool->text() + " has no free address left");
   }
 
-  static std::string wanted_address(const json& service) {
-    const std::string field = get_string(service, "spec.loadBalancerIP");
-    if (!field.empty()) return field;
+  // One, or one of each family with a comma between them.
+  static std::vector<std::string> wanted_addresses(const json& service) {
+    std::string text = get_string(service, "spec.loadBalancerIP");
     const std::string* annotation = store::find_annotation(service, kAddressAnnotation);
-    return annotation != nullptr ? *annotation : "";
+    if (text.empty() && annotation != nullptr) text = *annotation;
+    std::vector<std::string> out;
+    for (size_t at = 0; at < text.size();) {
+      const size_t end = std::min(text.find(',', at), text.size());
+      if (end > at) out.push_back(text.substr(at, end - at));
+      at = end + 1;
+    }
+    return out;
   }
 
   void release(const store::Key& service, const std::set<base::Ip>& kept) {

@@ -11,6 +11,7 @@ inline constexpr char kNginxVersion[] = "1.27.5";
 
 int nginx_main(const std::vector<std::string>& argv);
 int pause_main(const std::vector<std::string>& argv);
+int ingress_controller_main(const std::vector<std::string>& argv);
 int agnhost_main(const std::vector<std::string>& argv);
 int http_echo_main(const std::vector<std::string>& argv);
 int whoami_main(const std::vector<std::string>& argv);

@@ -28,6 +28,7 @@ const std::vector<std::string> kCurlEntrypoint = {
 const std::vector<Row>& rows() {
   static const std::vector<Row> kRows = {
       {"nginx", "nginx", {}, {}},
+      {"ingress-nginx/controller", "nginx-ingress-controller", {}, {}},
       {"pause", "pause", {}, {}},
       {"pause-amd64", "pause", {}, {}},
       {"agnhost", "agnhost", {"/agnhost"}, {"pause"}},
@@ -177,7 +178,7 @@ std::string builtin_for_command(const ResolvedImage& image, const std::vector<st
 
 std::map<std::string, netns::BuiltinMain> builtin_programs() {
   return {{"agnhost", images::agnhost_main}, {"hello-app", images::hello_main}, {"hello-app-2", images::hello2_main}, {"http-echo", images::http_echo_main},
-          {"nginx", images::nginx_main}, {"pause", images::pause_main}, {"whoami", images::whoami_main}};
+          {"nginx", images::nginx_main}, {"nginx-ingress-controller", images::ingress_controller_main}, {"pause", images::pause_main}, {"whoami", images::whoami_main}};
 }
 
 netns::BuiltinMain builtin_by_file(const std::string& path) {

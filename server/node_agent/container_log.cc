@@ -123,22 +123,35 @@ void ContainerLog::rotate() {
   ++generation_;
 }
 
-void ContainerLog::write(const char* stream, std::string_view bytes) {
-  std::lock_guard lock(mutex_);
-  bool is_err = std::strcmp(stream, "stderr") == 0;
+void ContainerLog::tell_subscribers(bool err, std::string_view bytes) {
   for (auto it = subscribers_.begin(); it != subscribers_.end();) {
-    base::Fd& to = is_err ? it->err : it->out;
+    base::Fd& to = err ? it->err : it->out;
     bool gone = to.valid() && ::write(to.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size());
     it = gone ? subscribers_.erase(it) : it + 1;
   }
+}
+
+void ContainerLog::write_whole_line(const char* stream, std::string_view line) {
+  for (; line.size() > kMaxLine; line.remove_prefix(kMaxLine)) write_line(stream, line.substr(0, kMaxLine), false);
+  write_line(stream, line, true);
+}
+
+void ContainerLog::print(std::string_view lines) {
+  std::lock_guard lock(mutex_);
+  if (ended_) return;
+  tell_subscribers(false, lines);
+  for (std::string_view line : split(lines)) write_whole_line("stdout", line);
+  grown_.notify_all();
+}
+
+void ContainerLog::write(const char* stream, std::string_view bytes) {
+  std::lock_guard lock(mutex_);
+  bool is_err = std::strcmp(stream, "stderr") == 0;
+  tell_subscribers(is_err, bytes);
   std::string& partial = streams_[is_err ? 1 : 0].partial;
   partial += bytes;
   size_t at = 0;
-  for (size_t end; (end = partial.find('\n', at)) != std::string::npos; at = end + 1) {
-    std::string_view line(partial.data() + at, end - at);
-    for (; line.size() > kMaxLine; line.remove_prefix(kMaxLine)) write_line(stream, line.substr(0, kMaxLine), false);
-    write_line(stream, line, true);
-  }
+  for (size_t end; (end = partial.find('\n', at)) != std::string::npos; at = end + 1) write_whole_line(stream, std::string_view(partial).substr(at, end - at));
   partial.erase(0, at);
   while (partial.size() >= kMaxLine) {
     write_line(stream, std::string_view(partial).substr(0, kMaxLine), false);

@@ -1,7 +1,7 @@
 // server/node_agent/container_log.h - a container's output in the CRI log format, bounded in size, with readers
 // that may follow it and attach sessions that see it live.
 //
-// Thread rule: write(), end() and the pump run on the io loop; reading and subscribing from any thread.
+// Thread rule: write(), end() and the pump run on the io loop; print(), reading and subscribing from any thread.
 #pragma once
 
 #include <condition_variable>
@@ -30,6 +30,8 @@ class ContainerLog {
 
   // Output of "stdout" or "stderr"; split into lines, the last one kept back until it ends.
   void write(const char* stream, std::string_view bytes);
+  // Whole lines on stdout, beside what the container itself writes. Nothing after the end.
+  void print(std::string_view lines);
   void end();
   bool ended();  // All of the output is in it.
 
@@ -50,7 +52,10 @@ class ContainerLog {
   struct Subscriber {
     base::Fd out, err;
   };
-  void write_line(const char* stream, std::string_view line, bool complete);  // mutex_ held.
+  // All with mutex_ held.
+  void tell_subscribers(bool err, std::string_view bytes);
+  void write_line(const char* stream, std::string_view line, bool complete);
+  void write_whole_line(const char* stream, std::string_view line);
   void rotate();
   // How far a reader has come: `offset` bytes into the file that was the current one at `generation`.
   struct Position {

@@ -173,4 +173,14 @@ base::Result<netns::Place> RuntimeDirectory::place(const std::string& ns, const 
   return place;
 }
 
+base::Result<ContainerStandIn> RuntimeDirectory::stand_in(const std::string& ns, const std::string& pod, const std::string& container) {
+  std::shared_ptr<const PodHandle> handle = TRY(find(ns, pod));
+  ContainerHandle c = TRY(find_container(ns, pod, container));
+  if (c.state != ContainerState::kRunning || handle->sandbox == nullptr || c.log == nullptr) return base::Error(base::Code::kUnavailable, "pod " + ns + "/" + pod + " is not running");
+  ContainerStandIn out;
+  out.net = TRY(handle->sandbox->net.duplicate());
+  out.print = [log = c.log](std::string_view lines) { log->print(lines); };
+  return out;
+}
+
 }  // namespace server

@@ -48,6 +48,7 @@ class RuntimeDirectory final : public PodRuntime {
   base::Result<std::unique_ptr<ExecSession>> attach(const std::string& ns, const std::string& pod, const ExecOptions& options) override;
   base::Result<base::Fd> dial(const std::string& ns, const std::string& pod, uint16_t port) override;
   base::Result<netns::Place> place(const std::string& ns, const std::string& pod) override;
+  base::Result<ContainerStandIn> stand_in(const std::string& ns, const std::string& pod, const std::string& container) override;
 
  private:
   base::Result<std::shared_ptr<const PodHandle>> find(const std::string& ns, const std::string& pod) const;

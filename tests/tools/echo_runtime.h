@@ -68,6 +68,7 @@ class EchoRuntime final : public PodRuntime {
     return std::move(pair.first);
   }
   base::Result<netns::Place> place(const std::string&, const std::string&) override { return base::Error(base::Code::kNotFound, "no pods here"); }
+  base::Result<ContainerStandIn> stand_in(const std::string&, const std::string&, const std::string&) override { return base::Error(base::Code::kNotFound, "no pods here"); }
 };
 
 }  // namespace server

@@ -17,6 +17,9 @@ TEST(AddressPlan, families) {
   ASSERT_EQ(dual.more.size(), 1u);
   EXPECT_EQ(dual.gateway, v4.gateway);
   EXPECT_EQ(dual.more[0].gateway, v6.gateway);
+  ASSERT_EQ(dual.ingress_addresses().size(), 2u);
+  EXPECT_EQ(dual.ingress_addresses()[0].text(), "172.30.255.254");
+  EXPECT_EQ(dual.ingress_addresses()[1].text(), "fd00:172:30:255::fffe");
   for (const AddressPlan* plan : {&v4, &v6}) {
     EXPECT_TRUE(plan->underlay.contains(plan->gateway));
     EXPECT_TRUE(plan->underlay.contains(plan->first_node.plus(kMaxNodes - 1)));

@@ -51,6 +51,11 @@ TEST_F(LoadBalancer, gives_an_address_at_once_and_takes_it_back) {
   EXPECT_EQ(address("c"), "172.30.255.1");
 }
 
+TEST_F(LoadBalancer, of_several_wanted_addresses_the_one_of_the_family_counts) {
+  apply("apiVersion: v1\nkind: Service\nmetadata: {name: a, annotations: {kubelan.dev/load-balancer-ip: \"fd00::7,172.30.255.9\"}}\nspec: {type: LoadBalancer, ports: [{port: 80}]}\n");
+  EXPECT_EQ(address("a"), "172.30.255.9");
+}
+
 TEST_F(LoadBalancer, keeps_it_over_changes_and_clears_it_with_the_type) {
   put("a");
   merge("/api/v1/namespaces/default/services/a", {{"spec", {{"ports", {{{"port", 81}}}}}}});

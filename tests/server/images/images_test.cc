@@ -22,6 +22,7 @@ TEST(Images, resolve) {
       {"localhost:5000/nginx:1@sha256:0123", "kubelan://builtin/nginx"},
       {"registry.k8s.io/e2e-test-images/nginx:1.14-4", "kubelan://builtin/nginx"},
       {"registry.k8s.io/pause:3.10", "kubelan://builtin/pause"},
+      {"registry.k8s.io/ingress-nginx/controller:v1.15.1@sha256:0123", "kubelan://builtin/ingress-nginx/controller"},
       {"busybox", "kubelan://host/busybox"},
       {"busybox:1.28", "kubelan://host/busybox"},
       {"alpine:3.20", "kubelan://host/alpine"},
@@ -58,7 +59,7 @@ TEST(Images, resolve) {
 
 TEST(Images, every_builtin_named_exists) {
   auto programs = server::builtin_programs();
-  for (const char* reference : {"nginx", "pause", "agnhost", "hashicorp/http-echo", "traefik/whoami", "google-samples/hello-app:1.0", "google-samples/hello-app:2.0"}) {
+  for (const char* reference : {"nginx", "pause", "agnhost", "hashicorp/http-echo", "traefik/whoami", "google-samples/hello-app:1.0", "google-samples/hello-app:2.0", "ingress-nginx/controller"}) {
     auto image = resolve_image(reference);
     ASSERT_TRUE(image.has_value());
     EXPECT_EQ(programs.count(image->builtin), 1u) << reference;

@@ -78,6 +78,21 @@ TEST_F(ContainerLogTest, Options) {
   EXPECT_EQ(read(), "one\ntwo\nthree\nfour") << "the end brings what was kept back";
 }
 
+TEST_F(ContainerLogTest, PrintedLinesStandBesideWhatTheContainerWrites) {
+  ContainerLog own(dir + "/printed.log");
+  own.write("stdout", "half ");
+  own.print("a whole line\nanother\n");
+  own.write("stdout", "and half\n");
+  own.end();
+  own.print("too late\n");
+  std::string text;
+  own.read(LogOptions{}, base::WallTime{}, [&](std::string_view chunk) {
+    text += chunk;
+    return true;
+  });
+  EXPECT_EQ(text, "a whole line\nanother\nhalf and half\n");
+}
+
 TEST_F(ContainerLogTest, Timestamps) {
   log->write("stdout", "a\n\nb\n");
   log->write("stdout", std::string(40000, 'x') + "\n");
