@@ -48,7 +48,8 @@ class ApiServerImpl final : public ApiServer {
       : core_(store, registry, clock, options), client_(core_) {
     base::Status loaded = core_.services.load(store);
     if (loaded.ok()) loaded = core_.addresses.load();
-    if (!loaded.ok()) spdlog::error("api: reading the Services: {}", loaded.error().message);
+    if (loaded.ok()) loaded = core_.ingresses.load();
+    if (!loaded.ok()) spdlog::error("api: reading the Services and Ingresses: {}", loaded.error().message);
   }
 
   Client& client() override { return client_; }

@@ -42,7 +42,8 @@ struct Core {
         options(o),
         services(o.all_service_cidrs(), {o.dns_address, o.all_service_cidrs()[0].address().plus(1)}),
         addresses(s, r, c, services, o.all_service_cidrs()),
-        pipeline(s, r, c, services, addresses),
+        ingresses(s),
+        pipeline(s, r, c, services, addresses, ingresses),
         documents(r, o.server_address) {}
 
   store::Store& store;
@@ -51,6 +52,7 @@ struct Core {
   ApiOptions options;
   ServiceAllocator services;
   AddressObjects addresses;
+  IngressAdmission ingresses;
   Pipeline pipeline;
   Documents documents;
   OpenWatches watches;

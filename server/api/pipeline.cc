@@ -187,10 +187,12 @@ base::Result<store::Object> Pipeline::do_create(const store::Resource& r, const 
   note_warnings(r, tree, context);
   store::apply_defaults(tree, *r.type);
   if (store::PrepareHook hook = store::find_prepare_hook(r.prepare_hook)) hook(tree);
+  TRY_STATUS(ingresses_.complete(r, tree, context.warnings));
   // Addresses come before validation, as upstream: what was given out is judged too.
   ServiceAllocator::Reservation reservation;
   if (r.storage_name == "services") reservation = TRY(services_.allocate(nullptr, tree, r));
   TRY_STATUS(validate(r, tree, nullptr));
+  TRY_STATUS(ingresses_.check(r, tree, context.warnings));
   AddressObjects::Claim claim = TRY(addresses_.before_create(r, tree));
   if (tracking == Tracking::kUpdate) {
     tree = compat::track_update(nullptr, std::move(tree), r, {context.manager, r.api_version(), ""}, clock_.wall());
@@ -208,6 +210,7 @@ base::Result<store::Object> Pipeline::do_create(const store::Resource& r, const 
       reservation.keep();
       claim.keep();
       addresses_.changed(key.resource, nullptr, &created->tree());
+      ingresses_.changed(created->key());
       return created;
     }
     if (created.error().code != base::Code::kAlreadyExists) return created;
@@ -295,6 +298,7 @@ base::Result<store::Object> Pipeline::modify(const store::Resource& r, const std
     TRY_STATUS(validate(r, tree, &old_tree));
     const bool changed = !same_content(old_tree, tree);
     if (!changed && same_managers(old_tree, tree)) return stored;
+    if (subresource.empty()) TRY_STATUS(ingresses_.check(r, tree, context.warnings));
     if (changed && r.has_generation && spec_differs(old_tree, tree)) {
       tree["metadata"]["generation"] = store::get_int(old_tree, "metadata.generation") + 1;
     }
@@ -306,6 +310,7 @@ base::Result<store::Object> Pipeline::modify(const store::Resource& r, const std
       if (!context.dry_run) {
         reservation.keep();
         if (!is_finished(written->tree())) addresses_.changed(key.resource, &old_tree, &written->tree());
+        ingresses_.changed(key);
       }
       return written;
     }

@@ -12,6 +12,7 @@
 
 #include "server/api/address_objects.h"
 #include "server/api/allocator.h"
+#include "server/api/ingress_admission.h"
 #include "store/base/clock.h"
 #include "store/base/result.h"
 #include "store/object/object.h"
@@ -47,8 +48,9 @@ struct Removed {
 
 class Pipeline {
  public:
-  Pipeline(store::Store& store, const store::Registry& registry, const base::Clock& clock, ServiceAllocator& services, AddressObjects& addresses)
-      : store_(store), registry_(registry), clock_(clock), services_(services), addresses_(addresses) {}
+  Pipeline(store::Store& store, const store::Registry& registry, const base::Clock& clock, ServiceAllocator& services, AddressObjects& addresses,
+           IngressAdmission& ingresses)
+      : store_(store), registry_(registry), clock_(clock), services_(services), addresses_(addresses), ingresses_(ingresses) {}
 
   // `ns` is the request's namespace ("" for cluster-scoped kinds).
   base::Result<store::Object> create(const store::Resource& r, const std::string& ns, json tree, WriteContext& context);
@@ -98,6 +100,7 @@ class Pipeline {
   const base::Clock& clock_;
   ServiceAllocator& services_;
   AddressObjects& addresses_;
+  IngressAdmission& ingresses_;
 };
 
 }  // namespace server

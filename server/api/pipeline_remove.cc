@@ -59,6 +59,7 @@ base::Result<store::Object> Pipeline::persist_removal(const store::Object& store
   if (!removed.ok()) return removed;
   if (stored.key().resource == "services") services_.release(stored.tree());
   addresses_.changed(stored.key().resource, &stored.tree(), nullptr);
+  ingresses_.changed(stored.key());
   return removed;
 }
 
