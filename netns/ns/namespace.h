@@ -29,6 +29,7 @@ base::Result<Sandbox> make_sandbox(const std::string& hostname, const std::funct
 // Moves the calling *thread* into a namespace for good. For threads that own a namespace (Worker) and for
 // freshly forked children only, never for a shared thread.
 base::Status enter(const base::Fd& ns, int clone_flag);
+inline base::Status enter_network(const base::Fd& net) { return enter(net, CLONE_NEWNET); }
 // The same by a process' pidfd, several namespaces at once (CLONE_NEW* flags).
 base::Status enter_of_process(const base::Fd& pidfd, int clone_flags);
 // unshare() of the calling process or thread. For freshly forked children, and for a process without threads

@@ -268,7 +268,8 @@ struct Policy {
   bool satisfy_any = false;          // Addresses or password: one is enough.
   uint64_t bytes_per_second = 0;     // Of a response, after `free_bytes`; 0: no limit.
   uint64_t free_bytes = 0;
-  bool hsts = true;                  // Strict-Transport-Security on answers by TLS.
+  bool hsts = true;                  // Strict-Transport-Security on answers by TLS, with that value.
+  std::string hsts_value = "max-age=31536000; includeSubDomains";
   bool access_log = true;
   std::string required_cn;           // auth-tls-match-cn; empty: any. Else 403.
   RegexPtr required_cn_regex;

@@ -1,0 +1,46 @@
+// server/gateway/engine/access_log.h - a line a request, in the format that ingress-nginx' users know, gathered and handed
+// on a few times a second.
+//
+// Loop thread only; the sink is called there too.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+
+#include "server/gateway/engine/deadlines.h"
+#include "server/gateway/message/message.h"
+#include "server/gateway/table/table.h"
+
+namespace server::gateway {
+
+struct AccessRecord {
+  const RequestHead* request = nullptr;
+  const ClientInfo* client = nullptr;
+  int status = 0;
+  uint64_t sent = 0;                       // Of the body.
+  std::string_view request_id;
+  std::chrono::nanoseconds took{0};
+  const Upstream* upstream = nullptr;      // nullptr: none was asked.
+  const Endpoint* endpoint = nullptr;
+};
+
+// 172.30.0.2 - - [23/Nov/2026:15:04:05 +0000] "GET /app HTTP/1.1" 200 12 "-" "curl/8" 86 0.002 [default-app-80] [] 10.244.1.5:80 12 0.002 200 4f...
+void append_access_line(const AccessRecord& record, std::string* out);
+
+class AccessLog {
+ public:
+  using Sink = std::function<void(std::string&& lines)>;
+  AccessLog(Deadlines& deadlines, Sink sink);
+  ~AccessLog();
+  void add(const AccessRecord& record);
+
+ private:
+  void flush();
+  Deadlines& deadlines_;
+  const Sink sink_;
+  std::string lines_;
+  Deadline due_;
+};
+
+}  // namespace server::gateway

@@ -1,0 +1,172 @@
+#include "server/gateway/engine/front.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+#include "server/gateway/engine/greeter.h"
+#include "server/gateway/policy/pages.h"
+
+namespace server::gateway {
+namespace {
+
+// Of one turn, so that connections that stand get theirs.
+constexpr int kAcceptedAtOnce = 64;
+constexpr std::chrono::milliseconds kPause{100};
+
+void read_address(const sockaddr_storage& from, base::Ip* ip, uint16_t* port) {
+  if (from.ss_family == AF_INET) {
+    const auto& in = reinterpret_cast<const sockaddr_in&>(from);
+    *ip = base::Ip::v4(ntohl(in.sin_addr.s_addr));
+    *port = ntohs(in.sin_port);
+    return;
+  }
+  const auto& in6 = reinterpret_cast<const sockaddr_in6&>(from);
+  std::array<uint8_t, 16> bytes;
+  memcpy(bytes.data(), &in6.sin6_addr, 16);
+  *port = ntohs(in6.sin6_port);
+  // A client of IPv4 on a socket of both families.
+  *ip = IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr) ? base::Ip::v4(bytes[12], bytes[13], bytes[14], bytes[15]) : base::Ip::v6(bytes);
+}
+
+}  // namespace
+
+Front::Front(LaneContext& lane, std::shared_ptr<const LiveListener> listener) : lane_(lane), listener_(std::move(listener)) {}
+
+Front::~Front() { close_ears(); }
+
+void Front::close_ears() {
+  for (auto& ear : ears_) {
+    if (ear->watch != 0) lane_.loop.cancel(ear->watch);
+    if (ear->pause != 0) lane_.loop.cancel(ear->pause);
+  }
+  ears_.clear();
+}
+
+void Front::listen(base::Fd socket, base::Ip) {
+  sockaddr_storage bound{};
+  socklen_t size = sizeof bound;
+  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound), &size);
+  base::Ip ignored;
+  read_address(bound, &ignored, &port_);
+  auto ear = std::make_unique<Ear>();
+  ear->fd = std::move(socket);
+  ear->watch = lane_.loop.watch(ear->fd.get(), base::Loop::Interest::kReadable, [this, raw = ear.get()](base::Loop::Ready) {
+    Socket::Turn turn;
+    accept_some(*raw);
+  });
+  ears_.push_back(std::move(ear));
+}
+
+void Front::accept_some(Ear& ear) {
+  for (int i = 0; i < kAcceptedAtOnce; ++i) {
+    sockaddr_storage from{};
+    socklen_t size = sizeof from;
+    base::Fd fd(::accept4(ear.fd.get(), reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!fd) {
+      if (errno == ECONNABORTED || errno == EINTR) continue;
+      if (errno != EAGAIN) pause(ear);  // Out of descriptors or memory.
+      return;
+    }
+    base::Ip address;
+    uint16_t port = 0;
+    read_address(from, &address, &port);
+    greet(std::move(fd), address, port);
+  }
+}
+
+void Front::pause(Ear& ear) {
+  lane_.loop.change(ear.watch, base::Loop::Interest::kNone);
+  ear.pause = lane_.loop.timer(kPause, std::chrono::milliseconds(0), [this, &ear] {
+    ear.pause = 0;
+    lane_.loop.change(ear.watch, base::Loop::Interest::kReadable);
+  });
+}
+
+void Front::greet(base::Fd fd, const base::Ip& address, uint16_t port) {
+  lane_.shared.stats.accepted.fetch_add(1, std::memory_order_relaxed);
+  lane_.shared.stats.connections.fetch_add(1, std::memory_order_relaxed);
+  ClientInfo client;
+  client.address = address;
+  client.port = port;
+  client.local_port = listener_->listener().port;
+  auto greeter = std::make_unique<Greeter>(*this, std::move(fd), std::move(client));
+  Greeter* raw = greeter.get();
+  greeters_.emplace(raw, std::move(greeter));
+  raw->start();
+}
+
+void Front::forget(Greeter& greeter) {
+  auto it = greeters_.find(&greeter);
+  if (it == greeters_.end()) return;
+  bury(std::move(it->second));
+  greeters_.erase(it);
+}
+
+void Front::give_up(Greeter& greeter) {
+  lane_.shared.stats.connections.fetch_sub(1, std::memory_order_relaxed);
+  forget(greeter);
+}
+
+void Front::begin_http1(Greeter& greeter, std::unique_ptr<Socket> socket, ClientInfo client, std::string_view first) {
+  auto made = std::make_unique<Http1Server>(std::move(socket), std::move(client), *this, *this, lane_.deadlines, http1_options_);
+  Http1Server* connection = made.get();
+  http1_.emplace(connection, std::move(made));
+  forget(greeter);
+  connection->begin(first);
+}
+
+void Front::begin_http2(Greeter& greeter, std::unique_ptr<Socket> socket, ClientInfo client, std::string_view first) {
+  auto made = std::make_unique<Http2Server>(std::move(socket), std::move(client), *this, *this, lane_.deadlines, http2_options_);
+  Http2Server* connection = made.get();
+  http2_.emplace(connection, std::move(made));
+  forget(greeter);
+  connection->begin(first);
+}
+
+void Front::on_request(Downstream& stream, RequestHead head) {
+  lane_.shared.stats.requests.fetch_add(1, std::memory_order_relaxed);
+  Exchange::begin(lane_, listener_, *lane_.table, stream, std::move(head));
+}
+
+void Front::on_connection_over(Http1Server& connection) {
+  auto it = http1_.find(&connection);
+  if (it == http1_.end()) return;
+  lane_.shared.stats.connections.fetch_sub(1, std::memory_order_relaxed);
+  bury(std::move(it->second));
+  http1_.erase(it);
+}
+
+void Front::on_connection_over(Http2Server& connection) {
+  auto it = http2_.find(&connection);
+  if (it == http2_.end()) return;
+  lane_.shared.stats.connections.fetch_sub(1, std::memory_order_relaxed);
+  bury(std::move(it->second));
+  http2_.erase(it);
+}
+
+void Front::on_refused(const Http1Server&, int, const char*) { lane_.shared.stats.refused.fetch_add(1, std::memory_order_relaxed); }
+
+ResponseHead Front::refusal(int status, std::string* body) {
+  ResponseHead head;
+  head.status = status;
+  head.headers.add("Content-Type", "text/html");
+  *body = error_page(status);
+  return head;
+}
+
+void Front::drain() {
+  close_ears();
+  // drain() may end a connection and so change the maps.
+  std::vector<Http1Server*> http1;
+  for (auto& [connection, owned] : http1_) http1.push_back(connection);
+  for (Http1Server* connection : http1) connection->drain();
+  std::vector<Http2Server*> http2;
+  for (auto& [connection, owned] : http2_) http2.push_back(connection);
+  for (Http2Server* connection : http2) connection->drain();
+}
+
+}  // namespace server::gateway
