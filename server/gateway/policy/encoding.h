@@ -1,0 +1,41 @@
+// server/gateway/policy/encoding.h - the small encodings of HTTP: percent, base64, hex, cookies. Pure; any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "server/gateway/message/headers.h"
+
+namespace server::gateway {
+
+// Percent-encoding as nginx does it in different places. Control bytes, DEL and bytes above are always encoded.
+enum class Escape : uint8_t {
+  kUri,        // Also space " # % < > ? \ ^ ` { | }
+  kArgs,       // Those, & + ;
+  kComponent,  // All but letters, digits and - . _ ~
+};
+void append_escaped(std::string_view text, Escape escape, std::string* out);
+// What may not stand in a request line at all: spaces, control bytes, DEL. The rest, '%' too, is left alone.
+void append_line_safe(std::string_view text, std::string* out);
+
+// -1: not a hex digit.
+int hex_digit(char c);
+std::string to_hex(std::string_view bytes);  // Lower case.
+
+std::string to_base64(std::string_view bytes);
+// Nothing: not base64. Padding may be missing.
+std::optional<std::string> from_base64(std::string_view text);
+
+std::string md5_hex(std::string_view bytes);
+
+// The value of a request's cookie as it was sent; nothing when there is none of that name (whose case does not count, as in
+// nginx).
+std::optional<std::string_view> find_cookie_view(const Headers& headers, std::string_view name);
+std::optional<std::string> find_cookie(const Headers& headers, std::string_view name);
+
+// A header's value without what would end it: CR, LF and NUL become spaces.
+void make_header_safe(std::string* value);
+
+}  // namespace server::gateway
