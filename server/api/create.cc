@@ -42,9 +42,9 @@ base::Result<WriteContext> write_context(const Call& call) {
 
 base::Result<json> read_body(const Call& call, WriteContext& context) {
   auto type = TRY(compat::parse_body_type(call.request.header("content-type")));
-  if (type != compat::BodyType::kJson && type != compat::BodyType::kYaml) {
+  if (type != compat::BodyType::kJson && type != compat::BodyType::kYaml && type != compat::BodyType::kProtobuf) {
     return base::Error(base::Code::kUnsupportedMediaType,
-                       "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml");
+                       "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf");
   }
   json tree = TRY(decode_body(call.request.body, type, &context.duplicates));
   if (tree.is_null()) tree = json::object();  // Upstream decodes an empty body into an empty object.

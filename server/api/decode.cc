@@ -3,7 +3,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "kubectl-compat/negotiate/protobuf.h"
 #include "server/api/yaml.h"
+#include "store/schema/schema.h"
 
 namespace server {
 namespace {
@@ -74,6 +76,16 @@ class DuplicateFinder {
   std::vector<Level> levels_;
 };
 
+// Types with a protobuf form are those that are compiled in. What is no resource of its own is found by its OpenAPI name.
+const store::Type* find_wire_type(std::string_view api_version, std::string_view kind) {
+  if (kind == "DeleteOptions") return store::find_type("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions");  // Every group has it.
+  if (const store::Resource* r = store::builtin_registry().find_kind(api_version, kind)) return r->type;
+  const size_t slash = api_version.find('/');
+  const std::string_view group = slash == std::string_view::npos ? "core" : api_version.substr(0, slash);
+  const std::string_view version = slash == std::string_view::npos ? api_version : api_version.substr(slash + 1);
+  return store::find_type(std::string("io.k8s.api.").append(group.substr(0, group.find('.'))).append(".").append(version).append(".").append(kind));
+}
+
 }  // namespace
 
 base::Result<json> decode_json(const std::string& text, std::vector<std::string>* duplicates) {
@@ -91,6 +103,7 @@ base::Result<json> decode_json(const std::string& text, std::vector<std::string>
 }
 
 base::Result<json> decode_body(const std::string& body, compat::BodyType type, std::vector<std::string>* duplicates) {
+  if (type == compat::BodyType::kProtobuf) return body.empty() ? base::Result<json>(json()) : compat::decode_protobuf(body, find_wire_type);
   size_t first = body.find_first_not_of(" \t\r\n");
   bool looks_json = first != std::string::npos && (body[first] == '{' || body[first] == '[');
   if (type == compat::BodyType::kYaml || (type == compat::BodyType::kApplyPatch && !looks_json)) {

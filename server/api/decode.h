@@ -12,8 +12,8 @@ namespace server {
 
 using json = nlohmann::json;
 
-// JSON or YAML by `type` (apply patches are YAML; JSON is its subset). An empty body gives null.
-// kBadRequest on malformed text or beyond kMaxDepth levels. Fields given twice go to *duplicates, worded
+// JSON, YAML (apply patches are; JSON is its subset) or protobuf, by `type`. An empty body gives null.
+// kBadRequest on malformed input or beyond kMaxDepth levels. Fields given twice go to *duplicates, worded
 // `duplicate field "spec.replicas"`, when it is not null (the last one wins, as in Go).
 base::Result<json> decode_body(const std::string& body, compat::BodyType type, std::vector<std::string>* duplicates);
 base::Result<json> decode_json(const std::string& text, std::vector<std::string>* duplicates = nullptr);

@@ -43,9 +43,9 @@ base::Result<RemoveOptions> remove_options(const HttpRequest& request) {
   json options = json::object();
   if (!request.body.empty()) {
     auto type = TRY(compat::parse_body_type(request.header("content-type")));
-    if (type != compat::BodyType::kJson && type != compat::BodyType::kYaml) {
+    if (type != compat::BodyType::kJson && type != compat::BodyType::kYaml && type != compat::BodyType::kProtobuf) {
       return base::Error(base::Code::kUnsupportedMediaType,
-                         "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml");
+                         "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf");
     }
     options = TRY(decode_body(request.body, type, nullptr));
     if (options.is_null()) options = json::object();

@@ -21,7 +21,7 @@ SubresourceHandler find_subresource_handler(const store::Resource& r, const std:
 
 // dryRun, fieldManager and fieldValidation of a write.
 base::Result<WriteContext> write_context(const Call& call);
-// The body of a create or update. A protobuf body is kUnsupportedMediaType.
+// The body of a create or update: JSON, YAML or protobuf; any other is kUnsupportedMediaType.
 base::Result<json> read_body(const Call& call, WriteContext& context);
 // DeleteOptions from body and query.
 base::Result<RemoveOptions> remove_options(const HttpRequest& request);

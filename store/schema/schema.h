@@ -53,6 +53,9 @@ struct Field {
   bool stored_only = false;        // kubelan keeps it and does not act on it: Warning on write, said in explain.
   bool nonempty = false;           // `required` and enforced: absent, "", 0 and [] are errors. `required` alone is only said in OpenAPI.
   bool default_zero = false;       // 0 reads as absent (upstream's field is not a pointer), so the default replaces it.
+  uint16_t wire = 0;               // Field number in upstream's protobuf; 0: it has none.
+  uint16_t wire_in = 0;            // Protobuf has the field in a message of this number, which JSON does not show; 0: not so.
+  bool wire_zero = false;          // A zero value in protobuf was meant (upstream's field is a pointer); otherwise it says nothing.
 };
 
 struct Type {

@@ -90,6 +90,9 @@ class Emitter {
       yes(fields_, "stored_only", field.stored_only);
       yes(fields_, "nonempty", field.nonempty);
       yes(fields_, "default_zero", field.default_zero);
+      if (field.wire) fields_ << ", .wire = " << field.wire;
+      if (field.wire_in) fields_ << ", .wire_in = " << field.wire_in;
+      yes(fields_, "wire_zero", field.wire_zero);
       fields_ << "},\n";
       ++field_count_;
     }

@@ -44,6 +44,9 @@ struct FieldDef {
   bool immutable = false;
   bool stored_only = false;
   bool atomic = false;    // A map that server-side apply replaces whole.
+  int wire = 0;           // Number in protobuf; 0: none.
+  int wire_in = 0;        // Number of the message there that it is a field of; 0: the type's own.
+  bool wire_zero = false; // A zero that was sent means zero.
   std::string list_type;  // "", "map", "set", "atomic"
   std::vector<std::string> keys;
   bool patch_merge = false, patch_retain_keys = false;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <set>
 
 #include "store/schema/schemac/model.h"
@@ -108,6 +109,22 @@ struct Reader {
     }
   }
 
+  // "3", "2.1" (field 1 of a message that is field 2 and that JSON does not show), each with "*" where upstream has a pointer.
+  void wire(FieldDef& field, const YAML::Node& node) const {
+    std::string numbers = text(node);
+    field.wire_zero = !numbers.empty() && numbers.back() == '*';
+    if (field.wire_zero) numbers.pop_back();
+    const size_t dot = numbers.find('.');
+    auto parse = [&](const std::string& part) {
+      if (part.empty() || part.size() > 4 || part.find_first_not_of("0123456789") != std::string::npos || part[0] == '0') {
+        throw Mistake(at(node), "pb: a field number such as 3, 2.1 or 3*, not \"" + text(node) + "\"");
+      }
+      return std::stoi(part);
+    };
+    if (dot != std::string::npos) field.wire_in = parse(numbers.substr(0, dot));
+    field.wire = parse(dot == std::string::npos ? numbers : numbers.substr(dot + 1));
+  }
+
   FieldDef field(const std::string& name, const YAML::Node& key, const YAML::Node& node) const {
     FieldDef out;
     out.where = at(key);
@@ -137,6 +154,8 @@ struct Reader {
         out.list_type = text(value);
       else if (attribute == "keys")
         out.keys = words(value);
+      else if (attribute == "pb")
+        wire(out, value);
       else if (attribute == "patch")
         patch(out, value);
       else if (attribute == "mergeKey")
@@ -161,7 +180,7 @@ struct Reader {
 
   // apiVersion and kind of a whole object, and metadata of a resource: the same text for all of them.
   void header(TypeDef& type, bool metadata, bool metadata_required = false) const {
-    auto add = [&](const char* name, const char* type_text, const char* doc, bool required) {
+    auto add = [&](const char* name, const char* type_text, const char* doc, bool required, int wire = 0) {
       for (const FieldDef& field : type.fields) {
         if (field.name == name) throw Mistake(field.where, std::string("duplicate field \"") + name + "\": every object has it");
       }
@@ -171,18 +190,25 @@ struct Reader {
       field.type_text = type_text;
       field.doc = doc;
       field.required = required;
+      field.wire = wire;
       type.fields.push_back(field);
     };
     add("apiVersion", "string", "Group and version of the schema that this object is written in, such as apps/v1.", false);
     add("kind", "string", "Which kind of object this is.", false);
     if (metadata)
       add("metadata", "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta", "Name, labels and the rest of what every object carries.",
-          metadata_required);
+          metadata_required, 1);
   }
 
   void add_type(Model& model, TypeDef type) const {
     std::sort(type.fields.begin(), type.fields.end(), [](const FieldDef& a, const FieldDef& b) { return a.name < b.name; });
     if (type.doc.empty()) throw Mistake(type.where, "type " + type.name + " has no doc");
+    std::map<std::pair<int, int>, std::string> numbers;
+    for (const FieldDef& field : type.fields) {
+      if (field.wire == 0) continue;
+      const auto [at, fresh] = numbers.emplace(std::pair(field.wire_in, field.wire), field.name);
+      if (!fresh) throw Mistake(field.where, "field " + field.name + ": " + at->second + " has its pb number");
+    }
     const auto [at, fresh] = model.objects.emplace(type.name, type);
     if (!fresh) {
       throw Mistake(type.where, "duplicate type \"" + type.name + "\", first seen at " + at->second.where.file + ":" +

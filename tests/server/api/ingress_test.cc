@@ -228,6 +228,32 @@ TEST_F(IngressTest, RoutesFollowWhatIsStored) {
   EXPECT_EQ(verdict(call("POST", "/apis/networking.k8s.io/v1/namespaces/kube-public/ingresses", other)), taken + "z") << "any namespace";
 }
 
+// kubectl 1.32 and newer create with protobuf, and delete so from Go.
+TEST_F(IngressTest, InProtobuf) {
+  static constexpr std::string_view kHex =  // kubectl create ingress simple --rule=foo.com/bar=web:80
+      "6b3873000a1f0a146e6574776f726b696e672e6b38732e696f2f76311207496e6772657373124b0a160a0673696d706c6512001a0022002a0032003800420012"
+      "2d1a2b0a07666f6f2e636f6d12200a1e0a1c0a042f626172120d220b0a0377656212040a0010501a0545786163741a020a001a002200";
+  std::string body;
+  for (size_t i = 0; i + 1 < kHex.size(); i += 2) body += static_cast<char>(std::stoi(std::string(kHex.substr(i, 2)), nullptr, 16));
+  const std::string type = "application/vnd.kubernetes.protobuf";
+  ASSERT_EQ(make_class("nginx", "k8s.io/ingress-nginx", true).status, 201);
+  Answer a = call("POST", ingresses, body, type, type + ",application/json");
+  ASSERT_EQ(a.status, 201) << a.text;
+  json want = routes("foo.com /bar Exact");
+  EXPECT_EQ(a.body["spec"], want);
+  EXPECT_EQ(verdict(call("POST", ingresses, ingress("again", want))), "host \"foo.com\" and path \"/bar\" is already defined in ingress default/simple");
+  EXPECT_EQ(call("POST", ingresses, body, type).reason(), "AlreadyExists");
+  EXPECT_EQ(call("POST", ingresses, body.substr(0, 40), type).status, 400);
+  EXPECT_EQ(call("POST", services, body, type).status, 400) << "of another kind";
+
+  // {kind: DeleteOptions, preconditions (2) {uid (1)}}
+  const std::string removal("k8s\0\x0a\x13\x0a\x02v1\x12\x0d""DeleteOptions\x12\x05\x12\x03\x0a\x01x", 32);
+  a = call("DELETE", ingresses + "/simple", removal, type);
+  EXPECT_EQ(a.status, 409) << a.text;
+  EXPECT_NE(a.message().find("UID in precondition: x"), std::string::npos) << a.message();
+  EXPECT_EQ(call("DELETE", ingresses + "/simple", removal.substr(0, 25), type).status, 200) << "no conditions";
+}
+
 TEST_F(IngressTest, CatchAll) {
   ASSERT_EQ(make_class("nginx", "k8s.io/ingress-nginx").status, 201);
   const json all = {{"ingressClassName", "nginx"}, {"defaultBackend", backend()}};

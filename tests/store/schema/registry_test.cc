@@ -80,6 +80,27 @@ TEST(Registry, SubresourcesSayWhatTheySpeak) {
   EXPECT_FALSE(builtin_registry().find_kind("v1", "ConfigMap")->has_status);
 }
 
+// A Go client's body would lose a field without.
+TEST(Tables, EveryFieldHasItsNumberInProtobuf) {
+  size_t hidden = 0, pointers = 0;
+  for (const Type& type : builtin_types()) {
+    for (const Field& field : type.fields) {
+      const bool of_envelope = field.name == "apiVersion" || field.name == "kind";
+      EXPECT_TRUE(field.wire > 0 || of_envelope) << type.name << "." << field.name;
+      hidden += field.wire_in > 0;
+      pointers += field.wire_zero;
+    }
+  }
+  EXPECT_GT(hidden, 20u);
+  EXPECT_GT(pointers, 200u);
+  const Type& rule = *find_type("io.k8s.api.networking.v1.IngressRule");
+  EXPECT_EQ(rule.find_field("host")->wire, 1);
+  EXPECT_EQ(rule.find_field("http")->wire_in, 2);
+  EXPECT_EQ(rule.find_field("http")->wire, 1);
+  EXPECT_TRUE(find_type("io.k8s.api.apps.v1.DeploymentSpec")->find_field("replicas")->wire_zero);
+  EXPECT_FALSE(find_type("io.k8s.api.apps.v1.DeploymentSpec")->find_field("minReadySeconds")->wire_zero);
+}
+
 // What the tables promise to their readers.
 TEST(Tables, HoldTheirInvariants) {
   std::set<std::string_view> names;
