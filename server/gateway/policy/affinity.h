@@ -21,7 +21,8 @@ std::string backend_key(const Upstream& upstream);
 // Was the cookie given by that upstream?
 bool cookie_is_of(std::string_view cookie, const Upstream& upstream);
 
-// Where a cookie leads: nothing when it is another upstream's, or (persistent) its endpoint is gone.
+// Where a cookie leads: balanced to the endpoint that its key hashes to, whoever gave it; persistent to the one that it names, or
+// nothing when that is gone. Nothing too without endpoints or for an empty cookie.
 std::optional<size_t> endpoint_of_cookie(const Affinity& affinity, const Upstream& upstream, std::string_view cookie);
 
 // The Set-Cookie text for a client that got `endpoint`. `location_path` is the cookie's Path unless the affinity names one.

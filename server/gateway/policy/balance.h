@@ -26,6 +26,9 @@ class WeightedTurns {
 // By weight, without randomness: of any `sum of weights` (less their common divisor) turns from the first on, each backend gets
 // exactly its share, and they are spread well. `turns` nullptr: those of the thread. backends.size(): all weights are 0.
 size_t pick_backend(const std::vector<Backend>& backends, WeightedTurns* turns);
+// The place of a turn in 0 to total - 1: each place once in any `total` turns from a multiple of it on, neighbours far apart.
+// REQUIRES total > 0.
+uint64_t place_of_turn(uint64_t turn, uint64_t total);
 // True in exactly `numerator` of `denominator` turns.
 bool take_share(uint64_t numerator, uint64_t denominator, WeightedTurns* turns);
 

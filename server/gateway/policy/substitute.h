@@ -8,13 +8,15 @@
 #include <vector>
 
 #include "server/gateway/message/message.h"
+#include "server/gateway/policy/template.h"
 #include "server/gateway/table/table.h"
 
 namespace server::gateway {
 
 // The first rule that fits counts. A prefix is replaced; a regex (from begins with '~') replaces the whole, with $1 to $9 in `to`.
-void substitute_redirects(const std::vector<Substitution>& rules, Headers& response);
+// `context`: for other variables in `to`; nullptr: they are empty.
+void substitute_redirects(const std::vector<Substitution>& rules, Headers& response, const TemplateContext* context = nullptr);
 // Domains: the whole is compared, without a leading dot and without case. Paths: a prefix. `from` "off": no rule.
-void substitute_cookies(const std::vector<Substitution>& domains, const std::vector<Substitution>& paths, Headers& response);
+void substitute_cookies(const std::vector<Substitution>& domains, const std::vector<Substitution>& paths, Headers& response, const TemplateContext* context = nullptr);
 
 }  // namespace server::gateway
