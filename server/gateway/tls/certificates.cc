@@ -42,11 +42,11 @@ base::Status parse_key(const std::string& pem, ParsedIdentity* out) {
   BioPtr reader = reader_of(pem);
   bool asked = false;
   out->key.reset(PEM_read_bio_PrivateKey(reader.get(), nullptr, no_passphrase, &asked));
-  bool no_start = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
   std::string why = take_ssl_error("nothing in it");
   if (out->key != nullptr) return {};
   if (asked) return invalid("the private key has a passphrase: store it without one");
-  if (no_start) return invalid("the private key is not PEM: it has no BEGIN PRIVATE KEY line");
+  // OpenSSL would only say "unsupported".
+  if (pem.find("PRIVATE KEY-----") == std::string::npos) return invalid("the private key is not PEM: it has no BEGIN PRIVATE KEY line");
   return invalid("the private key cannot be read: " + why);
 }
 

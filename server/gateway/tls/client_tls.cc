@@ -2,6 +2,7 @@
 
 #include <openssl/err.h>
 
+#include <deque>
 #include <map>
 #include <sstream>
 
@@ -15,13 +16,14 @@ using NamesPtr = std::unique_ptr<GENERAL_NAMES, FreeWith<GENERAL_NAMES_free>>;
 using ResumePtr = std::unique_ptr<SSL_SESSION, FreeWith<SSL_SESSION_free>>;
 
 constexpr size_t kMaxContexts = 256;
-constexpr size_t kMaxResumable = 512;  // A context.
+constexpr size_t kMaxHosts = 512;     // A context.
+constexpr size_t kMaxResumable = 4;   // A host: a ticket of TLS 1.3 serves one connection.
 
 // Belongs to an SSL_CTX, and so lives as long as any session made of it.
 struct ContextInfo {
   std::vector<std::string> names;  // UpstreamTls::names
   std::mutex mutex;
-  std::map<std::string, ResumePtr> resumable;  // Guarded by mutex.
+  std::map<std::string, std::deque<ResumePtr>> resumable;  // By ClientSessionInfo::key, newest last. Guarded by mutex.
 };
 
 struct ClientSessionInfo {
@@ -51,8 +53,10 @@ int keep_resumable(SSL* session, SSL_SESSION* resumable) {
   const ClientSessionInfo* info = info_of(session);
   if (context == nullptr || info == nullptr) return 0;
   std::lock_guard lock(context->mutex);
-  if (context->resumable.size() >= kMaxResumable && !context->resumable.count(info->key)) context->resumable.erase(context->resumable.begin());
-  context->resumable[info->key].reset(resumable);
+  if (context->resumable.size() >= kMaxHosts && !context->resumable.count(info->key)) context->resumable.erase(context->resumable.begin());
+  std::deque<ResumePtr>& kept = context->resumable[info->key];
+  kept.emplace_back(resumable);
+  if (kept.size() > kMaxResumable) kept.pop_front();
   return 1;
 }
 
@@ -60,8 +64,11 @@ void offer_resumable(SSL* session, ContextInfo* context, const std::string& key)
   std::lock_guard lock(context->mutex);
   auto found = context->resumable.find(key);
   if (found == context->resumable.end()) return;
-  if (SSL_SESSION_is_resumable(found->second.get())) SSL_set_session(session, found->second.get());
-  else context->resumable.erase(found);
+  std::deque<ResumePtr>& kept = found->second;
+  while (!kept.empty() && !SSL_SESSION_is_resumable(kept.back().get())) kept.pop_back();
+  if (kept.empty()) return;
+  SSL_set_session(session, kept.back().get());
+  if (SSL_SESSION_get_protocol_version(kept.back().get()) >= TLS1_3_VERSION) kept.pop_back();
 }
 
 // ---- Names -------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ bool set_mac(EVP_MAC_CTX* mac, const TicketKey& key) {
 
 // As SSL_CTX_set_tlsext_ticket_key_evp_cb() wants it: -1 error, 0 no such key (a full handshake follows), 1 good, 2 good and to be
 // renewed.
-int apply_key(SSL*, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac, int sealing) {
+int apply_key(SSL* session, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac, int sealing) {
   static TicketKeys* const keys = new TicketKeys;  // Never destroyed: threads may outlive main().
   static const EVP_CIPHER* const kind = EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr);
   const base::MonoTime now = base::SystemClock().mono();
@@ -30,7 +30,8 @@ int apply_key(SSL*, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* ciph
   std::optional<TicketKey> key = keys->find(name, now);
   if (!key) return 0;
   if (!set_mac(mac, *key) || EVP_DecryptInit_ex(cipher, kind, nullptr, key->cipher.data(), iv) != 1) return -1;
-  return now - key->made < TicketKeys::kRenewed ? 1 : 2;
+  // TLS 1.3: clients use a ticket once, so that nobody can tell that two connections are one client's (RFC 8446 C.4).
+  return SSL_version(session) < TLS1_3_VERSION && now - key->made < TicketKeys::kRenewed ? 1 : 2;
 }
 
 }  // namespace
