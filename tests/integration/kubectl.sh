@@ -56,6 +56,15 @@ for kubectl in $(kubectls | sort -u); do
   check "$v wait for the scale" until_true 20 sh -c "[ \$('$kubectl' get deployment nginx-deployment -o 'jsonpath={.status.replicas}') = 1 ]"
   check "$v label" has 'tier=web' sh -c "'$kubectl' label pod box tier=web && '$kubectl' get pod box --show-labels"
   check "$v annotate" k annotate pod box note=hi
+  # From 1.32 on these are sent as protobuf.
+  check "$v create deployment" has 'created' k create deployment made --image=nginx --replicas=2
+  check "$v rollout status of it" has 'successfully rolled out' k rollout status deployment/made --timeout=60s
+  check "$v create configmap" has 'created' k create configmap made --from-literal=a=b --from-file=examples/nginx/nginx.yaml
+  check "$v create ingress" has 'created' k create ingress made --class=nginx --rule="made.example/a*=nginx-service:80,tls=made"
+  check "$v get ingress" has '^made +nginx +made.example +.*80, 443' k get ingress
+  check "$v describe ingress" has 'made terminates made.example' k describe ingress made
+  check "$v explain ingress" has 'ImplementationSpecific' k explain ingress.spec.rules.http.paths.pathType
+  check "$v delete what was created" has 'ingress.networking.k8s.io "made" deleted' k delete deployment/made configmap/made ingress/made
   check "$v patch, strategic" has 'patched' k patch deployment nginx-deployment -p '{"spec":{"template":{"spec":{"containers":[{"name":"nginx","env":[{"name":"A","value":"b"}]}]}}}}'
   check "$v patch, merge" has 'patched' k patch service nginx-service --type=merge -p '{"metadata":{"labels":{"a":"b"}}}'
   check "$v patch, json" has 'patched' k patch service nginx-service --type=json -p '[{"op":"add","path":"/metadata/labels/c","value":"d"}]'
