@@ -23,38 +23,40 @@ void take_random(unsigned char* out, size_t size) {
   used += size;
 }
 
-// Which of the fields below a header is, by its length first: this runs over all headers of all requests.
 enum class Known : uint8_t { kNone, kOurs, kForwardedFor, kForwardedHost, kCertificate };
 
+struct KnownName {
+  std::string_view name;
+  Known known;
+};
+
+// What a client sends under these names does not reach an endpoint as it is.
+constexpr KnownName kKnownNames[] = {
+    {"proxy", Known::kOurs},
+    {"x-scheme", Known::kOurs},
+    {"x-real-ip", Known::kOurs},
+    {"x-request-id", Known::kOurs},
+    {"x-forwarded-for", Known::kForwardedFor},
+    {"x-forwarded-host", Known::kForwardedHost},
+    {"x-forwarded-port", Known::kOurs},
+    {"x-forwarded-proto", Known::kOurs},
+    {"x-forwarded-scheme", Known::kOurs},
+    {"x-original-forwarded-for", Known::kOurs},
+    {"x-original-forwarded-host", Known::kOurs},
+    {"ssl-client-cert", Known::kCertificate},
+    {"ssl-client-verify", Known::kCertificate},
+    {"ssl-client-subject-dn", Known::kCertificate},
+    {"ssl-client-issuer-dn", Known::kCertificate},
+};
+
+// By first letter and length before by letters: this runs over all headers of all requests.
 Known find_known(std::string_view name) {
-  switch (name.size()) {
-    case 5:
-      return equal_names(name, "proxy") ? Known::kOurs : Known::kNone;
-    case 8:
-      return equal_names(name, "x-scheme") ? Known::kOurs : Known::kNone;
-    case 9:
-      return equal_names(name, "x-real-ip") ? Known::kOurs : Known::kNone;
-    case 12:
-      return equal_names(name, "x-request-id") ? Known::kOurs : Known::kNone;
-    case 15:
-      if (equal_names(name, "x-forwarded-for")) return Known::kForwardedFor;
-      return equal_names(name, "ssl-client-cert") ? Known::kCertificate : Known::kNone;
-    case 16:
-      return equal_names(name, "x-forwarded-host") ? Known::kForwardedHost : Known::kNone;
-    case 17:
-      if (equal_names(name, "x-forwarded-port") || equal_names(name, "x-forwarded-proto")) return Known::kOurs;
-      return equal_names(name, "ssl-client-verify") ? Known::kCertificate : Known::kNone;
-    case 18:
-      return equal_names(name, "x-forwarded-scheme") ? Known::kOurs : Known::kNone;
-    case 21:
-      return equal_names(name, "ssl-client-subject-dn") || equal_names(name, "ssl-client-issuer-dn") ? Known::kCertificate : Known::kNone;
-    case 24:
-      return equal_names(name, "x-original-forwarded-for") ? Known::kOurs : Known::kNone;
-    case 25:
-      return equal_names(name, "x-original-forwarded-host") ? Known::kOurs : Known::kNone;
-    default:
-      return Known::kNone;
+  char first = name.empty() ? '\0' : static_cast<char>(name[0] | 0x20);
+  if (first != 'x' && first != 's' && first != 'p') return Known::kNone;
+  for (const KnownName& each : kKnownNames) {
+    if (each.name.size() == name.size() && equal_names(each.name, name)) return each.known;
   }
+  return Known::kNone;
 }
 
 void add_certificate_headers(Headers& headers, const ClientInfo& client, const ClientAuth& rules) {
@@ -70,6 +72,27 @@ void add_certificate_headers(Headers& headers, const ClientInfo& client, const C
   add("ssl-client-verify", client.tls ? client.verified : std::string());
   add("ssl-client-subject-dn", client.subject_dn);
   add("ssl-client-issuer-dn", client.issuer_dn);
+}
+
+void set_or_remove(Headers& headers, const char* name, std::string value) {
+  make_header_safe(&value);
+  if (value.empty()) headers.remove(name);
+  else headers.set(name, value);
+}
+
+void say_what_failed(Headers& headers, int status, const RequestHead& request, const TemplateContext& context) {
+  static const TemplatePtr kNamespace = *Template::parse("$namespace"), kIngress = *Template::parse("$ingress_name"), kService = *Template::parse("$service_name"),
+                           kPort = *Template::parse("$service_port");
+  // Of the service that failed, not of the one that explains it.
+  TemplateContext names = context;
+  names.upstream = nullptr;
+  set_or_remove(headers, "X-Code", std::to_string(status));
+  set_or_remove(headers, "X-Format", std::string(request.headers.find("accept").value_or("")));
+  set_or_remove(headers, "X-Namespace", kNamespace->render(names));
+  set_or_remove(headers, "X-Ingress-Name", kIngress->render(names));
+  set_or_remove(headers, "X-Service-Name", kService->render(names));
+  set_or_remove(headers, "X-Service-Port", kPort->render(names));
+  set_or_remove(headers, "X-Request-ID", std::string(context.request_id));
 }
 
 }  // namespace
@@ -137,32 +160,16 @@ void apply_changes(const std::vector<HeaderChange>& changes, const TemplateConte
 }
 
 void set_error_page_headers(RequestHead& out, int status, const RequestHead& request, const TemplateContext& context) {
-  static const TemplatePtr kNamespace = *Template::parse("$namespace"), kIngress = *Template::parse("$ingress_name"), kService = *Template::parse("$service_name"),
-                           kPort = *Template::parse("$service_port");
-  out.method = "GET";
   out.target = "/";
   out.body = BodyKind::kNone;
   out.length = 0;
   out.upgrade.clear();
   out.expects_continue = false;
-  // Of the service that failed, not of the one that explains it.
-  TemplateContext names = context;
-  names.upstream = nullptr;
-  Headers& headers = out.headers;
-  headers.remove("Content-Type");
-  auto set = [&headers](const char* name, std::string value) {
-    make_header_safe(&value);
-    if (value.empty()) headers.remove(name);
-    else headers.set(name, value);
-  };
-  set("X-Code", std::to_string(status));
-  set("X-Format", std::string(request.headers.find("accept").value_or("")));
-  set("X-Original-URI", request.target);
-  set("X-Namespace", kNamespace->render(names));
-  set("X-Ingress-Name", kIngress->render(names));
-  set("X-Service-Name", kService->render(names));
-  set("X-Service-Port", kPort->render(names));
-  set("X-Request-ID", std::string(context.request_id));
+  out.headers.remove("Content-Type");
+  set_or_remove(out.headers, "X-Original-URI", request.target);
+  say_what_failed(out.headers, status, request, context);
 }
+
+void set_fallback_headers(RequestHead& out, const RequestHead& request, const TemplateContext& context) { say_what_failed(out.headers, 503, request, context); }
 
 }  // namespace server::gateway

@@ -23,8 +23,11 @@ void set_forwarded_headers(RequestHead& out, const TemplateContext& context, con
 // removes, as nginx's proxy_set_header does.
 void apply_changes(const std::vector<HeaderChange>& changes, const TemplateContext& context, Headers& headers);
 
-// Makes `out` a request for the page that stands for `status` (custom-http-errors, default-backend): GET with X-Code, X-Format,
-// X-Original-URI, X-Namespace, X-Ingress-Name, X-Service-Name, X-Service-Port and X-Request-ID; no body.
+// Makes `out` a request for the page that stands for `status` (custom-http-errors): "/" without a body, with X-Code, X-Format,
+// X-Original-URI, X-Namespace, X-Ingress-Name, X-Service-Name, X-Service-Port and X-Request-ID. The method stays.
 void set_error_page_headers(RequestHead& out, int status, const RequestHead& request, const TemplateContext& context);
+// For a request that a default backend takes since its service has no endpoint: the same headers but X-Original-URI, X-Code 503;
+// target and body stay.
+void set_fallback_headers(RequestHead& out, const RequestHead& request, const TemplateContext& context);
 
 }  // namespace server::gateway

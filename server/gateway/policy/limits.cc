@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <list>
 #include <random>
+#include <utility>
 
 #include "server/gateway/policy/addresses.h"
 #include "server/gateway/policy/balance.h"
@@ -124,8 +125,10 @@ size_t LimitStates::clients() const {
 }
 
 ConnectionSlot& ConnectionSlot::operator=(ConnectionSlot&& other) noexcept {
-  std::swap(states_, other.states_);
-  std::swap(key_, other.key_);
+  if (this == &other) return *this;
+  if (states_ != nullptr) states_->give_back(key_);
+  states_ = std::exchange(other.states_, nullptr);
+  key_ = other.key_;
   return *this;
 }
 
