@@ -1,0 +1,106 @@
+#include "server/gateway/ingress/model.h"
+
+#include <nlohmann/json.hpp>
+
+#include "store/object/access.h"
+
+namespace server::gateway {
+namespace {
+
+using store::json;
+
+std::string lower(std::string text) {
+  for (char& c : text) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  return text;
+}
+
+int digit_of(char c) {
+  if (c >= 'A' && c <= 'Z') return c - 'A';
+  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+  if (c >= '0' && c <= '9') return c - '0' + 52;
+  if (c == '+') return 62;
+  return c == '/' ? 63 : -1;
+}
+
+std::optional<std::string> decode_base64(std::string_view text) {
+  std::string out;
+  out.reserve(text.size() * 3 / 4);
+  uint32_t bits = 0;
+  int count = 0;
+  for (char c : text) {
+    if (c == '\n' || c == '\r') continue;
+    if (c == '=') break;
+    const int digit = digit_of(c);
+    if (digit < 0) return std::nullopt;
+    bits = bits << 6 | static_cast<uint32_t>(digit);
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    out.push_back(static_cast<char>(bits >> count & 0xff));
+  }
+  return out;
+}
+
+IngressBackend project_backend(const json& tree) {
+  IngressBackend out;
+  out.service = store::get_string(tree, "service.name");
+  out.port = store::get_string(tree, "service.port.name");
+  if (const int64_t number = store::get_int(tree, "service.port.number", 0); out.port.empty() && number > 0) out.port = std::to_string(number);
+  if (store::find(tree, "resource") != nullptr) out.resource = store::get_string(tree, "resource.kind") + "/" + store::get_string(tree, "resource.name");
+  return out;
+}
+
+IngressPath project_path(const json& tree) {
+  IngressPath out;
+  const std::string type = store::get_string(tree, "pathType");
+  if (type == "Exact") out.type = IngressPath::Type::kExact;
+  if (type == "Prefix") out.type = IngressPath::Type::kPrefix;
+  if (std::string path = store::get_string(tree, "path"); !path.empty()) out.path = std::move(path);
+  out.backend = project_backend(store::get_object(tree, "backend"));
+  return out;
+}
+
+}  // namespace
+
+Ingress project_ingress(const store::Object& object) {
+  const json& tree = object.tree();
+  Ingress out;
+  out.key = {object.ns(), object.name()};
+  out.created = store::get_string(tree, "metadata.creationTimestamp");
+  if (const json* name = store::find(tree, "spec.ingressClassName"); name != nullptr && name->is_string()) out.class_name = name->get<std::string>();
+  out.annotations = store::get_string_map(tree, "metadata.annotations");
+  if (const json* backend = store::find(tree, "spec.defaultBackend"); backend != nullptr && backend->is_object()) out.default_backend = project_backend(*backend);
+  for (const json& rule : store::get_array(tree, "spec.rules")) {
+    IngressRule to;
+    to.host = lower(store::get_string(rule, "host"));
+    const json* http = store::find(rule, "http");
+    to.http = http != nullptr && http->is_object();
+    for (const json& path : store::get_array(rule, "http.paths")) to.paths.push_back(project_path(path));
+    out.rules.push_back(std::move(to));
+  }
+  for (const json& tls : store::get_array(tree, "spec.tls")) {
+    IngressTls to;
+    for (const json& host : store::get_array(tls, "hosts")) {
+      if (host.is_string()) to.hosts.push_back(lower(host.get<std::string>()));
+    }
+    to.secret = store::get_string(tls, "secretName");
+    out.tls.push_back(std::move(to));
+  }
+  return out;
+}
+
+IngressClass project_ingress_class(const store::Object& object) { return {object.name(), store::get_string(object.tree(), "spec.controller")}; }
+
+Secret project_secret(const store::Object& object) {
+  Secret out;
+  out.key = {object.ns(), object.name()};
+  out.type = store::get_string(object.tree(), "type");
+  for (const auto& [name, value] : store::get_string_map(object.tree(), "data")) {
+    if (std::optional<std::string> decoded = decode_base64(value)) out.data.emplace(name, std::move(*decoded));
+  }
+  return out;
+}
+
+ConfigMap project_config_map(const store::Object& object) { return {{object.ns(), object.name()}, store::get_string_map(object.tree(), "data")}; }
+
+}  // namespace server::gateway
