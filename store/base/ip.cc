@@ -60,7 +60,19 @@ Ip Ip::plus(uint64_t offset) const {
 
 std::string Ip::text() const {
   char buffer[INET6_ADDRSTRLEN];
-  inet_ntop(is_v4() ? AF_INET : AF_INET6, bytes_.data(), buffer, sizeof buffer);
+  if (is_v4()) {
+    // By hand: inet_ntop prints it by sprintf, and the gateway does this for every request.
+    char* at = buffer;
+    for (size_t i = 0; i < 4; ++i) {
+      uint8_t byte = bytes_[i];
+      if (i > 0) *at++ = '.';
+      if (byte >= 100) *at++ = static_cast<char>('0' + byte / 100);
+      if (byte >= 10) *at++ = static_cast<char>('0' + byte / 10 % 10);
+      *at++ = static_cast<char>('0' + byte % 10);
+    }
+    return {buffer, at};
+  }
+  inet_ntop(AF_INET6, bytes_.data(), buffer, sizeof buffer);
   return buffer;
 }
 

@@ -47,6 +47,11 @@ class Headers {
     }
     fields_.resize(kept);
   }
+  // Room for so much more, ahead of a number of add()s.
+  void reserve(size_t more_bytes, size_t more_fields) {
+    text_.reserve(text_.size() + more_bytes);
+    fields_.reserve(fields_.size() + more_fields);
+  }
   void clear() {
     text_.clear();
     fields_.clear();

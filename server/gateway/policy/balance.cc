@@ -20,7 +20,8 @@ uint64_t fold(uint64_t a, uint64_t b) {
   return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
-uint64_t mix(uint64_t a, uint64_t b) { return fold(fold(a ^ kSeedA, b ^ kSeedB) ^ kSeedA, a ^ kSeedB); }
+// As wyhash does: the seeds keep small numbers and zeros from cancelling the product.
+uint64_t mix(uint64_t a, uint64_t b) { return fold(a ^ kSeedA, b ^ kSeedB); }
 
 WeightedTurns& turns_of_thread() {
   thread_local WeightedTurns turns;

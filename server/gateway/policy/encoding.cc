@@ -95,11 +95,10 @@ int hex_digit(char c) {
 
 std::string to_hex(std::string_view bytes) {
   constexpr char kDigits[] = "0123456789abcdef";
-  std::string out;
-  out.reserve(bytes.size() * 2);
-  for (char c : bytes) {
-    out.push_back(kDigits[static_cast<uint8_t>(c) >> 4]);
-    out.push_back(kDigits[static_cast<uint8_t>(c) & 15]);
+  std::string out(bytes.size() * 2, '0');
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    out[2 * i] = kDigits[static_cast<uint8_t>(bytes[i]) >> 4];
+    out[2 * i + 1] = kDigits[static_cast<uint8_t>(bytes[i]) & 15];
   }
   return out;
 }

@@ -11,7 +11,7 @@ namespace {
 
 // Random bytes by the handful: one call to the generator serves some requests of a thread.
 void take_random(unsigned char* out, size_t size) {
-  constexpr size_t kPool = 1024;
+  constexpr size_t kPool = 4096;
   thread_local std::array<unsigned char, kPool> pool;
   thread_local size_t used = kPool;
   if (used + size > kPool) {
@@ -22,6 +22,9 @@ void take_random(unsigned char* out, size_t size) {
   for (size_t i = 0; i < size; ++i) out[i] = pool[used + i];
   used += size;
 }
+
+// What is added to a request of a client with IPv6 and a long name, with some room for what a route adds.
+constexpr size_t kUsualBytes = 512, kUsualFields = 12;
 
 enum class Known : uint8_t { kNone, kOurs, kForwardedFor, kForwardedHost, kCertificate };
 
@@ -125,6 +128,7 @@ void set_forwarded_headers(RequestHead& out, const TemplateContext& context, con
     return false;
   });
   Headers& headers = out.headers;
+  headers.reserve(kUsualBytes, kUsualFields);
   if (!context.request_id.empty()) headers.add("X-Request-ID", context.request_id);
   std::string_view host = context.request != nullptr ? std::string_view(context.request->authority) : std::string_view(out.authority);
   if (context.client != nullptr) {
