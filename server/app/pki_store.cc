@@ -1,8 +1,10 @@
 #include "server/app/pki_store.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "store/base/fd.h"
+#include "store/base/ip.h"
 
 namespace server {
 namespace {
@@ -63,6 +65,27 @@ base::Result<ClusterPki> load_or_make_pki(const std::string& state_dir, const Ad
     return sign(pki.ca, request);
   }));
   return pki;
+}
+
+base::Result<KeyPair> load_ca(const std::string& state_dir) {
+  const std::string stem = state_dir + "/pki/ca";
+  if (::access((stem + ".crt").c_str(), F_OK) != 0 && errno == ENOENT) {
+    return base::Error(base::Code::kNotFound, "there is no CA in " + state_dir + "/pki: it is made at the first 'kubelan up'");
+  }
+  return read_pair(stem);
+}
+
+base::Result<KeyPair> sign_for_hosts(const KeyPair& ca, const std::vector<std::string>& hosts, int days) {
+  CertRequest request;
+  request.common_name = hosts.front();
+  request.days = days;
+  for (const std::string& host : hosts) (base::Ip::parse(host).ok() ? request.ips : request.dns_names).push_back(host);
+  return sign(ca, request);
+}
+
+std::string render_tls_secret(const KeyPair& pair, const std::string& name, const std::string& ns) {
+  return "apiVersion: v1\nkind: Secret\nmetadata:\n  name: " + name + (ns.empty() ? "" : "\n  namespace: " + ns) + "\ntype: kubernetes.io/tls\ndata:\n  tls.crt: " +
+         base64(pair.cert_pem) + "\n  tls.key: " + base64(pair.key_pem) + "\n";
 }
 
 std::string render_kubeconfig(const ClusterPki& pki, const std::string& context, uint16_t api_port) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "server/app/options.h"
 #include "server/http/pki.h"
@@ -17,6 +18,15 @@ struct ClusterPki {
 
 // Reads STATE_DIR/pki, or makes what is missing there (0600). Blocks on the disk.
 base::Result<ClusterPki> load_or_make_pki(const std::string& state_dir, const AddressPlan& addresses);
+
+// The CA of a cluster that has been up at least once, running or not. kNotFound; errors of reading. Blocks on the disk.
+base::Result<KeyPair> load_ca(const std::string& state_dir);
+
+// A server's certificate for `hosts` (names, wildcards, addresses; at least one, the first becomes the CN), signed by the CA.
+base::Result<KeyPair> sign_for_hosts(const KeyPair& ca, const std::vector<std::string>& hosts, int days);
+
+// A manifest (YAML) of a kubernetes.io/tls Secret. `ns` may be empty.
+std::string render_tls_secret(const KeyPair& pair, const std::string& name, const std::string& ns);
 
 // A kubeconfig (YAML) with one cluster, user and context of that name, certificates inline.
 std::string render_kubeconfig(const ClusterPki& pki, const std::string& context, uint16_t api_port);

@@ -52,7 +52,7 @@ check "tells when it is ready" grep -q '"server":"https://127.0.0.1' "$WORK/read
 check "down" "$KUBELAN" down --name fd
 check "version" bash -c "'$KUBELAN' version | grep -q kubelan"
 check "completion" bash -c "'$KUBELAN' completion bash | bash -n"
-for verb in up down list status kubeconfig enter run publish version completion; do
+for verb in up down list status kubeconfig enter run publish cert version completion; do
   check "$verb --help has an example" bash -c "'$KUBELAN' $verb --help | grep -A1 Example | grep -q kubelan"
 done
 finish
