@@ -3,6 +3,10 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+
 namespace server::gateway {
 namespace {
 
@@ -66,7 +70,65 @@ base::Status check_usable(const ParsedIdentity& identity) {
   return invalid("the certificate cannot be served: " + take_ssl_error("unknown reason"));
 }
 
+base::Result<ParsedIdentityPtr> parse_anew(const std::string& certificate_pem, const std::string& key_pem) {
+  auto identity = std::make_shared<ParsedIdentity>();
+  TRY_STATUS(parse_chain(certificate_pem, identity.get()));
+  TRY_STATUS(parse_key(key_pem, identity.get()));
+  TRY_STATUS(check_usable(*identity));
+  return ParsedIdentityPtr(std::move(identity));
+}
+
+// What was parsed of late. Two generations: when the young one is full, it becomes the old one, and what is asked for moves back.
+class ParsedIdentities {
+ public:
+  std::optional<base::Result<ParsedIdentityPtr>> find(size_t hash, const std::string& certificate_pem, const std::string& key_pem) {
+    std::lock_guard lock(mutex_);
+    for (Generation* generation : {&young_, &old_}) {
+      auto [begin, end] = generation->equal_range(hash);
+      for (auto at = begin; at != end; ++at) {
+        if (at->second.certificate_pem != certificate_pem || at->second.key_pem != key_pem) continue;
+        base::Result<ParsedIdentityPtr> parsed = at->second.parsed;
+        if (generation == &old_) {
+          Entry entry = std::move(at->second);
+          old_.erase(at);
+          insert(hash, std::move(entry));
+        }
+        return parsed;
+      }
+    }
+    return std::nullopt;
+  }
+  void add(size_t hash, const std::string& certificate_pem, const std::string& key_pem, const base::Result<ParsedIdentityPtr>& parsed) {
+    std::lock_guard lock(mutex_);
+    insert(hash, {certificate_pem, key_pem, parsed});
+  }
+
+ private:
+  struct Entry {
+    std::string certificate_pem, key_pem;
+    base::Result<ParsedIdentityPtr> parsed;
+  };
+  using Generation = std::unordered_multimap<size_t, Entry>;
+  static constexpr size_t kFull = 2048;
+
+  void insert(size_t hash, Entry entry) {
+    if (young_.size() >= kFull) {
+      old_ = std::move(young_);
+      young_.clear();
+    }
+    young_.emplace(hash, std::move(entry));
+  }
+
+  std::mutex mutex_;
+  Generation young_, old_;
+};
+
 }  // namespace
+
+size_t hash_pem(const std::string& pem) {
+  constexpr size_t kEnd = 160;
+  return std::hash<std::string_view>()(std::string_view(pem).substr(pem.size() > kEnd ? pem.size() - kEnd : 0)) * 31 + pem.size();
+}
 
 std::string take_ssl_error(const char* otherwise) {
   unsigned long code = ERR_get_error();
@@ -77,12 +139,13 @@ std::string take_ssl_error(const char* otherwise) {
   return reason != nullptr ? reason : otherwise;
 }
 
-base::Result<ParsedIdentity> parse_identity(const std::string& certificate_pem, const std::string& key_pem) {
-  ParsedIdentity identity;
-  TRY_STATUS(parse_chain(certificate_pem, &identity));
-  TRY_STATUS(parse_key(key_pem, &identity));
-  TRY_STATUS(check_usable(identity));
-  return identity;
+base::Result<ParsedIdentityPtr> parse_identity(const std::string& certificate_pem, const std::string& key_pem) {
+  static ParsedIdentities* const known = new ParsedIdentities;  // Never destroyed: threads may outlive main().
+  const size_t hash = hash_pem(certificate_pem);
+  if (auto found = known->find(hash, certificate_pem, key_pem)) return *found;
+  base::Result<ParsedIdentityPtr> parsed = parse_anew(certificate_pem, key_pem);
+  known->add(hash, certificate_pem, key_pem, parsed);
+  return parsed;
 }
 
 base::Result<Trusted> parse_trusted(const std::string& pem) {

@@ -43,8 +43,10 @@ struct ParsedIdentity {
   ChainPtr chain;  // Without the leaf; may be empty.
   KeyPtr key;
 };
+using ParsedIdentityPtr = std::shared_ptr<const ParsedIdentity>;
 // kInvalid, saying which part: no PEM, a key with a passphrase, a key that does not fit the certificate or is too weak to be served.
-base::Result<ParsedIdentity> parse_identity(const std::string& certificate_pem, const std::string& key_pem);
+// The last few thousand are remembered: to read one takes OpenSSL half a millisecond, and every change of an object asks anew.
+base::Result<ParsedIdentityPtr> parse_identity(const std::string& certificate_pem, const std::string& key_pem);
 
 // Certificates to trust, with the revocation lists that stand among them (they are checked then). kInvalid without a certificate.
 struct Trusted {
@@ -52,6 +54,9 @@ struct Trusted {
   std::vector<CertificatePtr> certificates;
 };
 base::Result<Trusted> parse_trusted(const std::string& pem);
+
+// Tells certificates apart by their end, which is their signature, without reading the whole of a thousand.
+size_t hash_pem(const std::string& pem);
 
 // RFC 2253.
 std::string distinguished_name(const X509_NAME* name);

@@ -56,8 +56,8 @@ base::WallTime wall_of(const ASN1_TIME* time) {
 }  // namespace
 
 base::Status check_identity(const Identity& identity, std::string_view host, base::WallTime now) {
-  ParsedIdentity parsed = TRY(parse_identity(identity.certificate_pem, identity.key_pem));
-  X509* certificate = parsed.leaf.get();
+  ParsedIdentityPtr parsed = TRY(parse_identity(identity.certificate_pem, identity.key_pem));
+  X509* certificate = parsed->leaf.get();
   if (!host.empty()) {
     std::vector<std::string> names = dns_names(certificate);
     bool covered = covers(certificate, names, host);

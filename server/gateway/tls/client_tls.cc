@@ -183,9 +183,9 @@ base::Result<SslContextPtr> make_context(const UpstreamTls& tls) {
   }
   TRY_STATUS(set_verification(context.get(), tls));
   if (!tls.certificate_pem.empty()) {
-    base::Result<ParsedIdentity> shown = parse_identity(tls.certificate_pem, tls.key_pem);
+    base::Result<ParsedIdentityPtr> shown = parse_identity(tls.certificate_pem, tls.key_pem);
     if (!shown.ok()) return unusable(shown.error().message);
-    if (SSL_CTX_use_cert_and_key(context.get(), shown->leaf.get(), shown->key.get(), shown->chain.get(), 1) != 1) return unusable(take_ssl_error("its certificate"));
+    if (SSL_CTX_use_cert_and_key(context.get(), (*shown)->leaf.get(), (*shown)->key.get(), (*shown)->chain.get(), 1) != 1) return unusable(take_ssl_error("its certificate"));
   }
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(context.get(), keep_resumable);

@@ -3,18 +3,10 @@
 #include <openssl/err.h>
 #include <openssl/sha.h>
 
-#include <string_view>
-
 #include "server/gateway/tls/session_info.h"
 
 namespace server::gateway {
 namespace {
-
-// A certificate ends with its signature: enough to tell two apart, without reading the whole of a thousand.
-size_t hash_end(const std::string& text) {
-  constexpr size_t kEnd = 160;
-  return std::hash<std::string_view>()(std::string_view(text).substr(text.size() > kEnd ? text.size() - kEnd : 0)) * 31 + text.size();
-}
 
 // A session may be resumed only where the same rules hold: else a client could pass a host's check of certificates with
 // the session of another.
@@ -67,8 +59,8 @@ bool same_identity(const IdentityPtr& a, const IdentityPtr& b) {
 }  // namespace
 
 size_t TlsInputs::hash() const {
-  size_t hash = hash_end(identity->certificate_pem) * 31 + std::hash<std::string>()(ciphers);
-  if (client_auth != nullptr) hash = hash * 31 + hash_end(client_auth->trusted_pem) + static_cast<size_t>(client_auth->mode);
+  size_t hash = hash_pem(identity->certificate_pem) * 31 + std::hash<std::string>()(ciphers);
+  if (client_auth != nullptr) hash = hash * 31 + hash_pem(client_auth->trusted_pem) + static_cast<size_t>(client_auth->mode);
   return hash;
 }
 
@@ -106,7 +98,7 @@ SslContextPtr TlsContext::build() const {
     SSL_CTX_set1_verify_cert_store(context.get(), trusted_.store != nullptr ? trusted_.store.get() : nobody.get());
     name_authorities(context.get(), trusted_);
   }
-  if (SSL_CTX_use_cert_and_key(context.get(), identity_.leaf.get(), identity_.key.get(), identity_.chain.get(), 1) != 1) context = nullptr;
+  if (SSL_CTX_use_cert_and_key(context.get(), identity_->leaf.get(), identity_->key.get(), identity_->chain.get(), 1) != 1) context = nullptr;
   ERR_clear_error();
   return context;
 }

@@ -45,7 +45,7 @@ class TlsContext {
   std::string problem_;
   bool usual_ciphers_ = true;
   Trusted trusted_;
-  ParsedIdentity identity_;
+  ParsedIdentityPtr identity_;
   mutable std::once_flag built_;
   mutable SslContextPtr context_;
 };

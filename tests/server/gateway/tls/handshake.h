@@ -145,7 +145,7 @@ class TestClient {
     });
     if (shown == nullptr) return;
     auto parsed = parse_identity(shown->certificate_pem, shown->key_pem);
-    if (parsed.ok()) SSL_CTX_use_cert_and_key(context_.get(), parsed->leaf.get(), parsed->key.get(), parsed->chain.get(), 1);
+    if (parsed.ok()) SSL_CTX_use_cert_and_key(context_.get(), (*parsed)->leaf.get(), (*parsed)->key.get(), (*parsed)->chain.get(), 1);
   }
 
   EndPtr session(const std::string& server_name, SSL_SESSION* resume = nullptr) {

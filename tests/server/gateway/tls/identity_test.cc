@@ -95,6 +95,20 @@ TEST(CheckIdentity, Time) {
   EXPECT_NE(check_identity(good, "a", now - std::chrono::hours(24)).error().message.find("not valid before"), std::string::npos);
 }
 
+TEST(ParseIdentity, IsRemembered) {
+  Identity good = *identity_for("good", {"a"}), other = *identity_for("other", {"a"});
+  auto first = parse_identity(good.certificate_pem, good.key_pem);
+  EXPECT_EQ(*first, *parse_identity(std::string(good.certificate_pem), good.key_pem));
+  EXPECT_FALSE(parse_identity(good.certificate_pem, other.key_pem).ok()) << "not by the certificate alone";
+  EXPECT_NE(*first, *parse_identity("\n" + good.certificate_pem, good.key_pem));
+  for (int i = 0; i < 3000; ++i) ASSERT_FALSE(parse_identity("no PEM " + std::to_string(i), "").ok());
+  EXPECT_EQ(*first, *parse_identity(good.certificate_pem, good.key_pem)) << "three thousand others do not push it out";
+  std::weak_ptr<const ParsedIdentity> watch = *first;
+  first = base::Error();
+  for (int i = 0; i < 5000; ++i) ASSERT_FALSE(parse_identity("nor this " + std::to_string(i), "").ok());
+  EXPECT_TRUE(watch.expired()) << "nothing is kept forever";
+}
+
 TEST(CheckTrusted, Rows) {
   EXPECT_TRUE(check_trusted(test_ca().cert_pem).ok());
   EXPECT_TRUE(check_trusted("# two\n" + test_ca().cert_pem + other_ca().cert_pem).ok());
@@ -112,8 +126,8 @@ TEST(FakeIdentity, IsIngressNginxs) {
   EXPECT_FALSE(check_identity(*fake, "", now + std::chrono::hours(24 * 366)).ok());
   auto parsed = parse_identity(fake->certificate_pem, fake->key_pem);
   ASSERT_TRUE(parsed.ok());
-  EXPECT_EQ(distinguished_name(X509_get_subject_name(parsed->leaf.get())), "CN=Kubernetes Ingress Controller Fake Certificate,O=Acme Co");
-  EXPECT_EQ(distinguished_name(X509_get_issuer_name(parsed->leaf.get())), "CN=Kubernetes Ingress Controller Fake Certificate,O=Acme Co");
+  EXPECT_EQ(distinguished_name(X509_get_subject_name((*parsed)->leaf.get())), "CN=Kubernetes Ingress Controller Fake Certificate,O=Acme Co");
+  EXPECT_EQ(distinguished_name(X509_get_issuer_name((*parsed)->leaf.get())), "CN=Kubernetes Ingress Controller Fake Certificate,O=Acme Co");
 }
 
 TEST(TicketKeys, Rotate) {

@@ -399,17 +399,17 @@ std::string revocation_list(const KeyPair& ca, const std::vector<IdentityPtr>& r
   std::unique_ptr<X509_CRL, FreeWith<X509_CRL_free>> list(X509_CRL_new());
   std::unique_ptr<ASN1_TIME, FreeWith<ASN1_TIME_free>> from(X509_gmtime_adj(nullptr, -3600)), to(X509_gmtime_adj(nullptr, 86400));
   X509_CRL_set_version(list.get(), 1);
-  X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(issuer->leaf.get()));
+  X509_CRL_set_issuer_name(list.get(), X509_get_subject_name((*issuer)->leaf.get()));
   X509_CRL_set1_lastUpdate(list.get(), from.get());
   X509_CRL_set1_nextUpdate(list.get(), to.get());
   for (const IdentityPtr& each : revoked) {
     auto parsed = parse_identity(each->certificate_pem, each->key_pem);
     X509_REVOKED* entry = X509_REVOKED_new();
-    X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(parsed->leaf.get()));
+    X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber((*parsed)->leaf.get()));
     X509_REVOKED_set_revocationDate(entry, from.get());
     X509_CRL_add0_revoked(list.get(), entry);
   }
-  X509_CRL_sign(list.get(), issuer->key.get(), EVP_sha256());
+  X509_CRL_sign(list.get(), (*issuer)->key.get(), EVP_sha256());
   BioPtr writer(BIO_new(BIO_s_mem()));
   PEM_write_bio_X509_CRL(writer.get(), list.get());
   char* data = nullptr;
