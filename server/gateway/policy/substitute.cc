@@ -49,37 +49,37 @@ std::optional<std::string> replace_prefix(const std::vector<Substitution>& rules
 
 std::string_view without_dot(std::string_view domain) { return !domain.empty() && domain[0] == '.' ? domain.substr(1) : domain; }
 
+// A leading dot does not count in the comparison, and stays.
 std::optional<std::string> replace_domain(const std::vector<Substitution>& rules, const TemplateContext* context, std::string_view value) {
-  value = without_dot(value);
   return apply_first(rules, context, value, [context](const Substitution& rule, std::string_view text) -> std::optional<std::string> {
-    if (!equal_names(without_dot(rule.from), text)) return std::nullopt;
-    return std::string(without_dot(render(rule, context, nullptr)));
+    std::string_view plain = without_dot(text);
+    if (!equal_names(without_dot(rule.from), plain)) return std::nullopt;
+    return std::string(plain.size() < text.size() ? "." : "").append(without_dot(render(rule, context, nullptr)));
   });
 }
 
-// One Set-Cookie line; nothing when it stays.
+// One Set-Cookie line; nothing when it stays. One that is changed comes out with "; " between its attributes, as nginx writes it.
 std::optional<std::string> change_cookie(const std::vector<Substitution>& domains, const std::vector<Substitution>& paths, const TemplateContext* context, std::string_view line) {
   std::string out;
   bool changed = false;
   for (size_t at = 0; at <= line.size();) {
     size_t end = std::min(line.find(';', at), line.size());
-    std::string_view part = line.substr(at, end - at);
+    std::string_view part = trim(line.substr(at, end - at));
     size_t equal = part.find('=');
-    std::string_view name = trim(part.substr(0, equal));
     std::optional<std::string> value;
     if (at > 0 && equal != std::string_view::npos) {
-      std::string_view old = trim(part.substr(equal + 1));
+      std::string_view name = trim(part.substr(0, equal)), old = trim(part.substr(equal + 1));
       if (equal_names(name, "domain")) value = replace_domain(domains, context, old);
       else if (equal_names(name, "path")) value = replace_prefix(paths, context, old);
+      if (value) {
+        changed = true;
+        make_header_safe(&*value);
+        part = name;
+      }
     }
-    if (at > 0) out.push_back(';');
-    if (value) {
-      changed = true;
-      make_header_safe(&*value);
-      out.append(part.substr(0, equal + 1)).append(*value);
-    } else {
-      out.append(part);
-    }
+    if (at > 0 && !part.empty()) out.append("; ");
+    out.append(part);
+    if (value) out.append("=").append(*value);
     at = end + 1;
   }
   return changed ? std::optional<std::string>(std::move(out)) : std::nullopt;

@@ -16,7 +16,7 @@ namespace server::gateway {
 // The first rule that fits counts. A prefix is replaced; a regex (from begins with '~') replaces the whole, with $1 to $9 in `to`.
 // `context`: for other variables in `to`; nullptr: they are empty.
 void substitute_redirects(const std::vector<Substitution>& rules, Headers& response, const TemplateContext* context = nullptr);
-// Domains: the whole is compared, without a leading dot and without case. Paths: a prefix. `from` "off": no rule.
+// Domains: the whole is compared, without case; a leading dot does not count and stays. Paths: a prefix. `from` "off": no rule.
 void substitute_cookies(const std::vector<Substitution>& domains, const std::vector<Substitution>& paths, Headers& response, const TemplateContext* context = nullptr);
 
 }  // namespace server::gateway
