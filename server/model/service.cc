@@ -93,6 +93,9 @@ Service project_service(const store::Object& object) {
     out.name = store::get_string(port, "name");
     out.protocol = parse_protocol(store::get_string(port, "protocol"));
     out.port = static_cast<uint16_t>(store::get_int(port, "port"));
+    const json* target = store::find(port, "targetPort");
+    if (target != nullptr && target->is_number_integer()) out.target_port = std::to_string(target->get<int64_t>());
+    if (target != nullptr && target->is_string()) out.target_port = target->get<std::string>();
     if (service.type == ServiceType::kNodePort || service.type == ServiceType::kLoadBalancer) {
       out.node_port = static_cast<uint16_t>(store::get_int(port, "nodePort", 0));
     }

@@ -33,6 +33,7 @@ struct ServicePort {
   Protocol protocol = Protocol::kTcp;
   uint16_t port = 0;
   uint16_t node_port = 0;  // 0: none.
+  std::string target_port = {};  // As written, a number or a name. Where packets go say the EndpointSlices; ExternalName has none.
   auto operator<=>(const ServicePort&) const = default;
 };
 

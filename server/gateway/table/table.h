@@ -329,6 +329,11 @@ struct Listener {
   Action otherwise = Reply{};  // No host fits.
   IdentityPtr identity;        // Served to names without one of their own.
   bool check_misdirected = false;  // 421 when SNI and Host choose different hosts.
+  // X-Forwarded-* of clients in `trusted_proxies` are believed: their address, scheme and port are the client's, and go on to the
+  // upstream as they came (use-forwarded-headers). Else they are replaced.
+  bool trust_forwarded = false;
+  std::string forwarded_for_header = "X-Forwarded-For";
+  std::vector<base::Cidr> trusted_proxies;  // Empty: everybody.
   // kTcp, kUdp.
   std::vector<Backend> backends;
   milliseconds idle{600'000};
