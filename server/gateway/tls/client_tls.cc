@@ -22,6 +22,7 @@ constexpr size_t kMaxResumable = 4;   // A host: a ticket of TLS 1.3 serves one 
 // Belongs to an SSL_CTX, and so lives as long as any session made of it.
 struct ContextInfo {
   std::vector<std::string> names;  // UpstreamTls::names
+  std::string problem;             // Why every handshake fails; empty: none need.
   std::mutex mutex;
   std::map<std::string, std::deque<ResumePtr>> resumable;  // By ClientSessionInfo::key, newest last. Guarded by mutex.
 };
@@ -113,6 +114,7 @@ std::string without_port(const std::string& host) {
 }
 
 bool want_name(SSL* session, const std::string& name) {
+  if (name.empty()) return false;  // OpenSSL would take it for "any".
   SSL_set_hostflags(session, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   if (base::Ip::parse(name).ok()) return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), name.c_str()) == 1;
   return SSL_set1_host(session, name.c_str()) == 1;
@@ -189,9 +191,23 @@ base::Result<SslContextPtr> make_context(const UpstreamTls& tls) {
   }
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(context.get(), keep_resumable);
+  return context;
+}
+
+// In which no version is allowed: OpenSSL gives up before it says hello.
+SslContextPtr make_refusing_context() {
+  SslContextPtr context(SSL_CTX_new(TLS_client_method()));
+  if (context != nullptr) SSL_CTX_set_options(context.get(), SSL_OP_NO_SSL_MASK);
+  return context;
+}
+
+SslContextPtr make_context_or_refuse(const UpstreamTls& tls) {
   auto info = std::make_unique<ContextInfo>();
   info->names = tls.names;
-  if (SSL_CTX_set_ex_data(context.get(), context_index(), info.get()) != 1) return unusable("no memory");
+  base::Result<SslContextPtr> made = make_context(tls);
+  if (!made.ok()) info->problem = made.error().message;
+  SslContextPtr context = made.ok() ? std::move(*made) : make_refusing_context();
+  if (context == nullptr || SSL_CTX_set_ex_data(context.get(), context_index(), info.get()) != 1) return nullptr;
   info.release();  // The context's now.
   return context;
 }
@@ -209,9 +225,9 @@ bool prepare(SSL* session, const UpstreamTls& tls, const std::string& host, bool
   static constexpr unsigned char kHttp1[] = "\x8http/1.1";
   // This one returns 0 for success.
   if (http2 ? SSL_set_alpn_protos(session, kHttp2, sizeof kHttp2 - 1) != 0 : SSL_set_alpn_protos(session, kHttp1, sizeof kHttp1 - 1) != 0) return false;
-  if (tls.verify && tls.names.empty() && !want_name(session, name)) return false;
+  if (tls.verify && tls.names.empty() && !want_name(session, name)) SSL_set_options(session, SSL_OP_NO_SSL_MASK);  // No name to check: no session.
   // RFC 6066: never an address.
-  if (tls.send_server_name && !name.empty() && !base::Ip::parse(name).ok() && SSL_set_tlsext_host_name(session, name.c_str()) != 1) return false;
+  if (tls.send_server_name && !name.empty() && !base::Ip::parse(name).ok() && SSL_set_tlsext_host_name(session, name.c_str()) != 1) SSL_set_options(session, SSL_OP_NO_SSL_MASK);
   SSL_set_connect_state(session);
   return true;
 }
@@ -220,39 +236,36 @@ bool prepare(SSL* session, const UpstreamTls& tls, const std::string& host, bool
 
 struct ClientTls::Entry {
   UpstreamTls tls;
-  SslContextPtr context;  // nullptr: cannot be made.
-  std::string problem;
+  SslContextPtr context;
 };
 
 ClientTls::ClientTls() = default;
 ClientTls::~ClientTls() = default;
 
-SSL* ClientTls::new_session(const UpstreamTls& tls, const std::string& host, bool http2, std::string* problem) {
+SSL* ClientTls::new_session(const UpstreamTls& tls, const std::string& host, bool http2) {
   SslPtr session;
-  std::string why;
   {
     std::lock_guard lock(mutex_);
     auto found = entries_.begin();
     while (found != entries_.end() && !(found->tls == tls)) ++found;
     if (found == entries_.end()) {
+      SslContextPtr context = make_context_or_refuse(tls);
+      if (context == nullptr) return nullptr;
       if (entries_.size() >= kMaxContexts) entries_.pop_back();
-      base::Result<SslContextPtr> context = make_context(tls);
-      entries_.push_front({tls, nullptr, ""});
-      if (context.ok()) entries_.front().context = std::move(*context);
-      else entries_.front().problem = context.error().message;
+      entries_.push_front({tls, std::move(context)});
     } else if (found != entries_.begin()) {
       entries_.splice(entries_.begin(), entries_, found);
     }
-    if (entries_.front().context != nullptr) session.reset(SSL_new(entries_.front().context.get()));
-    why = entries_.front().problem;
+    session.reset(SSL_new(entries_.front().context.get()));
   }
-  if (session != nullptr && prepare(session.get(), tls, host, http2)) return session.release();
-  if (problem != nullptr) *problem = why.empty() ? "TLS to the upstream: " + take_ssl_error("no session could be made") : why;
+  bool prepared = session != nullptr && prepare(session.get(), tls, host, http2);
   ERR_clear_error();
-  return nullptr;
+  return prepared ? session.release() : nullptr;
 }
 
 std::string ClientTls::verify_error(SSL* session) {
+  const ContextInfo* context = info_of(SSL_get_SSL_CTX(session));
+  if (context != nullptr && !context->problem.empty()) return context->problem;
   long result = SSL_get_verify_result(session);
   if (result == X509_V_OK || (SSL_get_verify_mode(session) & SSL_VERIFY_PEER) == 0) return "";
   const ClientSessionInfo* info = info_of(session);

@@ -24,10 +24,11 @@ class ClientTls {
 
   // A client's side, not begun yet; the caller's, for SSL_free, and independent of this object. ALPN offers h2, else http/1.1.
   // `host`: by which sessions are resumed (an endpoint or a Service), and the name where `tls` has none; it may be an address.
-  // nullptr: `tls` cannot be used, and `problem` (may be nullptr) says why.
-  SSL* new_session(const UpstreamTls& tls, const std::string& host, bool http2, std::string* problem = nullptr);
+  // When `tls` cannot be used (a CA that is no PEM, say), the session's handshake fails before it has said hello: what was
+  // to be encrypted never goes out plain. nullptr: no memory.
+  SSL* new_session(const UpstreamTls& tls, const std::string& host, bool http2);
 
-  // Why the upstream's certificate was refused; empty: it was not.
+  // Why the handshake failed on our side: the upstream's certificate was refused, or UpstreamTls cannot be used. Empty: neither.
   static std::string verify_error(SSL* session);
 
  private:

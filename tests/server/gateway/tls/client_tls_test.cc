@@ -18,13 +18,8 @@ struct Meeting {
 
 Meeting meet(ClientTls& tls, const ServerTls& upstream, const UpstreamTls& wanted, const std::string& host, bool http2 = false) {
   Meeting out;
-  std::string problem;
-  out.client.reset(tls.new_session(wanted, host, http2, &problem));
+  out.client.reset(tls.new_session(wanted, host, http2));
   out.server.reset(upstream.new_session());
-  if (out.client == nullptr) {
-    out.error = problem;
-    return out;
-  }
   out.ok = shake_hands(out.client.get(), out.server.get()) && talk(out.client.get(), out.server.get());
   out.error = ClientTls::verify_error(out.client.get());
   ServerTls::describe(out.server.get(), &out.info);
@@ -200,27 +195,37 @@ TEST(ClientTls, Protocols) {
   }
 }
 
-TEST(ClientTls, WhatCannotBeUsedIsTold) {
-  UpstreamTls no_ca = verifying("web.org"), no_key, no_cipher;
+TEST(ClientTls, WhatCannotBeUsedSendsNothing) {
+  UpstreamTls no_ca = verifying("web.org"), no_key, no_cipher, no_name = verifying(""), long_name;
   no_ca.trusted_pem = "hello";
   no_key.certificate_pem = client_identity("x")->certificate_pem;
   no_key.key_pem = client_identity("y")->key_pem;
   no_cipher.ciphers = "NO-SUCH";
+  long_name.server_name = std::string(300, 'a');
+  long_name.send_server_name = true;
   const std::pair<UpstreamTls, const char*> kRows[] = {
       {no_ca, "TLS to the upstream: the CA certificates cannot be read"},
       {no_key, "TLS to the upstream: the private key does not fit the certificate"},
       {no_cipher, "TLS to the upstream: none of the ciphers \"NO-SUCH\" is known"},
+      {no_name, ""},
+      {long_name, ""},
   };
   ClientTls tls;
   for (const auto& [wanted, want] : kRows) {
+    SCOPED_TRACE(want);
     for (int time = 0; time < 2; ++time) {
-      std::string problem;
-      EXPECT_EQ(tls.new_session(wanted, "h", false, &problem), nullptr);
-      EXPECT_EQ(problem.find(want), 0u) << problem;
+      EndPtr session(tls.new_session(wanted, "", false));
+      ASSERT_NE(session, nullptr) << "it would be taken for a plain connection";
+      EXPECT_EQ(ERR_peek_error(), 0u);
+      BIO* out = BIO_new(BIO_s_mem());
+      SSL_set_bio(session.get(), BIO_new(BIO_s_mem()), out);
+      int result = SSL_do_handshake(session.get());
+      EXPECT_EQ(SSL_get_error(session.get(), result), SSL_ERROR_SSL);
+      EXPECT_LE(BIO_pending(out), 7) << "an alert, if anything";
+      EXPECT_EQ(ClientTls::verify_error(session.get()).find(want), 0u) << ClientTls::verify_error(session.get());
+      ERR_clear_error();
     }
-    EXPECT_EQ(tls.new_session(wanted, "h", false), nullptr);
   }
-  EXPECT_EQ(ERR_peek_error(), 0u);
 }
 
 TEST(ClientTls, ManyContextsAndThreads) {
