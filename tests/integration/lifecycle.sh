@@ -26,6 +26,7 @@ check_equal "and gone without" "" "$(find "$XDG_STATE_HOME" -mindepth 2)"
 check_equal "run passes the exit code on" 3 $?
 check_equal "run sets KUBECONFIG" 3 "$("$KUBELAN" run -- "$KUBECTL" get nodes --no-headers | wc -l)"
 check "run -f waits until everything is up" "$KUBELAN" run -f examples/nginx -- "$KUBELAN" enter pod/box -- sh -c "curl -s --max-time 5 http://nginx-service | grep -q 'Welcome to nginx'"
+check "cert makes a Secret for kubectl" "$KUBELAN" run -- sh -c "'$KUBELAN' cert web.test --secret web-tls | '$KUBECTL' apply -f - && '$KUBECTL' get secret web-tls -o 'jsonpath={.type}' | grep -qx kubernetes.io/tls"
 check_error "a command that is not there" "cannot run nosuchcommand" "$KUBELAN" run -- nosuchcommand
 
 "$KUBELAN" run -- sleep 1000 &
