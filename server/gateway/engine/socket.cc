@@ -338,6 +338,7 @@ bool Socket::flush() {
 
 void Socket::end_of_turn() {
   if (state_ == State::kConnecting || state_ == State::kHandshake || state_ == State::kNew) return;
+  if (state_ == State::kOpen && owner_ != nullptr) owner_->on_flush();
   size_t none = 0;
   if (state_ == State::kBroken || !send_gathered({}, &none)) return break_off();
   bool drained = pending() == 0 && was_pending_;

@@ -36,6 +36,7 @@ class Socket {
     virtual void on_open() {}                              // Connected, and TLS agreed. Not called for an accepted plain socket.
     virtual void on_open_failed(const std::string& why) { (void)why; }  // Instead of on_open(). Nothing follows.
     virtual void on_readable() = 0;                        // Call read() until it says kAgain, or fewer than asked for came.
+    virtual void on_flush() {}                             // The turn ends and what was gathered is about to be sent: the last moment to write more.
     virtual void on_drained() {}                           // All that was written is with the kernel, after pending() was over 0 at a turn's end.
     // The peer is gone or broke TLS: found by a write, or while read() is not wanted. Nothing follows.
     virtual void on_broken() = 0;
