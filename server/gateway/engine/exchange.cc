@@ -63,6 +63,7 @@ void Exchange::decide() {
   base::Result<std::string> path = normalize_path(request_.path());
   policy_ = &kNoPolicy;
   if (!path.ok()) return reply(400);
+  if (request_.method == "TRACE") return reply(405);  // As nginx: it would show a page's script the headers of its own requests.
   path_ = std::move(*path);
   const Listener& listener = listener_->listener();
   matched_ = listener_->matcher->find({&request_, path_});

@@ -8,6 +8,7 @@
 #include "server/gateway/policy/external.h"
 #include "server/gateway/policy/pages.h"
 #include "server/gateway/policy/password.h"
+#include "server/gateway/policy/regex.h"
 #include "server/gateway/tls/server_tls.h"
 #include "store/base/clock.h"
 
@@ -94,6 +95,7 @@ bool Exchange::check_access() {
   }
   std::optional<ResponseHead> refused = check_password(*policy_->password, request_, base::SystemClock().wall());
   if (!refused) return true;
+  if (!refused->headers.has("Content-Type")) refused->headers.add("Content-Type", "text/html");
   reply(std::move(*refused), error_page(401));
   return false;
 }

@@ -163,7 +163,7 @@ void Exchange::send_request() {
   reused_ = opened.reused;
   connected_ = std::move(opened.connected);
   attempt_began_ = last_progress_ = lane_.deadlines.now();
-  lane_.deadlines.arm(attempt_deadline_, connected_ ? forward_->timeouts.connect : forward_->timeouts.read);
+  lane_.deadlines.arm(attempt_deadline_, connected_ ? std::min(forward_->timeouts.connect, forward_->timeouts.read) : forward_->timeouts.read);
   if (forward_->timeouts.try_each.count() > 0) lane_.deadlines.arm(try_deadline_, forward_->timeouts.try_each);
   if (error_status_ != 0) return upstream_->send_head(out_, true);
   bool whole = body_ended_ && collected_.empty() && trailers_.empty();
@@ -250,8 +250,12 @@ void Exchange::retry(bool same_endpoint) {
 // Connecting, then waiting for bytes: one deadline, moved on when it is reached and something has happened meanwhile.
 void Exchange::attempt_deadline() {
   if (over_) return;
-  if (connected_ && !connected_()) return attempt_failed(Failure::kConnectTimeout, "no connection in time");
   auto now = lane_.deadlines.now();
+  if (connected_ && !connected_()) {
+    auto waited = std::chrono::duration_cast<milliseconds>(now - attempt_began_);
+    if (waited < forward_->timeouts.connect) return lane_.deadlines.arm(attempt_deadline_, forward_->timeouts.connect - waited);
+    return attempt_failed(Failure::kConnectTimeout, "no connection in time");
+  }
   milliseconds limit = body_ended_ ? forward_->timeouts.read : std::max(forward_->timeouts.read, forward_->timeouts.send);
   auto idle = std::chrono::duration_cast<milliseconds>(now - last_progress_);
   connected_ = nullptr;

@@ -135,6 +135,7 @@ size_t Http1Server::process_head(std::string_view data, bool* stop) {
   wants_body_ = false;
   response_ = Response::kNone;
   chunked_out_ = tunnel_out_ = close_after_ = false;
+  awaits_continue_ = head.expects_continue;
   left_ = 0;
   body_ = BodyState::kNone;
   if (head.body == BodyKind::kStream) {
@@ -245,6 +246,7 @@ void Http1Server::update_reading() { socket_->want_read(!input_ended_ && in_.siz
 // ---- Writing -----------------------------------------------------------------------------------------------------
 
 void Http1Server::send_informational(int status, const Headers& headers) {
+  if (status == 100) awaits_continue_ = false;
   if (old_ || response_ != Response::kNone) return;
   ResponseHead head;
   head.status = status;
@@ -277,6 +279,8 @@ void Http1Server::send_head(const ResponseHead& head, bool end) {
   } else if (!bodyless) {
     keep_alive_ = false;  // HTTP/1.0: the end of the connection is the end of the body.
   }
+  // Told no instead of "continue", a client may send the body or leave it out: what comes next could be either.
+  if (awaits_continue_) keep_alive_ = false;
   if (!head.upgrade && (!keep_alive_ || draining_)) {
     keep_alive_ = false;
     out.append("Connection: close\r\n");

@@ -103,6 +103,7 @@ class Http1Server final : public Downstream, public Socket::Owner, public Mortal
 
   // Of the request under way.
   bool old_ = false, head_method_ = false, keep_alive_ = true, wants_body_ = false;
+  bool awaits_continue_ = false;  // Expect: 100-continue came, and 100 was not said.
   BodyState body_ = BodyState::kNone;
   uint64_t left_ = 0;              // kLength
   std::unique_ptr<http1::ChunkedReader> chunks_;

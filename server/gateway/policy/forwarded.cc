@@ -62,6 +62,15 @@ Known find_known(std::string_view name) {
   return Known::kNone;
 }
 
+// Other names are dropped, as nginx does: backends that make variables of them cannot tell X_Real_IP from X-Real-IP.
+bool is_plain(std::string_view name) {
+  for (char c : name) {
+    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || (c >= '0' && c <= '9');
+    if (!plain) return false;
+  }
+  return true;
+}
+
 void add_certificate_headers(Headers& headers, const ClientInfo& client, const ClientAuth& rules) {
   auto add = [&headers](const char* name, std::string value) {
     make_header_safe(&value);
@@ -113,7 +122,7 @@ void set_forwarded_headers(RequestHead& out, const TemplateContext& context, con
   out.headers.remove_if([&](Headers::Field field) {
     switch (find_known(field.name)) {
       case Known::kNone:
-        return false;
+        return !is_plain(field.name);
       case Known::kForwardedFor:
         original_for.append(original_for.empty() ? "" : ", ").append(field.value);
         return true;

@@ -69,6 +69,7 @@ base::Result<std::string> replace_found(const Rewrite& rewrite, const RequestHea
   if (new_path.empty()) return base::Error(base::Code::kInternal, "the rewritten path is empty");
   // nginx: a '?' at the very end of the replacement drops the arguments of the request, otherwise they follow its own.
   bool drops = !rewrite.target->text().empty() && rewrite.target->text().back() == '?';
+  if (drops && !query.empty()) query.pop_back();
   if (!drops && !request.query().empty()) {
     if (own_query) query.push_back('&');
     query.append(request.query());
