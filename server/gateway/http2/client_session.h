@@ -24,7 +24,7 @@ class ClientSession final : public Session {
 
   const char* scheme_;
   uint32_t opened_ = 0;
-  bool goaway_ = false;
+  bool goaway_ = false, settled_ = false;
 };
 
 }  // namespace server::gateway::http2

@@ -43,7 +43,7 @@ class FieldList {
   // Names come in any case.
   explicit FieldList(const Headers& headers);
   void add(std::string_view name, std::string_view value);  // `name` is lower-case and static.
-  void add_number(std::string_view name, uint64_t value);   // Once.
+  void add_number(std::string_view name, uint64_t value);   // Twice at most.
   // Fields that belong to a connection, or that frame the message, are left out.
   void add_all(const Headers& headers);
   const nghttp2_nv* data() const { return fields_.data(); }
@@ -52,7 +52,8 @@ class FieldList {
  private:
   std::vector<nghttp2_nv>& fields_;
   std::string& names_;
-  char number_[24];
+  char numbers_[2][24];
+  size_t number_ = 0;
 };
 
 // What Sec-WebSocket-Accept must be for that key (RFC 6455): HTTP/2 knows neither.

@@ -20,6 +20,8 @@
 namespace server::gateway::http2 {
 
 class Session;
+class ServerStream;
+class ClientStream;
 
 struct SessionOptions {
   uint32_t streams = 128;                        // At once, that the peer may open.
@@ -66,10 +68,12 @@ class Stream : public Mortal {
   // Of whom and for how long there was nothing: since when a body that is wanted has not come, or one that is ready could not go.
   std::chrono::steady_clock::time_point progress{};
   bool waits_for_input() const { return wants_body_ && !in_ended_ && !released_ && body_expected_; }
+  bool buried() const { return buried_; }
   bool waits_for_window() const { return out_.size() > out_sent_ || (out_end_ && !output_done_); }
 
  protected:
   friend class Session;
+  friend struct Callbacks;
   virtual BodyEvents* receiver() = 0;
   virtual void do_later() {}
   Flow queue(std::string_view data, bool end);
@@ -98,6 +102,9 @@ class Stream : public Mortal {
 
   bool wire_closed_ = false, released_ = false, buried_ = false;
 };
+
+// For nghttp2_submit_*: the stream's queue.
+nghttp2_data_provider body_of(Stream* stream);
 
 class Session {
  public:
@@ -131,6 +138,8 @@ class Session {
 
  protected:
   friend class Stream;
+  friend class ServerStream;
+  friend class ClientStream;
   friend struct Callbacks;
 
   virtual Stream* make_stream() = 0;                   // For a request of the peer; nullptr: this is a client.
