@@ -114,8 +114,8 @@ IngressResult compile_ingress(const IngressInput& input, const IngressOptions& o
   Hosts hosts(compilation, backends, routes, certificates);
   hosts.add(chosen);
   std::shared_ptr<Listener> http = make_listener(compilation, hosts, false), https = make_listener(compilation, hosts, true);
-  http->hosts = hosts.emit(false);
-  https->hosts = hosts.emit(true);
+  http->hosts = hosts.emit();
+  https->hosts = hosts.emit_tls(http->hosts);
   https->identity = certificates.for_everybody();
   IngressResult& result = compilation.result;
   result.table.listeners = {http, https};

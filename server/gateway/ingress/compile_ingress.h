@@ -49,7 +49,7 @@ inline constexpr char kOwnController[] = "kubelan.dev/ingress";
 
 // Something that does not do what its author will expect: for an Event on `origin`.
 struct Problem {
-  Origin origin;         // Of an Ingress or a ConfigMap; `field` says where.
+  Origin origin;         // Of an Ingress, a ConfigMap or the Secret of the default certificate; `field` says where.
   std::string reason;    // "AnnotationInvalid", "ServiceNotFound", ... (README.md)
   std::string message;   // One sentence or two: what, and what to do. Begins with a capital or a name.
   bool operator==(const Problem&) const = default;

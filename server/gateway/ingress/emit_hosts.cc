@@ -20,14 +20,45 @@ const std::shared_ptr<const Policy>& usual_policy(const ControllerConfig& config
 
 }  // namespace
 
-std::vector<VirtualHost> Hosts::emit(bool tls) {
-  std::vector<VirtualHost> out;
-  out.reserve(hosts_.size());
+// example.com: www.example.com comes back to it, and the other way round.
+void Hosts::plan() {
   for (const Host& host : hosts_) {
-    out.push_back(emit_host(host, tls));
-    if (host.www != nullptr) emit_www(host, tls, out);
+    places_.push_back({host.name, &host, false});
+    if (host.www == nullptr || host.name.empty() || host.name.starts_with("*.")) continue;
+    std::string from = host.name.starts_with("www.") ? host.name.substr(4) : "www." + host.name;
+    if (by_name_.contains(from)) {
+      compilation_.tell_annotation(*host.www->ingress, "from-to-www-redirect", "AliasConflict", "Host " + from + " has rules of its own; it is not redirected to " + host.name + ".");
+    } else {
+      places_.push_back({std::move(from), &host, true});
+    }
   }
-  std::stable_sort(out.begin(), out.end(), [](const VirtualHost& a, const VirtualHost& b) { return a.name.empty() != b.name.empty() ? b.name.empty() : a.name < b.name; });
+  std::sort(places_.begin(), places_.end(), [](const Place& a, const Place& b) { return a.name.empty() != b.name.empty() ? b.name.empty() : a.name < b.name; });
+}
+
+std::vector<VirtualHost> Hosts::emit() {
+  plan();
+  std::vector<VirtualHost> out(places_.size());
+  for (size_t i = 0; i < places_.size(); ++i) {
+    if (places_[i].www) emit_www(places_[i], out[i]);
+    else emit_host(*places_[i].host, out[i]);
+  }
+  return out;
+}
+
+std::vector<VirtualHost> Hosts::emit_tls(const std::vector<VirtualHost>& plain) {
+  std::vector<VirtualHost> out = plain;
+  for (size_t i = 0; i < places_.size(); ++i) {
+    const Host& host = *places_[i].host;
+    VirtualHost& to = out[i];
+    if (places_[i].www) {
+      if (certificates_.covers(host.identity, to.name)) to.identity = host.identity;
+      continue;
+    }
+    to.identity = host.identity;
+    to.ciphers = host.ciphers;
+    to.passthrough = passthrough_of(host);
+    if (host.differs_with_tls) emit_routes(host, true, to);
+  }
   return out;
 }
 
@@ -39,26 +70,23 @@ Action Hosts::otherwise() const {
   return forward;
 }
 
-VirtualHost Hosts::emit_host(const Host& host, bool tls) {
-  VirtualHost out;
+void Hosts::emit_host(const Host& host, VirtualHost& out) {
   out.name = host.name;
   out.aliases = host.aliases;
   out.origin = host.origin;
   out.order = host.regex ? VirtualHost::Order::kInOrder : VirtualHost::Order::kMostSpecific;
-  out.otherwise = otherwise();
+  if (routes_.default_backend() != nullptr) out.otherwise = otherwise();
   out.client_auth = host.client_auth;
-  if (tls) {
-    out.identity = host.identity;
-    out.ciphers = host.ciphers;
-    out.passthrough = passthrough_of(host);
-  }
+  emit_routes(host, false, out);
+}
+
+void Hosts::emit_routes(const Host& host, bool tls, VirtualHost& out) {
+  out.routes.clear();
+  out.routes.reserve(host.locations.size() + (host.app_root != nullptr ? 1 : 0));
   if (host.app_root != nullptr) emit_app_root(host, out);
-  out.routes.reserve(out.routes.size() + host.locations.size());
   for (const Location& location : host.locations) {
-    Route route;
-    if (emit_location(host, location, tls, route)) out.routes.push_back(std::move(route));
+    if (!emit_location(host, location, tls, out.routes.emplace_back())) out.routes.pop_back();
   }
-  return out;
 }
 
 // Before all else, for exactly "/".
@@ -77,19 +105,11 @@ void Hosts::emit_app_root(const Host& host, VirtualHost& out) const {
   out.routes.push_back(std::move(route));
 }
 
-// example.com: www.example.com comes back to it, and the other way round.
-void Hosts::emit_www(const Host& host, bool tls, std::vector<VirtualHost>& out) {
-  if (host.name.empty() || host.name.starts_with("*.")) return;
-  const std::string from = host.name.starts_with("www.") ? host.name.substr(4) : "www." + host.name;
-  if (by_name_.contains(from)) {
-    return compilation_.tell_annotation(*host.www->ingress, "from-to-www-redirect", "AliasConflict", "Host " + from + " has rules of its own; it is not redirected to " + host.name + ".");
-  }
-  VirtualHost redirect;
-  redirect.name = from;
-  redirect.origin = origin_of(*host.www->ingress, "metadata.annotations[" + compilation_.key_of("from-to-www-redirect") + "]");
-  redirect.otherwise = Redirect{compilation_.config.redirect_code, *Template::parse("$scheme://" + host.name + "$request_uri_without_slash"), false, false};
-  if (tls && certificates_.covers(host.identity, from)) redirect.identity = host.identity;
-  out.push_back(std::move(redirect));
+void Hosts::emit_www(const Place& place, VirtualHost& out) const {
+  const Host& host = *place.host;
+  out.name = place.name;
+  out.origin = origin_of(*host.www->ingress, "metadata.annotations[" + compilation_.key_of("from-to-www-redirect") + "]");
+  out.otherwise = Redirect{compilation_.config.redirect_code, *Template::parse("$scheme://" + host.name + "$request_uri_without_slash"), false, false};
 }
 
 UpstreamPtr Hosts::passthrough_of(const Host& host) {

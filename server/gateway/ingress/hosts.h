@@ -4,7 +4,7 @@
 //   claim()  hosts and their defaults     ┐ oldest Ingress first
 //   settle() paths, certificates          ┘
 //   join()   canaries, aliases
-//   emit()   -> VirtualHost
+//   emit()   -> VirtualHost, emit_tls()
 #pragma once
 
 #include <deque>
@@ -27,8 +27,10 @@ class Hosts {
 
   // `all`: oldest first; outlives this.
   void add(const std::vector<Chosen>& all);
-  // `tls`: for the listener that ends TLS. Sorted by name, "" last.
-  std::vector<VirtualHost> emit(bool tls);
+  // For the listener without TLS. Sorted by name, "" last.
+  std::vector<VirtualHost> emit();
+  // The same for the one that ends TLS: `plain` is what emit() gave.
+  std::vector<VirtualHost> emit_tls(const std::vector<VirtualHost>& plain);
   // For names without a host.
   Action otherwise() const;
 
@@ -79,9 +81,17 @@ class Hosts {
   void join_aliases(const Chosen& chosen);
   void order(Host& host) const;
 
-  VirtualHost emit_host(const Host& host, bool tls);
+  // A virtual host to be: a host's own, or the one that sends clients to it (from-to-www-redirect).
+  struct Place {
+    std::string name;
+    const Host* host;
+    bool www;
+  };
+  void plan();
+  void emit_host(const Host& host, VirtualHost& out);
+  void emit_routes(const Host& host, bool tls, VirtualHost& out);
   void emit_app_root(const Host& host, VirtualHost& out) const;
-  void emit_www(const Host& host, bool tls, std::vector<VirtualHost>& out);
+  void emit_www(const Place& place, VirtualHost& out) const;
   bool emit_location(const Host& host, const Location& location, bool tls, Route& out);
   bool emit_match(const Host& host, const Location& location, Match& out);
   Forward emit_forward(const Location& location, bool tls);
@@ -94,6 +104,7 @@ class Hosts {
   Certificates& certificates_;
   std::deque<Host> hosts_;                              // [0] is "".
   std::unordered_map<std::string, size_t> by_name_;
+  std::vector<Place> places_;                           // In the order of their names.
 };
 
 }  // namespace server::gateway
