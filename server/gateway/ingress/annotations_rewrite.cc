@@ -7,12 +7,13 @@ namespace {
 using R = RewriteSettings;
 constexpr auto kRewrite = &Settings::rewrite;
 
-base::Status set_path(const std::string& value, std::string& member) {
+base::Status set_app_root(const std::string& value, Settings& s) {
   if (!value.starts_with('/')) return malformed();
-  member = value;
+  const base::Result<TemplatePtr> parsed = Template::parse(value);
+  if (!parsed.ok()) return parsed.error();
+  s.rewrite.app_root = value;
   return {};
 }
-base::Status set_app_root(const std::string& value, Settings& s) { return set_path(value, s.rewrite.app_root); }
 
 base::Status set_rewrite_target(const std::string& value, Settings& s) {
   const base::Result<TemplatePtr> parsed = Template::parse(value);

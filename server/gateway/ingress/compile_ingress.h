@@ -57,7 +57,7 @@ struct Problem {
 
 struct IngressResult {
   Table table;                     // generation is left at 0.
-  std::vector<Problem> problems;   // In the order of the Ingresses, oldest first; none twice.
+  std::vector<Problem> problems;   // In the order in which they were met: oldest Ingress first in each step; none twice.
   std::vector<ObjectKey> served;   // Ingresses that are ours: their status gets the controller's addresses.
   std::set<std::string> names;     // To be looked up in DNS and given as IngressInput::resolved (ExternalName, auth-url, mirrors).
 };

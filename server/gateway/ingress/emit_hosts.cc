@@ -96,7 +96,6 @@ void Hosts::emit_app_root(const Host& host, VirtualHost& out) const {
   Route route;
   route.match.path = {PathKind::kExact, "/", nullptr};
   route.policy = usual_policy(compilation_.config, policy);
-  // The path is text, whatever is in it.
   Redirect to{302, rewrite.relative ? Template::literal(rewrite.app_root) : *Template::parse("$scheme://$http_host" + rewrite.app_root), rewrite.relative, false};
   route.redirect = to;
   route.action = to;

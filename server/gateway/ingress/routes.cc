@@ -114,7 +114,10 @@ void Routes::fill_forward(const Chosen& chosen, Forward& out) {
 }
 
 void Routes::fill_headers(const Chosen& chosen, Prepared& out) {
-  out.forward.request_headers = set_headers_;
+  for (const HeaderChange& change : set_headers_) {
+    if (lower_case(change.name) != "host") out.forward.request_headers.push_back(change);
+    else if (out.forward.upstream_host == nullptr) out.forward.upstream_host = change.value;  // It is no header like the others.
+  }
   out.forward.response_headers = add_headers_;
   const std::string& name = chosen.settings.proxy.custom_headers;
   if (name.empty()) return;

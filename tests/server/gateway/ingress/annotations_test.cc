@@ -338,6 +338,30 @@ TEST(Annotations, that_are_not_followed_are_told) {
   }
 }
 
+// Whatever is written, a table comes out, and what could not be read is told.
+TEST(Annotations, nasty_values_break_nothing) {
+  const std::string long_one(600, 'a');
+  const std::string values[] = {"", " ", "$", "$1", "$10", "${", "${x}", "$nothing", "/$nothing", "/$", "(", "/(", "~", "~(", "~* (", "a b", "a b;~( c", ";", ",", ",,", "\n", "\r\nX: y", "-1", "0", "1", "65536",
+                                "99999999999999999999", "0x10", "1.5", "8m8", "on", "off", "true", "False", "http://", "https://", "http://[::1", "http://[::1]:99999/", "http://x:0", "http://@/", "http://$host/$1",
+                                "/", "*", "*.", "*.*", "::", "::/0", "0.0.0.0/0", "10.0.0.0/99", "a/b/c", "/b", "a/", "CN=", "CN=(", "\xff\xfe", "any 1s", "200", "200 x", long_one, "/" + long_one, "https://" + long_one};
+  const Annotations usual = {{"auth-url", "http://192.0.2.1/"}, {"auth-type", "basic"}, {"auth-secret", "users"}, {"auth-tls-secret", "ca"}, {"enable-cors", "true"}, {"affinity", "cookie"}, {"auth-cache-key", "$host"},
+                             {"mirror-target", "http://192.0.2.2/"}, {"backend-protocol", "HTTPS"}, {"limit-rps", "1"}, {"rewrite-target", "/x"}, {"default-backend", "pages"}};
+  Rig rig;
+  fill(rig);
+  for (const AnnotationRow* row : annotation_table()) {
+    for (const std::string& value : values) {
+      Annotations annotations = usual;
+      annotations[row->name] = value;
+      const IngressResult result = compile(rig, annotations);
+      ASSERT_EQ(result.table.listeners.size(), 2u) << row->name << " " << value;
+      EXPECT_FALSE(dump(result.table).empty());
+    }
+    Rig bare;
+    bare.config({{row->name, "$("}, {std::string("global-") + row->name, "$("}});
+    EXPECT_EQ(bare.compile().table.listeners.size(), 2u) << row->name;
+  }
+}
+
 TEST(Annotations, prefix_can_be_another) {
   Rig rig;
   rig.options.annotation_prefix = "example.com/";

@@ -40,6 +40,7 @@ const Row kRows[] = {
     {"disable-access-log", "true", "no access log\n"},
     {"retry-non-idempotent", "true", "retry error timeout non-idempotent tries 3\n"},
     {"proxy-set-headers", "default/headers", "request header set X-Team: blue\n"},
+    {"proxy-set-headers", "default/host", "host inner.org\n"},
     {"add-headers", "default/headers", "response header set X-Team: blue\n"},
     {"global-auth-url", "http://192.0.2.1/", "asks http://192.0.2.1/ at http://192.0.2.1:80 [192.0.2.1:80]\n"},
     {"http-redirect-code", "301", ""},
@@ -61,6 +62,7 @@ TEST(Config, is_for_all) {
     Rig rig;
     rig.add("{kind: Ingress, metadata: {name: a}, spec: {ingressClassName: nginx, defaultBackend: {service: {name: web, port: {number: 80}}}}}");
     rig.config_map("headers", {{"X-Team", "blue"}});
+    rig.config_map("host", {{"Host", "inner.org"}});
     const std::string before = http_of(rig.compile());
     rig.config({{row.key, row.value}});
     const IngressResult result = rig.compile();
