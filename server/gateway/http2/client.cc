@@ -56,7 +56,9 @@ void Http2Client::on_readable() {
 
 void Http2Client::on_flush() {
   if (over_) return;
-  if (socket_->pending() < kMaxPending) session_.take_output(&socket_->gathered(), kMaxPending - socket_->pending());
+  // When the kernel takes all of it, nobody says that there is room: the next round of this turn does.
+  bool more = socket_->pending() < kMaxPending && session_.take_output(&socket_->gathered(), kMaxPending - socket_->pending());
+  if (more) socket_->touch();
   if (session_.finished()) return end_if_finished();
   if (full_ && session_.has_room()) {
     full_ = false;

@@ -58,7 +58,9 @@ void Http2Server::on_readable() {
 
 void Http2Server::on_flush() {
   if (over_) return;
-  if (socket_->pending() < kMaxPending) session_.take_output(&socket_->gathered(), kMaxPending - socket_->pending());
+  // When the kernel takes all of it, nobody says that there is room: the next round of this turn does.
+  bool more = socket_->pending() < kMaxPending && session_.take_output(&socket_->gathered(), kMaxPending - socket_->pending());
+  if (more) socket_->touch();
   if (session_.finished()) end_if_finished();
 }
 
