@@ -2,8 +2,11 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <openssl/bio.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -59,11 +62,24 @@ class Line {
     ssize_t n = ssl_ != nullptr ? SSL_read(ssl_, buffer, sizeof buffer) : ::recv(fd_.get(), buffer, sizeof buffer, 0);
     ended_ = n <= 0;
     if (n > 0) in.append(buffer, static_cast<size_t>(n));
+    if (n > 0) raw.append(buffer, static_cast<size_t>(n));
     return n > 0;
+  }
+  std::string certificate() const {
+    X509* shown = ssl_ != nullptr ? SSL_get1_peer_certificate(ssl_) : nullptr;
+    if (shown == nullptr) return "";
+    BIO* memory = BIO_new(BIO_s_mem());
+    PEM_write_bio_X509(memory, shown);
+    char* data = nullptr;
+    long size = BIO_get_mem_data(memory, &data);
+    std::string out(data, static_cast<size_t>(size));
+    BIO_free(memory);
+    X509_free(shown);
+    return out;
   }
   bool late() const { return late_; }
 
-  std::string in;
+  std::string in, raw;
 
  private:
   base::Fd fd_;
@@ -226,9 +242,12 @@ void compare_bodies(const Answer& a, const Answer& b, std::vector<std::string>* 
 }  // namespace
 
 Conversation converse(const Request& request, uint16_t port, uint16_t tls_port) {
+  static const auto before = signal(SIGPIPE, SIG_IGN);  // OpenSSL writes without MSG_NOSIGNAL.
+  (void)before;
   Line line(request.tls ? tls_port : port, request.tls && request.handshake, request.server_name);
   line.send(request.bytes);
   Conversation out;
+  out.certificate = line.certificate();
   Reader reader(request, line);
   bool asked_last = false;
   for (Answer answer; reader.read(&answer); answer = Answer()) {
@@ -248,6 +267,7 @@ Conversation converse(const Request& request, uint16_t port, uint16_t tls_port) 
     }
   }
   out.answered_in_time = !line.late();
+  out.raw = line.raw;
   out.rest = line.in;
   // The last answer is to what was sent last, when the connection was still there for it.
   if (out.answers.size() > 1 && field(out.answers.back(), "connection") == "close" && out.answers.back().status == "HTTP/1.1 403 Forbidden" &&

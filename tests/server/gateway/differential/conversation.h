@@ -29,6 +29,8 @@ struct Conversation {
   std::string rest;          // What came after them and is no answer; of a tunnel, what came through it.
   bool kept = false;         // The connection took another request afterwards.
   bool answered_in_time = true;
+  std::string certificate;   // PEM of what the other side showed; empty without TLS.
+  std::string raw;           // All bytes that came, as they came.
 };
 
 // Sends the request on a connection of its own to 127.0.0.1, and after the first whole answer one more that asks for the connection's end,

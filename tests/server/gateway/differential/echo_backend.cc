@@ -218,6 +218,7 @@ class EchoBackend::Connection {
     }
     if (request.upgrade && request.trick.empty()) return tunnel(request);
     std::string body = request.head + request.body, more = "Content-Type: text/plain\r\nX-Echo: 1\r\n";
+    if (!backend_.name_.empty()) more += "X-Backend: " + backend_.name_ + "\r\n";
     if (request.trick == "big") body = std::string(300'000, 'b');
     if (request.trick == "big-head") more += "X-Big: " + std::string(6'000, 'h') + "\r\n";
     if (request.trick == "fitting-head") more += "X-Big: " + std::string(3'000, 'h') + "\r\n";
@@ -244,7 +245,7 @@ class EchoBackend::Connection {
   std::string in_;
 };
 
-EchoBackend::EchoBackend() : listener_(listen_anywhere(&port_)), thread_([this] { run(); }) {}
+EchoBackend::EchoBackend(std::string name) : name_(std::move(name)), listener_(listen_anywhere(&port_)), thread_([this] { run(); }) {}
 
 EchoBackend::~EchoBackend() {
   ::shutdown(listener_.get(), SHUT_RDWR);

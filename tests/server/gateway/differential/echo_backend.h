@@ -18,7 +18,8 @@ namespace differential {
 
 class EchoBackend {
  public:
-  EchoBackend();
+  // `name` comes back in X-Backend; empty: no such header.
+  explicit EchoBackend(std::string name = "");
   ~EchoBackend();
   EchoBackend(const EchoBackend&) = delete;
   EchoBackend& operator=(const EchoBackend&) = delete;
@@ -36,6 +37,7 @@ class EchoBackend {
   class Connection;
   void run();
 
+  const std::string name_;
   uint16_t port_ = 0;
   base::Fd listener_;  // After port_, which it sets.
   std::mutex mutex_;
