@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -217,6 +218,7 @@ class EchoBackend::Connection {
       return send(bytes) && !trick.close && !request.close;
     }
     if (request.upgrade && request.trick.empty()) return tunnel(request);
+    if (request.trick == "ticks") return send_ticks();
     std::string body = request.head + request.body, more = "Content-Type: text/plain\r\nX-Echo: 1\r\n";
     if (!backend_.name_.empty()) more += "X-Backend: " + backend_.name_ + "\r\n";
     if (request.trick == "big") body = std::string(300'000, 'b');
@@ -228,6 +230,22 @@ class EchoBackend::Connection {
     std::string bytes = with_length("200 OK", more, body);
     if (request.method == "HEAD") bytes = bytes.substr(0, bytes.find("\r\n\r\n") + 4);
     return send(bytes) && !request.close;
+  }
+
+  bool send_ticks() {
+    send("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n");
+    std::unique_lock lock(backend_.mutex_);
+    for (int told = 0; !backend_.stopping_;) {
+      backend_.ticked_.wait(lock, [&] { return backend_.stopping_ || backend_.ticks_ > told; });
+      for (; told < backend_.ticks_; ++told) {
+        std::string line = "tick " + std::to_string(told + 1) + "\n";
+        char size[16];
+        snprintf(size, sizeof size, "%zx\r\n", line.size());
+        if (!send(size + line + "\r\n")) return false;
+      }
+    }
+    send("0\r\n\r\n");
+    return false;
   }
 
   // Everything comes back, after a first line that says how the request looked.
@@ -252,9 +270,17 @@ EchoBackend::~EchoBackend() {
   thread_.join();
   {
     std::lock_guard lock(mutex_);
-    for (int fd : open_) ::shutdown(fd, SHUT_RDWR);
+    stopping_ = true;
+    for (int fd : open_) ::shutdown(fd, SHUT_RD);
   }
+  ticked_.notify_all();
   for (std::thread& t : connections_) t.join();
+}
+
+void EchoBackend::tick() {
+  std::lock_guard lock(mutex_);
+  ++ticks_;
+  ticked_.notify_all();
 }
 
 EchoBackend::Seen EchoBackend::take_seen() {

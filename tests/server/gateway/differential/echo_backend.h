@@ -1,10 +1,10 @@
 // tests/server/gateway/differential/echo_backend.h - what both proxies forward to: answers with what it received, and misbehaves on demand.
 //
 // The answer's body is the request's head as it came, and its body. "do=..." in the query asks for something else: see kTricks in
-// the .cc. Strict: it notes whatever two readers could read differently, which no proxy may pass on. Threads: one a connection.
+// the .cc. Destroyed, it finishes what it is answering, as a server that is told to end. Strict: it notes whatever two readers could read differently, which no proxy may pass on. Threads: one a connection.
 #pragma once
 
-#include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -33,6 +33,9 @@ class EchoBackend {
   // Since the last call.
   Seen take_seen();
 
+  // Answers to "do=ticks" get one more line, "tick N", at each call.
+  void tick();
+
  private:
   class Connection;
   void run();
@@ -41,6 +44,9 @@ class EchoBackend {
   uint16_t port_ = 0;
   base::Fd listener_;  // After port_, which it sets.
   std::mutex mutex_;
+  std::condition_variable ticked_;
+  int ticks_ = 0;
+  bool stopping_ = false;
   Seen seen_;
   std::vector<int> open_;
   std::vector<std::thread> connections_;
