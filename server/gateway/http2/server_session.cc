@@ -134,6 +134,7 @@ void ServerStream::send_head(const ResponseHead& head, bool end) {
   int status = tunnel && head.status == 101 ? 200 : head.status;
   bool bodyless = head_method_ || status == 204 || status == 304;
   answer_ = end || bodyless ? Answer::kDone : Answer::kHead;
+  may_wait_ = true;
   if (tunnel_asked_ && !tunnel) body_expected_ = false;
   if (wire_closed_) return;
   FieldList fields(head.headers);

@@ -19,6 +19,8 @@ constexpr uint32_t kResetsRate = 30;
 constexpr uint32_t kControlRate = 500;
 constexpr uint32_t kControlPerRequest = 4;
 constexpr uint32_t kControlPerData = 2;
+constexpr size_t kFrameHead = 9;
+constexpr size_t kLargeFrame = 8 * 1024;
 
 }  // namespace
 
@@ -144,10 +146,13 @@ struct Callbacks {
 
   static int send_data(nghttp2_session*, nghttp2_frame*, const uint8_t* head, size_t size, nghttp2_data_source* source, void* user) {
     Session& session = of(user);
-    if (session.output_->size() >= session.output_limit_) return NGHTTP2_ERR_WOULDBLOCK;
+    std::string& out = *session.output_;
+    if (out.size() >= session.output_limit_) return NGHTTP2_ERR_WOULDBLOCK;
+    // More is coming, most likely: growing step by step would copy all of it again.
+    if (size >= kLargeFrame && out.capacity() - out.size() < size + kFrameHead) out.reserve(session.output_limit_ + size + kFrameHead);
     session.control_.give(kControlPerData);
-    session.output_->append(reinterpret_cast<const char*>(head), 9);
-    static_cast<Stream*>(source->ptr)->take_out(size, session.output_);
+    out.append(reinterpret_cast<const char*>(head), kFrameHead);
+    static_cast<Stream*>(source->ptr)->take_out(size, &out);
     return 0;
   }
 

@@ -67,7 +67,7 @@ class Stream : public Mortal {
 
   // Of whom and for how long there was nothing: since when a body that is wanted has not come, or one that is ready could not go.
   std::chrono::steady_clock::time_point progress{};
-  bool waits_for_input() const { return wants_body_ && !in_ended_ && !released_ && body_expected_; }
+  bool waits_for_input() const { return wants_body_ && !in_ended_ && !released_ && body_expected_ && !may_wait_; }
   bool buried() const { return buried_; }
   bool waits_for_window() const { return out_.size() > out_sent_ || (out_end_ && !output_done_); }
 
@@ -94,6 +94,7 @@ class Stream : public Mortal {
   std::string held_;                        // Came, and is not wanted yet; of the peer's window.
   std::optional<Headers> in_trailers_;
   bool in_ended_ = false, in_told_ = false, wants_body_ = false, body_expected_ = true, handing_over_ = false, later_ = false;
+  bool may_wait_ = false;                   // Both directions are open at once: a tunnel, a gRPC stream. Silence is allowed.
 
   std::string out_;
   size_t out_sent_ = 0;

@@ -120,7 +120,7 @@ void Stream::take_out(size_t size, std::string* into) {
   if (out_sent_ == out_.size()) {
     out_.clear();
     out_sent_ = 0;
-  } else if (out_sent_ >= 64 * 1024) {
+  } else if (out_sent_ >= out_.size() / 2) {  // No byte is moved more than once on the average.
     out_.erase(0, out_sent_);
     out_sent_ = 0;
   }
