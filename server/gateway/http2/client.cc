@@ -79,11 +79,12 @@ void Http2Client::end_if_finished() {
 void Http2Client::on_broken() { over(Failure::kReset, "the connection broke"); }
 
 void Http2Client::want_later() {
-  if (over_ || later_ != 0) return;
+  if (later_ != 0) return;
   later_ = socket_->loop().timer(std::chrono::milliseconds(0), std::chrono::milliseconds(0), [this] {
     later_ = 0;
     Socket::Turn turn;
     session_.run_later();
+    bury_if_empty();
   });
 }
 
@@ -92,9 +93,17 @@ void Http2Client::drop() { over(Failure::kReset, "the connection was given up");
 void Http2Client::over(Failure failure, std::string_view why) {
   if (over_) return;
   over_ = true;
-  if (later_ != 0) socket_->loop().cancel(std::exchange(later_, 0));
+  socket_->want_read(false);
   std::string text(why);
   session_.fail_all(failure, text);
+  bury_if_empty();
+}
+
+// What has come whole is still handed over, to a client that takes it slowly.
+void Http2Client::bury_if_empty() {
+  if (!over_ || told_ || session_.streams() > 0) return;
+  told_ = true;
+  if (later_ != 0) socket_->loop().cancel(std::exchange(later_, 0));
   host_.on_http2_over(*this);
 }
 

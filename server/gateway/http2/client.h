@@ -1,7 +1,6 @@
 // server/gateway/http2/client.h - one HTTP/2 connection to an endpoint, shared by many requests.
 //
-// Ownership: the connection belongs to its Host, which is told when it is over; its streams have failed by then. Loop thread
-// only.
+// Ownership: the connection belongs to its Host, which is told when it is over: no stream is left by then. Loop thread only.
 #pragma once
 
 #include <memory>
@@ -48,12 +47,13 @@ class Http2Client final : public Mortal, public Socket::Owner, private http2::Se
   void want_later() override;
   void end_if_finished();
   void over(Failure failure, std::string_view why);
+  void bury_if_empty();
 
   std::unique_ptr<Socket> socket_;
   Host& host_;
   http2::ClientSession session_;
   base::Loop::Id later_ = 0;
-  bool connected_ = false, over_ = false, full_ = false;
+  bool connected_ = false, over_ = false, told_ = false, full_ = false;
 };
 
 }  // namespace server::gateway

@@ -31,6 +31,7 @@ class ClientStream final : public Stream, public UpstreamStream {
   void closed(uint32_t code) override;
   void lost(Failure failure, std::string_view why) override;
   void output_sent() override { output_done_ = true; }
+  bool outlives_connection() const override { return headed_ && in_ended_ && !released_; }
   void do_later() override;
   void refuse(Failure failure, std::string_view why);
   void fail(Failure failure, std::string_view why);

@@ -271,13 +271,15 @@ bool Session::finished() const { return dead_ || (nghttp2_session_want_read(sess
 
 void Session::fail_all(Failure failure, std::string_view why) {
   dead_ = true;
-  while (first_ != nullptr) {
-    Stream* stream = first_;
+  // An event may end other streams too; what is buried is there until the turn's end.
+  std::vector<Stream*> all;
+  each_stream([&all](Stream& s) { all.push_back(&s); });
+  for (Stream* stream : all) {
+    if (stream->buried_) continue;
+    stream->wire_closed_ = true;
+    if (stream->outlives_connection()) continue;
     stream->lost(failure, why);
-    if (!stream->buried_) {
-      stream->release();
-      stream->bury_self();
-    }
+    if (!stream->buried_) stream->release();
   }
 }
 
@@ -310,6 +312,7 @@ void Session::unlink(Stream* stream) {
   if (stream->after_ != nullptr) stream->after_->before_ = stream->before_;
   --count_;
   if (stream->later_) later_.erase(std::remove(later_.begin(), later_.end(), stream), later_.end());
+  if (dead_ && count_ == 0) carrier_.want_later();
 }
 
 Stream* Session::find(int32_t id) {

@@ -56,6 +56,7 @@ class Stream : public Mortal {
   virtual void head_received(FieldBlock& block, bool end) = 0;
   virtual void closed(uint32_t code) = 0;                           // On the wire.
   virtual void lost(Failure failure, std::string_view why) = 0;     // With the connection.
+  virtual bool outlives_connection() const { return false; }
   void data_received(std::string_view data);
   void input_ended();
   void deliver_later();                                             // Held input, and failures: from run_later().
@@ -129,7 +130,8 @@ class Session {
   void run_later();
   // Nothing comes and nothing goes any more: to be closed once the output is sent.
   bool finished() const;
-  // The connection is gone: all streams fail. Nothing may be called afterwards.
+  // The connection is gone: all streams fail, but those of a client whose answer has come whole: it is still handed over, and
+  // want_later() is called when the last of them is through. Nothing but run_later() may be called afterwards.
   void fail_all(Failure failure, std::string_view why);
 
   size_t streams() const { return count_; }

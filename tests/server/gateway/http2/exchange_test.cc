@@ -479,6 +479,36 @@ TEST(Http2, a_connection_that_breaks_fails_all) {
   EXPECT_EQ(pair.client.streams() + pair.server.session.streams(), 0u);
 }
 
+// The endpoint has answered and gone; whoever waits for the answer takes it slowly.
+TEST(Http2, whole_answers_outlive_their_connection) {
+  Pair pair;
+  pair.server.handler.on_new = [](Received& r) { r.reply(200, std::string(100'000, 'x')); };
+  Answer& slow = pair.get("/");
+  slow.stream->read_body(false);
+  pair.settle();
+  EXPECT_EQ(slow.body, "");
+  pair.server.handler.on_new = [](Received&) {};
+  Answer& other = pair.get("/other");
+  pair.settle();
+  {
+    Socket::Turn turn;
+    pair.client.fail_all(Failure::kReset, "gone");
+  }
+  EXPECT_NE(other.failure, "");
+  EXPECT_EQ(slow.failure, "");
+  pair.client_carried.later = false;
+  Socket::Turn turn;
+  slow.stream->read_body(true);
+  EXPECT_TRUE(std::exchange(pair.client_carried.later, false));
+  pair.client.run_later();
+  EXPECT_EQ(slow.body.size(), 100'000u);
+  EXPECT_TRUE(slow.ended);
+  EXPECT_FALSE(pair.client_carried.later);
+  slow.close();
+  EXPECT_TRUE(pair.client_carried.later);  // The owner can go too.
+  EXPECT_EQ(pair.client.streams(), 0u);
+}
+
 // ---- Tunnels -----------------------------------------------------------------------------------------------------
 
 TEST(Http2, websockets) {

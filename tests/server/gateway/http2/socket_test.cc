@@ -185,7 +185,10 @@ TEST(Http2Sockets, drain_finishes_what_is_under_way) {
   });
   ASSERT_TRUE(Connections::wait(arrived));
   std::promise<void> ended;
-  a.on_end = [&](Answer&) { ended.set_value(); };
+  a.on_end = [&](Answer& done) {
+    done.close();
+    ended.set_value();
+  };
   c.turn([&] { c.server->drain(); });
   c.turn([&] { c.handler.last().reply(200, "done"); });
   ASSERT_TRUE(Connections::wait(ended));
@@ -206,6 +209,38 @@ TEST(Http2Sockets, the_client_goes) {
   fd.reset();
   ASSERT_TRUE(Connections::wait(c.server_over));
   c.turn([&] { EXPECT_TRUE(c.handler.last().gone); });
+}
+
+TEST(Http2Sockets, whole_answers_outlive_their_connection) {
+  Connections c;
+  c.make_client();
+  c.accept();
+  Answer a;
+  std::promise<void> ended;
+  a.on_end = [&](Answer& done) {
+    done.close();
+    ended.set_value();
+  };
+  c.handler.on_new = [](Received& r) { r.reply(200, std::string(50'000, 'x')); };
+  c.turn([&] {
+    a.stream = c.client->open_stream(&a);
+    a.stream->send_head(http2::request("GET", "/"), true);
+    a.stream->read_body(false);
+  });
+  // The client lets go of what it wanted only when all of it is there: then the server goes.
+  auto until = std::chrono::steady_clock::now() + kPatience;
+  bool idle = false;
+  while (!idle && std::chrono::steady_clock::now() < until) c.turn([&] { idle = !c.handler.requests.empty() && c.server->idle(); });
+  c.turn([&] { c.server->drain(); });
+  ASSERT_TRUE(Connections::wait(c.server_over));
+  c.turn([&] {
+    EXPECT_EQ(a.failure, "");
+    ASSERT_NE(a.stream, nullptr);
+    a.stream->read_body(true);
+  });
+  ASSERT_TRUE(Connections::wait(ended));
+  EXPECT_EQ(a.body.size(), 50'000u);
+  EXPECT_TRUE(Connections::wait(c.client_over));
 }
 
 TEST(Http2Sockets, who_breaks_rules_is_told_and_cut) {
