@@ -73,7 +73,8 @@ void Http2Client::on_drained() {
 void Http2Client::end_if_finished() {
   if (socket_->flush() && socket_->pending() > 0) return;
   socket_->shut_down();
-  over(Failure::kReset, session_.why().empty() ? "the endpoint closed the connection" : session_.why());
+  if (session_.why().empty()) over(Failure::kReset, "the endpoint closed the connection");
+  else over(Failure::kInvalid, "what the endpoint sent is not HTTP/2: " + session_.why());
 }
 
 void Http2Client::on_broken() { over(Failure::kReset, "the connection broke"); }

@@ -97,12 +97,16 @@ void ClientStream::head_received(FieldBlock& block, bool end) {
     reset(NGHTTP2_CANCEL);
     return fail(Failure::kTooLarge, failure_text(Failure::kTooLarge));
   }
+  // HTTP/2 has no 101.
+  if (block.status < 100 || block.status == 101 || block.status > 999 || (block.status < 200 && end)) {
+    reset(NGHTTP2_PROTOCOL_ERROR);
+    return fail(Failure::kInvalid, "an answer with a status that is none");
+  }
   if (block.status < 200) {
     int status = block.status;
     Headers headers = std::move(block.headers);
     block_ = FieldBlock();
-    if (status != 101 && !end) events_->on_informational(status, headers);
-    return;
+    return events_->on_informational(status, headers);
   }
   headed_ = true;
   ResponseHead head;

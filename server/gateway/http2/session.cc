@@ -118,7 +118,10 @@ struct Callbacks {
     return 0;
   }
 
-  static int frame_sent(nghttp2_session* nghttp2, const nghttp2_frame* frame, void*) {
+  static int frame_sent(nghttp2_session* nghttp2, const nghttp2_frame* frame, void* user) {
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && of(user).why_.empty()) {
+      of(user).why_ = nghttp2_http2_strerror(frame->goaway.error_code);
+    }
     if ((frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
     if (Stream* of_it = stream(nghttp2, frame->hd.stream_id)) of_it->output_sent();
     return 0;

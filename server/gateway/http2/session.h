@@ -136,7 +136,7 @@ class Session {
 
   size_t streams() const { return count_; }
   bool in_block() const { return in_block_; }      // A header block has begun and not ended.
-  const std::string& why() const { return why_; }  // It was ended for breaking rules; empty: it was not.
+  const std::string& why() const { return why_; }  // We ended it since the peer broke a rule; empty: we did not.
   const SessionOptions& options() const { return options_; }
 
  protected:

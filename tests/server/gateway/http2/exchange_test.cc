@@ -191,6 +191,48 @@ TEST(Http2, informational_answers) {
   EXPECT_EQ(a.body, "ok");
 }
 
+// What an endpoint answers, by hand.
+TEST(Http2, answers_that_are_none) {
+  struct Row {
+    const char* name;
+    std::string frames;
+    Failure want;
+  };
+  std::string ok = frame(kHeaders, kEndHeaders, 1, block({{":status", "200"}}));
+  const Row rows[] = {
+      {"a status below 100", frame(kHeaders, kEndHeaders, 1, block({{":status", "055"}})), Failure::kInvalid},
+      {"101", frame(kHeaders, kEndHeaders, 1, block({{":status", "101"}})), Failure::kInvalid},
+      {"no status", frame(kHeaders, kEndHeaders, 1, block({{"x", "1"}})), Failure::kInvalid},
+      {"a head of another connection's kind", frame(kHeaders, kEndHeaders, 1, block({{":status", "200"}, {"connection", "close"}})), Failure::kInvalid},
+      {"data before the head", frame(kData, 0, 1, "x"), Failure::kInvalid},
+      {"too large", frame(kHeaders, kEndHeaders, 1, block({{":status", "200"}, {"x", std::string(5000, 'x')}})), Failure::kTooLarge},
+      {"less than its length", frame(kHeaders, kEndHeaders, 1, block({{":status", "200"}, {"content-length", "5"}})) + frame(kData, kEndStream, 1, "abc"), Failure::kInvalid},
+      {"refused", frame(kReset, 0, 1, std::string("\0\0\0\7", 4)), Failure::kStale},
+      {"refused in the middle", ok + frame(kReset, 0, 1, std::string("\0\0\0\7", 4)), Failure::kReset},
+      {"given up", ok + frame(kData, 0, 1, "x") + frame(kReset, 0, 1, std::string("\0\0\0\2", 4)), Failure::kReset},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    Carried carried;
+    SessionOptions options;
+    options.header_list = 4000;
+    ClientSession session(options, carried, false);
+    Answer a;
+    Socket::Turn turn;
+    a.stream = session.open_stream(&a);
+    a.stream->send_head(request("GET", "/"), true);
+    std::string out;
+    session.take_output(&out, 1 << 20);
+    session.feed(frame(kSettings, 0, 0, "") + row.frames);
+    session.take_output(&out, 1 << 20);
+    if (session.finished()) session.fail_all(session.why().empty() ? Failure::kReset : Failure::kInvalid, "ended");  // As Http2Client does.
+    EXPECT_NE(a.failure, "");
+    EXPECT_EQ(static_cast<int>(a.kind), static_cast<int>(row.want)) << a.failure;
+    EXPECT_FALSE(a.ended);
+    EXPECT_EQ(session.streams(), 0u);
+  }
+}
+
 // ---- Backpressure ------------------------------------------------------------------------------------------------
 
 TEST(Http2, a_body_that_is_not_read_stops_at_the_window) {
