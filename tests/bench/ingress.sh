@@ -1,7 +1,6 @@
 . tests/bench/lib.sh
-# The gateway beside nginx and haproxy as reverse proxies of one backend. MODE=quick (QUICK=1) or full; see ingress_run.sh for the cells.
+# The gateway beside nginx and haproxy as reverse proxies of one backend. QUICK=1: less of it. See ingress_run.sh for the cells.
 (install_missing wrk nghttp2-client openssl) || die "wrk and h2load are what measures"
-[ -n "${KUBELAN_SKIP_BUILD:-}" ] || build gateway_only
 
 # peer PROGRAM PACKAGE...: where it is. When it is missing, its package is unpacked into the work folder and not installed: installing would start
 # a service on this machine's ports.

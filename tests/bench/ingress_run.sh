@@ -140,8 +140,8 @@ for proxy in $PROXIES; do
   done
 done
 
-# The CPU time of a process and its children, in ticks.
-ticks_of() { local pid sum=0 each; for pid in "$1" $(pgrep -P "$1"); do each=$(awk '{print $14 + $15}' "/proc/$pid/stat") && sum=$((sum + each)); done; echo $sum; }
+# The CPU time of a process and its children, in microseconds.
+cpu_of() { local pid; for pid in "$1" $(pgrep -P "$1"); do cat /proc/"$pid"/task/*/schedstat; done | awk '{ s += $1 } END { printf "%d\n", s / 1000 }'; }
 memory_of() { local pid; for pid in "$1" $(pgrep -P "$1"); do awk '/^Pss:/ {print $2}' "/proc/$pid/smaps_rollup"; done | awk '{s += $1} END {printf "%.1f", s / 1024}'; }
 
 # ---- Measuring. Each prints: requests/s, 99th percentile in microseconds, failures.
@@ -187,37 +187,38 @@ fi
 
 echo "== ingress: the gateway beside $("$NGINX_PROGRAM" -v 2>&1 | sed 's/.*: //')$([ -n "$HAPROXY" ] && "$HAPROXY" -v | sed -n '1s/^HAProxy version \([^ ]*\).*/ and haproxy \1/p')"
 echo "   one thread each, on CPU $PROXY_CPU; backend (nginx) and clients (wrk, h2load with 10 streams a connection) on CPU $OTHER_CPUS; upstream connections kept;"
-echo "   TLS: ECDSA P-256, 'new': a connection a request; small 100 B, big 10 KiB; $ROUNDS runs of $SECONDS_PER_CELL s in turn, medians; cpu: of the proxy's core."
-echo "   Below 90 % of it the client or the backend was the limit, and the proxies' ratio is nearer to 1 than it should be."
-printf '%-30s %9s %9s %5s' "connections size protocol" "kubelan/s" "p99 us" "cpu%"
-for proxy in $PROXIES; do [ $proxy = kubelan ] || printf ' | %9s %9s %5s %6s %6s' "$proxy/s" "p99 us" "cpu%" "ratio" "p99"; done
+echo "   TLS: ECDSA P-256, 'new': a connection a request; small 100 B, big 10 KiB; $ROUNDS run(s) of $SECONDS_PER_CELL s in turn, medians."
+echo "   cpu%: of the proxy's core; below 90 the client, the backend or a neighbour was the limit, and requests/s say less than 'us', the proxy's CPU time a request."
+echo "   Ratios are kubelan's over the other's: /s should be above 1, p99 and us below."
+printf '%-28s %9s %8s %5s %6s' "connections size protocol" "kubelan/s" "p99 us" "cpu%" "us"
+for proxy in $PROXIES; do [ $proxy = kubelan ] || printf ' | %9s %8s %5s %6s: %5s %5s %5s' "$proxy/s" "p99 us" "cpu%" "us" "/s" "p99" "us"; done
 echo
-declare -A RPS P99 BUSY
+declare -A RPS P99 BUSY COST
 worse=0 failures=0
-hertz=$(getconf CLK_TCK)
 while read -r -d ';' connections size protocol routes; do
   [ -n "$connections" ] || continue
   for proxy in $PROXIES; do : >"$dir/$proxy.cell"; done
   for ((round = 0; round < ROUNDS; round++)); do
     for proxy in $PROXIES; do
-      before=$(ticks_of "${PID[$proxy]}") began=$(now_us)
+      before=$(cpu_of "${PID[$proxy]}") began=$(now_us)
       result=$(measure "$proxy" "$connections" "$size" "$protocol" "$routes")
-      busy=$(((($(ticks_of "${PID[$proxy]}") - before)) * 100000000 / hertz / ($(now_us) - began)))
-      echo "$result $busy" >>"$dir/$proxy.cell"
+      took=$(($(now_us) - began)) used=$(($(cpu_of "${PID[$proxy]}") - before))
+      echo "$result $took $used" | awk -v seconds="$SECONDS_PER_CELL" '{ print $1, $2, $3, 100 * $5 / $4, $1 ? $5 / $1 / seconds : 0 }' >>"$dir/$proxy.cell"
     done
   done
   for proxy in $PROXIES; do
     RPS[$proxy]=$(awk '{print $1}' "$dir/$proxy.cell" | median)
     P99[$proxy]=$(awk '{print $2}' "$dir/$proxy.cell" | median)
     BUSY[$proxy]=$(awk '{print $4}' "$dir/$proxy.cell" | median)
+    COST[$proxy]=$(awk '{print $5}' "$dir/$proxy.cell" | median)
     bad=$(awk '{s += $3} END {print s + 0}' "$dir/$proxy.cell")
     [ "$bad" = 0 ] || { echo "   $proxy: $bad failed requests in the next line"; [ "$proxy" = kubelan ] && failures=$((failures + bad)); }
   done
-  printf '%-30s %9.0f %9.0f %5.0f' "$connections $size $protocol$([ "$routes" = 1 ] || echo ", $routes routes")" "${RPS[kubelan]}" "${P99[kubelan]}" "${BUSY[kubelan]}"
+  printf '%-28s %9.0f %8.0f %5.0f %6.1f' "$connections $size $protocol$([ "$routes" = 1 ] || echo ", $routes routes")" "${RPS[kubelan]}" "${P99[kubelan]}" "${BUSY[kubelan]}" "${COST[kubelan]}"
   for proxy in $PROXIES; do
     [ $proxy = kubelan ] && continue
-    awk -v k="${RPS[kubelan]}" -v r="${RPS[$proxy]}" -v kp="${P99[kubelan]}" -v p="${P99[$proxy]}" -v busy="${BUSY[$proxy]}" \
-      'BEGIN { printf " | %9.0f %9.0f %5.0f %6.2f %6.2f", r, p, busy, r ? k / r : 0, p ? kp / p : 0 }'
+    echo "${RPS[kubelan]} ${RPS[$proxy]} ${P99[kubelan]} ${P99[$proxy]} ${BUSY[$proxy]} ${COST[kubelan]} ${COST[$proxy]}" |
+      awk 'function ratio(a, b) { return b ? a / b : 0 } { printf " | %9.0f %8.0f %5.0f %6.1f: %5.2f %5.2f %5.2f", $2, $4, $5, $7, ratio($1, $2), ratio($3, $4), ratio($6, $7) }'
   done
   awk -v k="${RPS[kubelan]}" -v r="${RPS[nginx]}" 'BEGIN { exit !(k < r) }' && { worse=$((worse + 1)); printf '  <'; }
   echo
