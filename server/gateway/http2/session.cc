@@ -82,7 +82,8 @@ struct Callbacks {
     return 0;
   }
 
-  static int header(nghttp2_session* nghttp2, const nghttp2_frame* frame, const uint8_t* name, size_t name_size, const uint8_t* value, size_t value_size, uint8_t, void* user) {
+  static int header(nghttp2_session* nghttp2, const nghttp2_frame* frame, const uint8_t* name, size_t name_size, const uint8_t* value, size_t value_size,
+                    uint8_t, void* user) {
     Session& session = of(user);
     Stream* to = stream(nghttp2, frame->hd.stream_id);
     if (to == nullptr || session.doomed_) return 0;

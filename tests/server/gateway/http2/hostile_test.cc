@@ -55,7 +55,8 @@ TEST(Http2Requests, rows) {
       {"websocket", kConnect, false, "GET /chat host=a upgrade=websocket"},
       // Refused.
       {"connect", {{":method", "CONNECT"}, {":authority", "a:80"}}, false, "HEADERS1 DATA1. RST1=0"},
-      {"another protocol", {{":method", "CONNECT"}, {":protocol", "connect-udp"}, {":scheme", "http"}, {":path", "/"}, {":authority", "a"}}, false, "HEADERS1 DATA1. RST1=0"},
+      {"another protocol", {{":method", "CONNECT"}, {":protocol", "connect-udp"}, {":scheme", "http"}, {":path", "/"}, {":authority", "a"}}, false,
+       "HEADERS1 DATA1. RST1=0"},
       {"a length and no body", with(kPost, {{"content-length", "3"}}), true, "RST1=1"},
       {"two lengths", with(kPost, {{"content-length", "3"}, {"content-length", "3"}}), false, "RST1=1"},
       {"a length that is none", with(kPost, {{"content-length", "+3"}}), false, "RST1=1"},
