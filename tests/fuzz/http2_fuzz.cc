@@ -151,7 +151,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (data[0] % 2 == 0) {
     ClientInfo client;
     Handler handler;
-    ServerSession session(options, carrier, client, handler);
+    http2::Refusals refusals;
+    ServerSession session(options, carrier, client, handler, refusals);
     {
       Socket::Turn turn;
       session.feed(std::string_view("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 33));

@@ -20,9 +20,10 @@ thread_local std::array<char, 64 * 1024> read_buffer;
 }  // namespace
 
 Http2Server::Http2Server(std::unique_ptr<Socket> socket, ClientInfo client, RequestHandler& handler, Host& host, Deadlines& deadlines, const Http2Options& options)
-    : socket_(std::move(socket)), client_(std::move(client)), host_(host), deadlines_(deadlines), options_(options), session_(options.session, *this, client_, handler),
+    : socket_(std::move(socket)), client_(std::move(client)), host_(host), deadlines_(deadlines), options_(options), session_(options.session, *this, client_, handler, host),
       deadline_([this] { on_deadline(); }), activity_(steady_clock::now()) {
   socket_->set_owner(this);
+  socket_->gather_longer();
 }
 
 Http2Server::~Http2Server() {

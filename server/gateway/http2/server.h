@@ -27,9 +27,8 @@ struct Http2Options {
 
 class Http2Server final : public Mortal, public Socket::Owner, private http2::Session::Carrier {
  public:
-  class Host {
+  class Host : public http2::Refusals {
    public:
-    virtual ~Host() = default;
     virtual void on_connection_over(Http2Server& connection) = 0;  // To be buried.
   };
 

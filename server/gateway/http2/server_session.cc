@@ -4,8 +4,6 @@
 
 #include <utility>
 
-#include "server/gateway/policy/pages.h"
-
 namespace server::gateway::http2 {
 namespace {
 
@@ -78,12 +76,10 @@ void ServerStream::head_received(FieldBlock& block, bool end) {
 }
 
 void ServerStream::refuse(int status) {
-  std::string page = error_page(status);
-  ResponseHead head;
-  head.status = status;
+  std::string page;
+  ResponseHead head = server_.refusals_.refusal(status, &page);
   head.body = BodyKind::kLength;
   head.length = page.size();
-  if (!page.empty()) head.headers.add("content-type", "text/html");
   send_head(head, page.empty());
   send_body(page, true);
   release();
@@ -192,8 +188,14 @@ void ServerStream::close() {
 
 // ---- The session -------------------------------------------------------------------------------------------------
 
-ServerSession::ServerSession(const SessionOptions& options, Carrier& carrier, const ClientInfo& client, RequestHandler& handler)
-    : Session(true, options, carrier), client_(client), handler_(handler) {}
+ServerSession::ServerSession(const SessionOptions& options, Carrier& carrier, const ClientInfo& client, RequestHandler& handler, Refusals& refusals)
+    : Session(true, options, carrier), client_(client), handler_(handler), refusals_(refusals) {}
+
+ResponseHead Refusals::refusal(int status, std::string*) {
+  ResponseHead head;
+  head.status = status;
+  return head;
+}
 
 ServerSession::~ServerSession() = default;
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <string>
 
 #include "server/gateway/http2/session.h"
 
@@ -9,10 +10,18 @@ namespace server::gateway::http2 {
 
 class ServerStream;
 
+// What a request that is none is answered with.
+class Refusals {
+ public:
+  virtual ~Refusals() = default;
+  // The connection adds framing. Without `*body` there is none.
+  virtual ResponseHead refusal(int status, std::string* body);
+};
+
 class ServerSession final : public Session {
  public:
-  // Both outlive it.
-  ServerSession(const SessionOptions& options, Carrier& carrier, const ClientInfo& client, RequestHandler& handler);
+  // All of them outlive it.
+  ServerSession(const SessionOptions& options, Carrier& carrier, const ClientInfo& client, RequestHandler& handler, Refusals& refusals);
   ~ServerSession() override;
 
   // Tells the client that no more will be taken; after a round trip, or force_shut_down(), it is so.
@@ -28,6 +37,7 @@ class ServerSession final : public Session {
 
   const ClientInfo& client_;
   RequestHandler& handler_;
+  Refusals& refusals_;
   bool noticed_ = false, forced_ = false;
 };
 

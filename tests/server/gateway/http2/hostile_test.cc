@@ -42,7 +42,7 @@ TEST(Http2Requests, rows) {
       {"an address", to_host("[::1]:80"), true, "GET / host=[::1]:80"},
       {"host instead", with(no_authority, {{"host", "B"}}), true, "GET / host=b"},
       {"both the same", with(kGet, {{"host", "A"}}), true, "GET / host=a"},
-      {"both and different", with(kGet, {{"host", "b"}}), true, "HEADERS1 DATA1."},
+      {"both and different", with(kGet, {{"host", "b"}}), true, "HEADERS1 400."},
       {"neither", no_authority, true, "RST1=1"},
       {"crumbs", with(kGet, {{"cookie", "a=1"}, {"x", "1"}, {"cookie", "b=2"}}), true, "GET / host=a [x: 1] [cookie: a=1; b=2]"},
       {"te", with(kGet, {{"te", "trailers"}}), true, "GET / host=a trailers"},
@@ -54,9 +54,9 @@ TEST(Http2Requests, rows) {
       {"options *", to_path("*", "OPTIONS"), true, "OPTIONS * host=a"},
       {"websocket", kConnect, false, "GET /chat host=a upgrade=websocket"},
       // Refused.
-      {"connect", {{":method", "CONNECT"}, {":authority", "a:80"}}, false, "HEADERS1 DATA1. RST1=0"},
+      {"connect", {{":method", "CONNECT"}, {":authority", "a:80"}}, false, "HEADERS1 501. RST1=0"},
       {"another protocol", {{":method", "CONNECT"}, {":protocol", "connect-udp"}, {":scheme", "http"}, {":path", "/"}, {":authority", "a"}}, false,
-       "HEADERS1 DATA1. RST1=0"},
+       "HEADERS1 501. RST1=0"},
       {"a length and no body", with(kPost, {{"content-length", "3"}}), true, "RST1=1"},
       {"two lengths", with(kPost, {{"content-length", "3"}, {"content-length", "3"}}), false, "RST1=1"},
       {"a length that is none", with(kPost, {{"content-length", "+3"}}), false, "RST1=1"},
@@ -65,9 +65,9 @@ TEST(Http2Requests, rows) {
       {"an empty path", to_path(""), true, "RST1=1"},
       {"a space in the path", to_path("/a b"), true, "RST1=1"},
       {"a line in the path", to_path("/a\r\nX: y"), true, "RST1=1"},
-      {"a fragment", to_path("/a#b"), true, "HEADERS1 DATA1."},
+      {"a fragment", to_path("/a#b"), true, "HEADERS1 400."},
       {"a method with a space", to_path("/", "GET /x"), true, "RST1=1"},
-      {"userinfo", to_host("u@a"), true, "HEADERS1 DATA1."},
+      {"userinfo", to_host("u@a"), true, "HEADERS1 400."},
       {"a path in the authority", to_host("a/b"), true, "RST1=1"},
       {"connection", with(kGet, {{"connection", "close"}}), true, "RST1=1"},
       {"transfer-encoding", with(kPost, {{"transfer-encoding", "chunked"}}), false, "RST1=1"},
@@ -91,12 +91,12 @@ TEST(Http2Requests, large_heads) {
   auto sized = [](size_t size) { return with(kGet, {{"x", std::string(size, 'x')}}); };
   // 4 pseudo-headers: 42 + 43 + 38 + 43 bytes as the limit counts; and 33 for the name.
   EXPECT_EQ(ask(sized(200), true, {.header_list = 400}).substr(0, 4), "GET ");
-  EXPECT_EQ(ask(sized(400), true, {.header_list = 400}), "HEADERS1 DATA1.");
+  EXPECT_EQ(ask(sized(400), true, {.header_list = 400}), "HEADERS1 431.");
   EXPECT_EQ(ask(sized(4000), true, {.header_list = 400}), "GOAWAY0=11");
   // Many small ones.
   Fields many = kGet;
   for (int i = 0; i < 100; ++i) many.push_back({"a", ""});
-  EXPECT_EQ(ask(many, true, {.header_list = 1000}), "HEADERS1 DATA1.");
+  EXPECT_EQ(ask(many, true, {.header_list = 1000}), "HEADERS1 431.");
   // A small index entry that stands for a lot: counted as what it becomes.
   Raw raw;
   std::string bomb = block(kGet);
@@ -112,7 +112,7 @@ TEST(Http2Requests, the_connection_goes_on_after_a_refused_one) {
   Raw raw({.header_list = 1000});
   raw.handler.on_new = [](Received& r) { r.reply(204); };
   Fields large = with(kGet, {{"x", std::string(2000, 'x')}});
-  EXPECT_EQ(raw.feed(kPreface + frame(kHeaders, kEndStream | kEndHeaders, 1, block(large))), "HEADERS1 DATA1.");
+  EXPECT_EQ(raw.feed(kPreface + frame(kHeaders, kEndStream | kEndHeaders, 1, block(large))), "HEADERS1 431.");
   EXPECT_EQ(raw.feed(frame(kHeaders, kEndStream | kEndHeaders, 3, block(with(kGet, {{"Bad", ""}})))), "RST3=1");
   EXPECT_EQ(raw.feed(frame(kHeaders, kEndStream | kEndHeaders, 5, block(kGet))), "HEADERS5.");
   EXPECT_EQ(raw.session.streams(), 0u);

@@ -134,13 +134,21 @@ inline RequestHead request(std::string method, std::string target) {
   return head;
 }
 
+struct Pages final : Refusals {
+  ResponseHead refusal(int status, std::string* body) override {
+    *body = "refused: " + std::to_string(status);
+    return Refusals::refusal(status, body);
+  }
+};
+
 // A server session, and bytes to and from it.
 struct ServerEnd {
-  explicit ServerEnd(const SessionOptions& o = {}) : options(o), session(options, carried, client, handler) {}
+  explicit ServerEnd(const SessionOptions& o = {}) : options(o), session(options, carried, client, handler, pages) {}
   SessionOptions options;
   Carried carried;
   ClientInfo client;
   Handler handler;
+  Pages pages;
   ServerSession session;
 };
 
@@ -246,7 +254,7 @@ inline Fields with(Fields fields, const Fields& more) {
   return fields;
 }
 
-// A server session that is given bytes, and the frames it answers with: "SETTINGS RST_STREAM(1,8)".
+// A server session that is given bytes, and the frames it answers with: "HEADERS1 431." (a refusal's page) "RST3=8".
 struct Raw : ServerEnd {
   explicit Raw(const SessionOptions& o = {}) : ServerEnd(o) {}
   // What is sent, without SETTINGS, WINDOW_UPDATE and header fields.
@@ -270,7 +278,9 @@ struct Raw : ServerEnd {
       static const char* const kNames[] = {"DATA", "HEADERS", "PRIORITY", "RST", "SETTINGS", "PUSH", "PING", "GOAWAY", "WINDOW", "CONT"};
       uint8_t type = byte(3);
       if (type != kSettings && type != kWindow) {
-        out += (out.empty() ? "" : " ") + std::string(kNames[type]) + std::to_string(stream);
+        std::string_view payload = std::string_view(bytes).substr(at + 9, size);
+        bool page = type == kData && payload.substr(0, 9) == "refused: ";
+        out += (out.empty() ? "" : " ") + (page ? std::string(payload.substr(9)) : kNames[type] + std::to_string(stream));
         if (type == kReset) out += "=" + std::to_string(byte(12));
         if (type == kGoaway) out += "=" + std::to_string(byte(16));
         if (type <= kHeaders && (byte(4) & kEndStream) != 0) out += ".";
