@@ -22,7 +22,7 @@
 namespace server::gateway {
 
 struct PoolLimits {
-  size_t idle = 320;                               // Kept, of all endpoints together.
+  size_t idle = 1024;                              // Kept, of all endpoints together.
   std::chrono::milliseconds idle_time{60'000};
   std::chrono::milliseconds life{3'600'000};
   uint32_t requests = 10'000;                      // A connection.

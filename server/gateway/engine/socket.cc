@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace server::gateway {
@@ -20,6 +21,9 @@ namespace {
 thread_local int turn_depth = 0;
 thread_local std::vector<Socket*> turn_dirty;
 thread_local std::vector<std::unique_ptr<Mortal>> turn_dead;
+// Those that send at the end of the loop's pass; whether that is now.
+thread_local std::vector<Socket*> pass_dirty;
+thread_local bool pass_ends = false;
 
 // Above it the buffer's memory is given back once it is empty.
 constexpr size_t kKeptCapacity = 32 * 1024;
@@ -73,7 +77,8 @@ Socket::Turn::~Turn() {
       if (socket == nullptr) continue;
       turn_dirty[i] = nullptr;
       socket->dirty_ = false;
-      socket->end_of_turn();
+      if (socket->longer_ && !pass_ends && socket->state_ == State::kOpen) socket->wait_for_pass();
+      else socket->end_of_turn();
     }
     turn_dirty.clear();
     if (!turn_dead.empty()) {
@@ -102,6 +107,7 @@ std::unique_ptr<Socket> Socket::connect(base::Loop& loop, const base::Ip& to, ui
 Socket::~Socket() {
   if (destroyed_ != nullptr) *destroyed_ = true;
   if (watch_ != 0) loop_.cancel(watch_);
+  if (waits_) std::replace(pass_dirty.begin(), pass_dirty.end(), this, static_cast<Socket*>(nullptr));
   if (dirty_) std::replace(turn_dirty.begin(), turn_dirty.end(), this, static_cast<Socket*>(nullptr));
   if (ssl_ != nullptr) {
     // Without a close_notify OpenSSL would take the session out of its cache.
@@ -350,6 +356,26 @@ void Socket::end_of_turn() {
   }
   rewatch();
   if (drained && owner_ != nullptr) owner_->on_drained();
+}
+
+// A timer that is due at once: the loop runs it before it looks at descriptors again, and never sleeps before.
+void Socket::wait_for_pass() {
+  if (std::exchange(waits_, true)) return;
+  pass_dirty.push_back(this);
+  if (pass_dirty.size() > 1) return;
+  loop_.timer(std::chrono::milliseconds(0), std::chrono::milliseconds(0), [] {
+    pass_ends = true;
+    {
+      Turn turn;
+      for (Socket* socket : pass_dirty) {
+        if (socket == nullptr) continue;
+        socket->waits_ = false;
+        socket->touch();
+      }
+      pass_dirty.clear();
+    }
+    pass_ends = false;
+  });
 }
 
 void Socket::break_off() {

@@ -67,6 +67,9 @@ class Socket {
   std::string& gathered() { return out_; }
   void touch();
   size_t pending() const { return out_.size() - sent_; }
+  // From now on what is gathered waits for the end of the loop's pass instead of the turn's: where many turns write to one
+  // connection (HTTP/2's streams), they share a call.
+  void gather_longer() { longer_ = true; }
   // Sends now instead of at the turn's end. False: the peer is gone (on_broken() is not called).
   bool flush();
   // on_readable() is called only while wanted; wanted at first. An end or reset is noticed by on_broken() only when it breaks
@@ -105,6 +108,7 @@ class Socket {
   void break_off();
   friend class Turn;
   void end_of_turn();
+  void wait_for_pass();
 
   base::Loop& loop_;
   base::Fd fd_;
@@ -118,6 +122,7 @@ class Socket {
   bool want_read_ = true;
   bool ssl_wants_write_ = false;   // A read or handshake of TLS waits for room.
   bool dirty_ = false;             // Is among those that the turn's end sends.
+  bool longer_ = false, waits_ = false;  // gather_longer(); is among those that the pass's end sends.
   bool was_pending_ = false;
   bool shutting_down_ = false;
   bool* destroyed_ = nullptr;      // Set by the destructor while a callback runs.
