@@ -7,6 +7,11 @@
 namespace server::gateway::http2 {
 namespace {
 
+// Of a request that has its answer: what is still read of its body, and how long for more. A reset at once would make clients
+// throw away an answer that they have not read to its end.
+constexpr uint64_t kMaxLinger = 1024 * 1024;
+constexpr std::chrono::milliseconds kLingerTime{5'000};
+
 // "Mon, 23 Nov 2026 15:25:00 GMT", of this second.
 std::string_view date() {
   thread_local time_t last = 0;
@@ -40,6 +45,8 @@ class ServerStream final : public Stream, public Downstream {
   void close() override;
 
   void stalled();
+  bool lingers() const { return released_ && output_done_ && !in_ended_; }
+  void end_linger() { reset(NGHTTP2_NO_ERROR); }
 
  private:
   enum class Answer : uint8_t { kNone, kHead, kDone };
@@ -49,6 +56,7 @@ class ServerStream final : public Stream, public Downstream {
   void closed(uint32_t code) override;
   void lost(Failure, std::string_view) override { gone(); }
   void output_sent() override;
+  void discarded(size_t size) override;
   void refuse(int status);
   void gone();
 
@@ -56,6 +64,7 @@ class ServerStream final : public Stream, public Downstream {
   DownstreamEvents* events_ = nullptr;
   Answer answer_ = Answer::kNone;
   bool requested_ = false, head_method_ = false, tunnel_asked_ = false, aborted_ = false;
+  uint64_t discarded_ = 0;
 };
 
 // ---- The request -------------------------------------------------------------------------------------------------
@@ -164,10 +173,15 @@ void ServerStream::send_trailers(const Headers& trailers) {
   queue_trailers(trailers);
 }
 
-// The rest of a request that has its answer is not wanted (RFC 9113, 8.1).
 void ServerStream::output_sent() {
   output_done_ = true;
-  if (released_ && !in_ended_) reset(NGHTTP2_NO_ERROR);
+  discarded(0);
+}
+
+// The rest of a request that has its answer is not wanted (RFC 9113, 8.1).
+void ServerStream::discarded(size_t size) {
+  discarded_ += size;
+  if (lingers() && discarded_ > kMaxLinger) reset(NGHTTP2_NO_ERROR);
 }
 
 void ServerStream::abort() {
@@ -182,7 +196,7 @@ void ServerStream::close() {
   if (released_) return;
   if (answer_ != Answer::kDone) return abort();
   events_ = nullptr;
-  if (output_done_ && !in_ended_) reset(NGHTTP2_NO_ERROR);
+  progress = std::chrono::steady_clock::now();
   release();
 }
 
@@ -226,7 +240,10 @@ void ServerSession::reset_stalled(std::chrono::milliseconds body, std::chrono::m
   auto now = std::chrono::steady_clock::now();
   std::vector<Stream*> stalled;
   each_stream([&](Stream& s) {
-    if ((s.waits_for_input() && now - s.progress >= body) || (s.waits_for_window() && now - s.progress >= send)) stalled.push_back(&s);
+    auto& stream = static_cast<ServerStream&>(s);
+    if (stream.lingers()) {
+      if (now - s.progress >= kLingerTime) stream.end_linger();
+    } else if ((s.waits_for_input() && now - s.progress >= body) || (s.waits_for_window() && now - s.progress >= send)) stalled.push_back(&s);
   });
   for (Stream* s : stalled) {
     if (!s->buried()) static_cast<ServerStream*>(s)->stalled();

@@ -64,6 +64,7 @@ class Stream : public Mortal {
   ssize_t fill(size_t room, uint32_t* flags);                       // nghttp2's read callback.
   void take_out(size_t size, std::string* into);
   void tell_drained();
+  virtual void discarded(size_t size) { (void)size; }               // Input that nobody wants any more.
   virtual void output_sent() = 0;                                   // Its END_STREAM is out.
 
   // Of whom and for how long there was nothing: since when a body that is wanted has not come, or one that is ready could not go.

@@ -14,7 +14,7 @@ void Stream::data_received(std::string_view data) {
   progress = steady_clock::now();
   if (released_ || !body_expected_) {
     nghttp2_session_consume(session_.session_, id_, data.size());
-    return;
+    return discarded(data.size());
   }
   if (!wants_body_ || !held_.empty() || handing_over_) {
     held_.append(data);

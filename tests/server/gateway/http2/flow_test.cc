@@ -131,6 +131,26 @@ TEST(Http2, early_answers_leave_the_window_whole) {
   EXPECT_EQ(pair.server.session.why(), "");
 }
 
+// It may send on for a while, so that it reads the answer first; then it is stopped.
+TEST(Http2, after_the_answer_only_so_much_is_read) {
+  Pair pair;
+  pair.server.handler.on_new = [](Received& r) { r.reply(401, "who"); };
+  Answer& a = pair.open();
+  RequestHead head = request("POST", "/");
+  head.body = BodyKind::kStream;
+  a.stream->send_head(head, false);
+  a.stream->send_body(std::string(300'000, 'x'), false);
+  pair.settle();
+  EXPECT_TRUE(a.ended);
+  EXPECT_EQ(pair.server.session.streams(), 1u);
+  a.stream->send_body(std::string(900'000, 'x'), false);
+  pair.settle();
+  EXPECT_EQ(pair.server.session.streams(), 0u);
+  EXPECT_EQ(a.body, "who");
+  EXPECT_EQ(a.failure, "");
+  EXPECT_EQ(pair.server.session.why(), "");
+}
+
 // ---- Many --------------------------------------------------------------------------------------------------------
 
 TEST(Http2, a_thousand_streams) {
