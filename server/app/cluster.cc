@@ -16,6 +16,7 @@
 #include "server/app/settle.h"
 #include "server/controllers/controllers.h"
 #include "server/dns/dns.h"
+#include "server/gateway/gateway.h"
 #include "server/gateway/objects.h"
 #include "server/http/server.h"
 #include "server/informer/control_loop.h"
@@ -53,6 +54,7 @@ struct Cluster::Parts {
   std::unique_ptr<ProxyHealth> proxy_health;
   std::unique_ptr<Dns> dns;
   std::unique_ptr<NodeAgent> agent;
+  std::unique_ptr<Gateway> gateway;
   std::unique_ptr<Publisher> publisher;
   std::unique_ptr<HttpServer> http;
 };
@@ -154,6 +156,23 @@ base::Status wait_proxy_synced(Proxy& proxy, ControlLoop& loop, std::chrono::mil
   return base::Error(base::Code::kTimeout, "the service proxy did not follow in time; see the log");
 }
 
+base::Status wait_gateway_synced(Gateway& gateway, ControlLoop& loop, std::chrono::milliseconds limit) {
+  auto synced = std::make_shared<std::promise<void>>();
+  loop.post([&gateway, synced] { gateway.when_synced([synced] { synced->set_value(); }); });
+  if (synced->get_future().wait_for(limit) == std::future_status::ready) return {};
+  return base::Error(base::Code::kTimeout, "the ingress controller did not follow in time; see the log");
+}
+
+base::Result<gateway::Question> make_question(const json& request) {
+  gateway::Question question = TRY(gateway::parse_question(store::get_string(request, "url")));
+  question.method = store::get_string(request, "method", "GET");
+  question.tls = question.tls || store::get_bool(request, "tls");
+  for (const json& header : store::get_array(request, "headers")) {
+    if (header.is_array() && header.size() == 2 && header[0].is_string() && header[1].is_string()) question.headers.emplace_back(header[0].get<std::string>(), header[1].get<std::string>());
+  }
+  return question;
+}
+
 }  // namespace
 
 Cluster::Cluster(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -167,6 +186,7 @@ Cluster::~Cluster() {
   if (p.api) p.api->set_runtime(nullptr);
   if (p.loop) p.loop->stop();
   p.publisher.reset();
+  p.gateway.reset();
   p.agent.reset();
   p.dns.reset();
   p.proxy_health.reset();
@@ -224,6 +244,7 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
   NodeAgentOptions agent_options{options.state_dir + "/run", p.addresses.dns, p.addresses.domain, p.pki.ca.cert_pem};
   p.agent = make_node_agent(*p.loop, *p.fabric, *p.spawner, *p.io, agent_options);
   p.api->set_runtime(&p.agent->runtime());
+  p.gateway = make_gateway(*p.loop, *p.services, p.agent->runtime(), GatewayOptions());
   PublisherOptions publisher_options{options.ephemeral ? "" : options.state_dir + "/published.json", {p.addresses.services, p.addresses.pods}};
   p.publisher = make_publisher(*p.loop, *p.io, *p.fabric, std::move(inputs.host_ports), publisher_options);
   TRY_STATUS(p.proxy->load());
@@ -326,7 +347,16 @@ base::Status Cluster::settle(std::chrono::seconds timeout) {
     if (std::chrono::steady_clock::now() > deadline) return base::Error(base::Code::kTimeout, "not up after " + std::to_string(timeout.count()) + " s: " + settled.missing);
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  return wait_proxy_synced(*p.proxy, *p.loop, std::chrono::seconds(20));
+  TRY_STATUS(wait_proxy_synced(*p.proxy, *p.loop, std::chrono::seconds(20)));
+  return wait_gateway_synced(*p.gateway, *p.loop, std::chrono::seconds(20));
+}
+
+base::Result<json> Cluster::explain(const json& request) {
+  const gateway::Question question = TRY(make_question(request));
+  auto answer = std::make_shared<std::promise<base::Result<json>>>();
+  Gateway* gateway = parts_->gateway.get();
+  parts_->loop->post([gateway, question, answer] { answer->set_value(gateway->explain(question)); });
+  return answer->get_future().get();
 }
 
 base::Result<std::vector<std::string>> Cluster::verify(std::chrono::seconds timeout) {

@@ -43,6 +43,8 @@ class Cluster {
   base::Status settle(std::chrono::seconds timeout);
   // Compares what every node's kernel has of Services with what it should have; a line a difference. kTimeout.
   base::Result<std::vector<std::string>> verify(std::chrono::seconds timeout);
+  // Where a request to an Ingress would go; `request` as in control_protocol.h. kInvalid, kUnavailable.
+  base::Result<json> explain(const json& request);
   // Ports on the host.
   Publisher& publisher();
 

@@ -5,6 +5,7 @@
 //   {"op":"place","target":"pod/NS/NAME"}    -> {"ok":true,"have":"umpn"} + namespace descriptors
 //   {"op":"apply","manifest":"...","source":"f.yaml","settle":true} -> {"ok":true,"lines":[...]}
 //   {"op":"publish","action":"add|remove|list","ports":["8080:svc/web:80"]} -> {"ok":true,"ports":[{...}]}
+//   {"op":"explain","subject":"ingress","url":"example.com/app","method":"GET","headers":[["A","b"]],"tls":false} -> {"ok":true,"explanation":{...}}
 //   {"op":"verify"}                          -> {"ok":true,"differences":[...]}: nodes' kernels beside what they should have
 //   {"op":"down"}                            -> {"ok":true}, then the daemon ends
 //   failure                                  -> {"ok":false,"error":"..."}

@@ -48,6 +48,12 @@ json answer_verify(Cluster& cluster, const json& request) {
   return {{"ok", true}, {"differences", *differences}};
 }
 
+json answer_explain(Cluster& cluster, const json& request) {
+  base::Result<json> explanation = cluster.explain(request);
+  if (!explanation.ok()) return failure(explanation.error());
+  return {{"ok", true}, {"explanation", *explanation}};
+}
+
 // add and remove take several ports; what was done before one failed stays done, and the error names that one.
 base::Status change_published(Publisher& publisher, const std::string& action, const json& request, json& done) {
   for (const json& text : store::get_array(request, "ports")) {
@@ -82,6 +88,7 @@ Answer answer(Cluster& cluster, const json& request) {
   if (op == "apply") return {answer_apply(cluster, request), {}};
   if (op == "settle") return {answer_settle(cluster, request), {}};
   if (op == "verify") return {answer_verify(cluster, request), {}};
+  if (op == "explain") return {answer_explain(cluster, request), {}};
   if (op == "publish") return {answer_publish(cluster, request), {}};
   if (op == "down") return {{{"ok", true}}, {}};
   if (op != "status") return {failure(base::Error(base::Code::kBadRequest, "unknown request \"" + op + "\": is this CLI newer than the running cluster?")), {}};

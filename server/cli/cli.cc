@@ -76,7 +76,7 @@ int run_verb_row(const Verb& verb, const std::vector<std::string>& command) {
 
 int run_cli(int argc, char** argv) {
   std::vector<Verb> verbs;
-  for (Verb (*make)() : {up_verb, down_verb, list_verb, status_verb, kubeconfig_verb, enter_verb, run_verb, publish_verb, cert_verb, version_verb}) verbs.push_back(make());
+  for (Verb (*make)() : {up_verb, down_verb, list_verb, status_verb, kubeconfig_verb, enter_verb, run_verb, publish_verb, explain_verb, cert_verb, version_verb}) verbs.push_back(make());
   verbs.push_back(completion_verb(verbs));
   CLI::App app("kubelan: Kubernetes networking on one machine, in one binary, in a blink.", "kubelan");
   app.require_subcommand(1);

@@ -46,6 +46,7 @@ Verb kubeconfig_verb();
 Verb enter_verb();
 Verb run_verb();
 Verb publish_verb();
+Verb explain_verb();
 Verb cert_verb();
 Verb version_verb();
 

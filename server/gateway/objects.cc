@@ -67,7 +67,7 @@ json deployment() {
                           {"args", args},
                           {"env", fields},
                           {"ports", json::array({{{"name", "http"}, {"containerPort", 80}, {"protocol", "TCP"}}, {{"name", "https"}, {"containerPort", 443}, {"protocol", "TCP"}}})}};
-  const json pod = {{"containers", json::array({container})}};
+  const json pod = {{"readinessGates", json::array({{{"conditionType", kIngressGate}}})}, {"containers", json::array({container})}};
   return {{"apiVersion", "apps/v1"},
           {"kind", "Deployment"},
           {"metadata", metadata(kIngressName, all_labels())},

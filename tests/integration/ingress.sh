@@ -1,0 +1,78 @@
+# Ingress with real kubectl and real packets: the controller that is there out of the box, rules and TLS from the client and from
+# this machine, status, events, explain.
+. tests/integration/lib.sh
+
+check "up" "$KUBELAN" up --nodes 2
+check "the controller is Ready, as ingress-nginx's own instructions wait for it" k wait -n ingress-nginx --for=condition=ready pod --selector=app.kubernetes.io/component=controller --timeout=30s
+check_equal "classes, and which is the default" "kubelan nginx:true" "$(k get ingressclasses -o 'jsonpath={range .items[*]}{.metadata.name}:{.metadata.annotations.ingressclass\.kubernetes\.io/is-default-class} {end}' | sed 's/: / /; s/ $//')"
+lb=$(k get service -n ingress-nginx ingress-nginx-controller -o 'jsonpath={.status.loadBalancer.ingress[0].ip}')
+check_equal "its address is the pool's last" 172.30.255.254 "$lb"
+
+from_client() { "$KUBELAN" enter client -- curl -sSk --max-time 5 --resolve "devopsexample.com:80:$lb" --resolve "devopsexample.com:443:$lb" "$@"; }
+says() { local what=$1; shift; "$@" 2>&1 | grep -q -- "$what"; }
+code() { "$@" -o /dev/null -w '%{http_code}'; }
+
+check_equal "without rules: 404" 404 "$(code from_client http://devopsexample.com/)"
+check "apply" k apply -f examples/ingress
+"$KUBELAN" cert devopsexample.com --secret devopsexample-tls | k apply -f - >/dev/null
+check "applications are up" k wait --for=condition=Available deployment/app deployment/api --timeout=60s
+check "/app" until_true 10 says "this is the app" from_client http://devopsexample.com/app
+check "/api, and the path is rewritten" says '^GET / HTTP/1.1' from_client http://devopsexample.com/api
+check "the backend sees the client" says '^X-Real-Ip: 172.30.0.2' from_client http://devopsexample.com/api
+check "HTTPS" says "this is the app" from_client https://devopsexample.com/app
+"$KUBELAN" cert --ca >"$WORK/ca.pem"
+check "with a certificate of the cluster's CA" "$KUBELAN" enter client -- curl -sS --max-time 5 --cacert "$WORK/ca.pem" --resolve "devopsexample.com:443:$lb" https://devopsexample.com/app
+check_equal "another path: 404" 404 "$(code from_client http://devopsexample.com/other)"
+check_equal "both pods in turn" 2 "$(for _ in 1 2 3 4; do from_client http://devopsexample.com/api | grep Hostname; done | sort -u | wc -l)"
+
+address_of() { k get ingress "$1" -o 'jsonpath={.status.loadBalancer.ingress[0].ip}'; }
+has_address() { [ "$(address_of "$1")" = "$2" ]; }
+check "the status has the address" until_true 5 has_address devops-ingress "$lb"
+check "the event Sync" until_true 10 says 'Sync .*Scheduled for sync' k describe ingress devops-ingress
+k annotate ingress devops-ingress nginx.ingress.kubernetes.io/no-such=1 >/dev/null
+check "an unknown annotation is told" until_true 10 says 'no-such' k get events --field-selector type=Warning
+check "requests are logged" until_true 5 says 'GET /app' k logs -n ingress-nginx deploy/ingress-nginx-controller
+
+url() { "$KUBELAN" status -o json | tr -d ' \n' | grep -o "\"$1\":\"$1://[^\"]*\"" | cut -d'"' -f4; }
+http=$(url http) https=$(url https)
+check "published on this machine" says "this is the app" curl -sS --max-time 5 -H 'Host: devopsexample.com' "$http/app"
+check "and HTTPS" says "this is the app" curl -sSk --max-time 5 --resolve "devopsexample.com:${https##*:}:127.0.0.1" "https://devopsexample.com:${https##*:}/app"
+check "status names them" says "Ingress: *$http $https" "$KUBELAN" status
+
+check "explain" says 'rule  *Ingress default/devops-ingress, ' "$KUBELAN" explain ingress devopsexample.com/app/x
+check "explain: annotations" says 'annotation  *rewrite-target: /' "$KUBELAN" explain ingress devopsexample.com/app/x
+check "explain: pods" says 'app-[^ ]* at 10.244' "$KUBELAN" explain ingress devopsexample.com/app
+check "explain: JSON" says '"service": "default/app-service:80"' "$KUBELAN" explain ingress https://devopsexample.com/app -o json
+check_error "explain: no request" "say which request" "$KUBELAN" explain ingress
+
+k apply -f - >/dev/null <<'Y'
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: other}
+spec: {controller: example.com/other}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: no-class}
+spec: {rules: [{host: plain.test, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: app-service, port: {number: 80}}}}]}}]}
+Y
+check_equal "an Ingress without a class gets the default" nginx "$(k get ingress no-class -o 'jsonpath={.spec.ingressClassName}')"
+check "and is served" until_true 5 says "this is the app" "$KUBELAN" enter client -- curl -sS --max-time 5 -H 'Host: plain.test' "http://$lb/"
+k patch ingress no-class --type merge -p '{"spec":{"ingressClassName":"other"}}' >/dev/null
+check "another class takes it away" until_true 5 has_address no-class ""
+check_equal "404 then" 404 "$(code "$KUBELAN" enter client -- curl -sS --max-time 5 -H 'Host: plain.test' "http://$lb/")"
+
+check "the controller restarts" k rollout restart -n ingress-nginx deployment/ingress-nginx-controller
+check "and is there again" k rollout status -n ingress-nginx deployment/ingress-nginx-controller --timeout=60s
+check "and serves" until_true 5 says "this is the app" from_client http://devopsexample.com/app
+
+check "a second cluster has ports of its own" bash -c "'$KUBELAN' up --name second --nodes 1 --ephemeral && '$KUBELAN' status --name second | grep -E '^Ingress: *http://127.0.0.1:[0-9]+ https://127.0.0.1:[0-9]+$' | grep -vF '$http '"
+check "down" "$KUBELAN" down --name second
+check "down and up again" bash -c "'$KUBELAN' down --keep-state && '$KUBELAN' up --nodes 2 | grep -F '$http $https'"
+check "the same port leads there again" until_true 20 says "this is the app" curl -sS --max-time 5 -H 'Host: devopsexample.com' "$http/app"
+check "down" "$KUBELAN" down
+check "up --no-ingress" "$KUBELAN" up --nodes 1 --ephemeral --no-ingress
+check_equal "has none" "" "$(k get ingressclasses -o name; "$KUBELAN" status | grep Ingress)"
+check_error "explain says so" "no ingress controller runs" "$KUBELAN" explain ingress a.test/
+"$KUBELAN" down >/dev/null
+finish
