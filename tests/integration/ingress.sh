@@ -40,7 +40,7 @@ check "and HTTPS" says "this is the app" curl -sSk --max-time 5 --resolve "devop
 check "status names them" says "Ingress: *$http $https" "$KUBELAN" status
 
 check "explain" says 'rule  *Ingress default/devops-ingress, ' "$KUBELAN" explain ingress devopsexample.com/app/x
-check "explain: annotations" says 'annotation  *rewrite-target: /' "$KUBELAN" explain ingress devopsexample.com/app/x
+check "explain: annotations" says '^ *[a-z]* *rewrite-target: /$' "$KUBELAN" explain ingress devopsexample.com/app/x
 check "explain: pods" says 'app-[^ ]* at 10.244' "$KUBELAN" explain ingress devopsexample.com/app
 check "explain: JSON" says '"service": "default/app-service:80"' "$KUBELAN" explain ingress https://devopsexample.com/app -o json
 check_error "explain: no request" "say which request" "$KUBELAN" explain ingress

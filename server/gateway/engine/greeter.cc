@@ -3,11 +3,11 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "server/gateway/engine/front.h"
 #include "server/gateway/l4/proxy_protocol.h"
+#include "server/gateway/message/thread_buffer.h"
 
 namespace server::gateway {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 constexpr std::chrono::milliseconds kPatience{60'000};
 constexpr size_t kMaxHello = 16 * 1024;
-thread_local std::array<char, 64 * 1024> peek_buffer;
+constexpr ThreadBuffer<struct GreeterReads> peek_buffer;
 
 }  // namespace
 

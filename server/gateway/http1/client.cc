@@ -1,9 +1,9 @@
 #include "server/gateway/http1/client.h"
 
 #include <algorithm>
-#include <array>
 
 #include "server/gateway/http1/writer.h"
+#include "server/gateway/message/thread_buffer.h"
 
 namespace server::gateway {
 namespace {
@@ -13,7 +13,7 @@ using http1::Parsed;
 
 constexpr size_t kWriteThrough = 4096;
 constexpr size_t kBuffered = 64 * 1024;
-thread_local std::array<char, 64 * 1024> read_buffer;
+constexpr ThreadBuffer<struct Http1ClientReads> read_buffer;
 
 }  // namespace
 

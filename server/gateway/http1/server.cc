@@ -3,9 +3,9 @@
 #include <time.h>
 
 #include <algorithm>
-#include <array>
 
 #include "server/gateway/http1/writer.h"
+#include "server/gateway/message/thread_buffer.h"
 
 namespace server::gateway {
 namespace {
@@ -20,7 +20,7 @@ constexpr milliseconds kLingerTime{5'000};
 // From here on copying costs more than another element for writev().
 constexpr size_t kWriteThrough = 4096;
 
-thread_local std::array<char, 64 * 1024> read_buffer;
+constexpr ThreadBuffer<struct Http1ServerReads> read_buffer;
 
 }  // namespace
 

@@ -2,8 +2,9 @@
 
 #include <openssl/ssl.h>
 
-#include <array>
 #include <utility>
+
+#include "server/gateway/message/thread_buffer.h"
 
 namespace server::gateway {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 constexpr size_t kMaxPending = 256 * 1024;
 constexpr http2::SessionOptions kOptions{.header_list = 64 * 1024, .connection_window = 16 * 1024 * 1024};
 
-thread_local std::array<char, 64 * 1024> read_buffer;
+constexpr ThreadBuffer<struct Http2ClientReads> read_buffer;
 
 }  // namespace
 

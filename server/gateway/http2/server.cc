@@ -1,8 +1,9 @@
 #include "server/gateway/http2/server.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
+
+#include "server/gateway/message/thread_buffer.h"
 
 namespace server::gateway {
 namespace {
@@ -15,7 +16,7 @@ constexpr size_t kMaxPending = 256 * 1024;
 // While there are streams, how often is looked at them.
 constexpr milliseconds kTick{1'000};
 
-thread_local std::array<char, 64 * 1024> read_buffer;
+constexpr ThreadBuffer<struct Http2ServerReads> read_buffer;
 
 }  // namespace
 
