@@ -319,7 +319,8 @@ json explain(const Table& table, const Question& question, const FindObject& fin
   out["lost"] = lost_of(matcher.explain(input), found.route);
   if (found.route == nullptr) {
     out.update(describe(found.host->otherwise));
-    out["why"] = "no rule of this host fits the path";
+    out["why"] = found.host->name.empty() ? "no rule has this host" : "no rule of this host fits the path";
+    if (found.host->name.empty()) out["hosts"] = hosts_of(*listener);
     return out;
   }
   out["rule"] = describe(*found.route);

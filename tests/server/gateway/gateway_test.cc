@@ -87,7 +87,8 @@ struct GatewayTest : WorldTest {
   json ingress() { return get("/apis/networking.k8s.io/v1/namespaces/default/ingresses/web"); }
   std::string addresses() { return store::get_array(ingress(), "status.loadBalancer.ingress").dump(); }
   std::string gate(const std::string& name = "controller") {
-    for (const json& c : store::get_array(get(pod(name)), "status.conditions")) {
+    const json object = get(pod(name));
+    for (const json& c : store::get_array(object, "status.conditions")) {
       if (store::get_string(c, "type") == kIngressGate) return store::get_string(c, "status");
     }
     return "";
