@@ -7,10 +7,10 @@
 namespace server::gateway::http2 {
 namespace {
 
-// Of a request that has its answer: what is still read of its body, and how long for more. A reset at once would make clients
-// throw away an answer that they have not read to its end.
+// Of a request that has its answer: what is still read of its body, and how long for more. A reset at once would make some
+// clients throw away an answer that they have not read to its end.
 constexpr uint64_t kMaxLinger = 1024 * 1024;
-constexpr std::chrono::milliseconds kLingerTime{5'000};
+constexpr std::chrono::milliseconds kLingerTime{200};
 
 // "Mon, 23 Nov 2026 15:25:00 GMT", of this second.
 std::string_view date() {
@@ -64,6 +64,7 @@ class ServerStream final : public Stream, public Downstream {
   DownstreamEvents* events_ = nullptr;
   Answer answer_ = Answer::kNone;
   bool requested_ = false, head_method_ = false, tunnel_asked_ = false, aborted_ = false;
+  int status_ = 0;
   uint64_t discarded_ = 0;
 };
 
@@ -138,6 +139,7 @@ void ServerStream::send_head(const ResponseHead& head, bool end) {
   bool tunnel = head.upgrade && tunnel_asked_;
   int status = tunnel && head.status == 101 ? 200 : head.status;
   bool bodyless = head_method_ || status == 204 || status == 304;
+  status_ = status;
   answer_ = end || bodyless ? Answer::kDone : Answer::kHead;
   may_wait_ = true;
   if (tunnel_asked_ && !tunnel) body_expected_ = false;
@@ -181,7 +183,7 @@ void ServerStream::output_sent() {
 // The rest of a request that has its answer is not wanted (RFC 9113, 8.1).
 void ServerStream::discarded(size_t size) {
   discarded_ += size;
-  if (lingers() && discarded_ > kMaxLinger) reset(NGHTTP2_NO_ERROR);
+  if (!buried_ && lingers() && discarded_ > kMaxLinger) reset(NGHTTP2_NO_ERROR);
 }
 
 void ServerStream::abort() {
@@ -197,7 +199,11 @@ void ServerStream::close() {
   if (answer_ != Answer::kDone) return abort();
   events_ = nullptr;
   progress = std::chrono::steady_clock::now();
+  // curl 7.88 stops sending by itself only after 3xx to 5xx; after 2xx it hears nothing any more, and would wait for ever for
+  // room to send. A reset that comes with the answer's end it does hear.
+  if (status_ < 300 && !tunnel_asked_ && !in_ended_) discarded(kMaxLinger + 1);
   release();
+  discarded(0);
 }
 
 // ---- The session -------------------------------------------------------------------------------------------------

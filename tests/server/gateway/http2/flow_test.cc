@@ -151,6 +151,20 @@ TEST(Http2, after_the_answer_only_so_much_is_read) {
   EXPECT_EQ(pair.server.session.why(), "");
 }
 
+TEST(Http2, after_a_good_answer_nothing_more_is_read) {
+  Pair pair;
+  pair.server.handler.on_new = [](Received& r) { r.reply(200, "done"); };
+  Answer& a = pair.open();
+  RequestHead head = request("POST", "/");
+  head.body = BodyKind::kStream;
+  a.stream->send_head(head, false);
+  a.stream->send_body(std::string(1'000, 'x'), false);
+  pair.settle();
+  EXPECT_EQ(a.body, "done");
+  EXPECT_TRUE(a.ended);
+  EXPECT_EQ(pair.server.session.streams(), 0u);
+}
+
 // ---- Many --------------------------------------------------------------------------------------------------------
 
 TEST(Http2, a_thousand_streams) {
