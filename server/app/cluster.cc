@@ -56,6 +56,8 @@ struct Cluster::Parts {
   std::unique_ptr<NodeAgent> agent;
   std::unique_ptr<Gateway> gateway;
   std::unique_ptr<Publisher> publisher;
+  bool keep_due = false;      // The publisher's file is to be written; the control thread's once that runs.
+  std::future<void> keeping;
   std::unique_ptr<HttpServer> http;
 };
 
@@ -185,6 +187,8 @@ Cluster::~Cluster() {
   p.http.reset();
   if (p.api) p.api->set_runtime(nullptr);
   if (p.loop) p.loop->stop();
+  if (p.keeping.valid()) p.keeping.wait();
+  if (p.keep_due) base::ignore(p.publisher->keep(), "the cluster ends all the same");
   p.publisher.reset();
   p.gateway.reset();
   p.agent.reset();
@@ -220,7 +224,7 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
   p.store = TRY(store::Store::open(store_options));
   p.api = ApiServer::make(*p.store, store::builtin_registry(), p.clock, api_options(p.addresses));
   TRY_STATUS(ensure_boot_objects(p.api->client(), api_options(p.addresses)));
-  if (options.ingress) TRY_STATUS(ensure_ingress_objects(p.api->client(), p.addresses.ingress_addresses()));
+  if (options.ingress) TRY_STATUS(ensure_ingress_classes(p.api->client()));
   p.fabric = TRY(fabric.get());
 
   p.spawner_process = std::move(inputs.spawner);
@@ -261,10 +265,13 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
   forget_extra_nodes(p.api->client(), plan);
   TRY_STATUS(p.loop->start());
   TRY_STATUS(p.publisher->restore(options.publish));
-  if (options.ingress) publish_ingress(*p.publisher, options.usual_ingress_ports);
-  else unpublish_ingress(*p.publisher);
+  if (!options.ingress) unpublish_ingress(*p.publisher);
+  auto ports_changed = std::async(std::launch::async, [&] { return options.ingress && publish_ingress(*p.publisher, options.usual_ingress_ports); });
   TRY_STATUS(wait_for([&] { return all_nodes_ready(p.api->client(), plan.nodes.size()); }, std::chrono::seconds(20), "not every node is Ready; see the log"));
   TRY_STATUS(wait_proxy_synced(*p.proxy, *p.loop, std::chrono::seconds(20)));
+  // Last: nobody waits for its pod who does not ask for an Ingress.
+  if (options.ingress) TRY_STATUS(ensure_ingress_workload(p.api->client(), p.addresses.ingress_addresses()));
+  if (ports_changed.get()) cluster->keep_ports_soon();
   p.api->set_ready(true);
   return cluster;
 }
@@ -326,6 +333,19 @@ base::Result<netns::Place> Cluster::place(const std::string& target) const {
     return p.agent->runtime().place(ns, slash == std::string::npos ? rest : rest.substr(slash + 1));
   }
   return base::Error(base::Code::kBadRequest, "\"" + target + "\" is not a place: use client, node/NAME or pod/[NAMESPACE/]NAME");
+}
+
+// The disk takes its time, and whoever waits for the cluster writes files of its own.
+void Cluster::keep_ports_soon() {
+  Parts* p = parts_.get();
+  p->keep_due = true;
+  p->loop->post_after(std::chrono::milliseconds(250), [p] {
+    p->keep_due = false;
+    p->keeping = std::async(std::launch::async, [publisher = p->publisher.get()] {
+      const base::Status kept = publisher->keep();
+      if (!kept.ok()) spdlog::warn("published ports are not remembered: {}", kept.error().message);
+    });
+  });
 }
 
 base::Result<std::vector<std::string>> Cluster::apply(const std::string& text) { return parts_->api->apply_manifest(text, "default"); }

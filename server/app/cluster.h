@@ -51,6 +51,7 @@ class Cluster {
  private:
   struct Parts;
   explicit Cluster(std::unique_ptr<Parts> parts);
+  void keep_ports_soon();
   std::unique_ptr<Parts> parts_;
 };
 

@@ -36,12 +36,13 @@ base::Result<PublishedPort> add(Publisher& publisher, const Port& port, uint16_t
   publish::Spec spec;
   spec.host.port = number;
   spec.target = target_of(port);
-  return publisher.add(spec);
+  return publisher.add(spec, Publisher::Keep::kLater);
 }
 
 }  // namespace
 
-void publish_ingress(Publisher& publisher, bool usual) {
+bool publish_ingress(Publisher& publisher, bool usual) {
+  bool changed = false;
   const std::vector<PublishedPort> published = publisher.list();
   for (const Port& port : kPorts) {
     const std::optional<PublishedPort> kept = find(published, port);
@@ -50,8 +51,10 @@ void publish_ingress(Publisher& publisher, bool usual) {
     base::Result<PublishedPort> added = base::Error(base::Code::kConflict, "");
     if (usual) added = add(publisher, port, port.usual);
     if (!added.ok()) added = add(publisher, port, 0);
-    if (!added.ok()) spdlog::warn("the ingress controller's port {} is not published on this machine: {}", port.name, added.error().message);
+    if (added.ok()) changed = true;
+    else spdlog::warn("the ingress controller's port {} is not published on this machine: {}", port.name, added.error().message);
   }
+  return changed;
 }
 
 void unpublish_ingress(Publisher& publisher) {

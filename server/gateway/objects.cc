@@ -88,11 +88,14 @@ base::Status ensure(Client& client, json object) {
 
 }  // namespace
 
-base::Status ensure_ingress_objects(Client& client, const std::vector<base::Ip>& addresses) {
+base::Status ensure_ingress_classes(Client& client) {
   TRY_STATUS(ensure(client, make_namespace()));
   TRY_STATUS(ensure(client, default_class()));
   TRY_STATUS(ensure(client, make_class("kubelan", "kubelan.dev/ingress")));
-  TRY_STATUS(ensure(client, config_map()));
+  return ensure(client, config_map());
+}
+
+base::Status ensure_ingress_workload(Client& client, const std::vector<base::Ip>& addresses) {
   TRY_STATUS(ensure(client, service(addresses)));
   return ensure(client, deployment());
 }

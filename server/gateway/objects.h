@@ -18,8 +18,11 @@ inline constexpr char kIngressImage[] = "registry.k8s.io/ingress-nginx/controlle
 // In readinessGates of the controller's pods: its engine answers.
 inline constexpr char kIngressGate[] = "kubelan.dev/ingress-serving";
 
-// Makes what is missing: the namespace ingress-nginx, IngressClasses nginx (the default) and kubelan, ConfigMap, Service (of
-// type LoadBalancer at `addresses`, at most one a family) and Deployment. What is there is kept as it is.
-base::Status ensure_ingress_objects(Client& client, const std::vector<base::Ip>& addresses);
+// Each makes what is missing, and keeps what is there as it is.
+// The namespace ingress-nginx, IngressClasses nginx (the default) and kubelan, and the ConfigMap.
+base::Status ensure_ingress_classes(Client& client);
+// The Service, of type LoadBalancer at `addresses` (at most one a family), and the Deployment: apart, so that a cluster need not
+// route to it and start its pod before it is ready itself.
+base::Status ensure_ingress_workload(Client& client, const std::vector<base::Ip>& addresses);
 
 }  // namespace server

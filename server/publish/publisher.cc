@@ -108,11 +108,16 @@ class PublisherImpl final : public Publisher {
     });
   }
 
-  base::Result<PublishedPort> add(const Spec& spec) override {
+  base::Result<PublishedPort> add(const Spec& spec, Keep when) override {
     std::lock_guard admin(admin_);
     PublishedPort added = TRY(open(spec));
-    TRY_STATUS(save());
+    if (when == Keep::kNow) TRY_STATUS(save());
     return added;
+  }
+
+  base::Status keep() override {
+    std::lock_guard admin(admin_);
+    return save();
   }
 
   base::Status remove(const HostPort& host) override {

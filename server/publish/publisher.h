@@ -53,8 +53,11 @@ json describe(const PublishedPort& port);
 class Publisher {
  public:
   virtual ~Publisher() = default;
+  enum class Keep { kNow, kLater };  // kLater: the state file is written with the next change, or by keep().
   // The port as it is now. kAlreadyExists when that host port is published already; else as HostPorts::open().
-  virtual base::Result<PublishedPort> add(const publish::Spec& spec) = 0;
+  virtual base::Result<PublishedPort> add(const publish::Spec& spec, Keep when = Keep::kNow) = 0;
+  // Writes the state file; takes as long as the disk does.
+  virtual base::Status keep() = 0;
   // Closes it with all its connections. kNotFound.
   virtual base::Status remove(const publish::HostPort& host) = 0;
   virtual std::vector<PublishedPort> list() = 0;  // Ordered by host address and port.

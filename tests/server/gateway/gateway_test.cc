@@ -59,7 +59,8 @@ struct GatewayTest : WorldTest {
     GatewayOptions options;
     options.start_engine = [this](gateway::EngineOptions) -> base::Result<std::unique_ptr<gateway::Engine>> { return std::unique_ptr<gateway::Engine>(new FakeEngine(seen)); };
     gateway = make_gateway(*loop, *services, runtime, options);
-    ASSERT_TRUE(ensure_ingress_objects(api->client(), {base::Ip::v4(172, 30, 255, 254)}).ok());
+    ASSERT_TRUE(ensure_ingress_classes(api->client()).ok());
+    ASSERT_TRUE(ensure_ingress_workload(api->client(), {base::Ip::v4(172, 30, 255, 254)}).ok());
     merge("/api/v1/namespaces/ingress-nginx/services/ingress-nginx-controller/status", {{"status", {{"loadBalancer", {{"ingress", {{{"ip", "172.30.255.254"}}}}}}}}});
   }
   void TearDown() override {
