@@ -22,7 +22,7 @@ writer() { # Creates ConfigMaps until it fails; logs the name of each that was a
 }
 
 check "up with nginx" "$KUBELAN" up --name crash -f examples/nginx
-SERVER=$("$KUBELAN" status --name crash -o json | grep -o 'https://127.0.0.1:[0-9]*')
+SERVER=$(api_url --name crash)
 cp "$WORK/state/kubelan/crash/pki/ca.crt" "$WORK/ca"
 cp "$WORK/state/kubelan/crash/pki/admin.crt" "$WORK/cert"
 cp "$WORK/state/kubelan/crash/pki/admin.key" "$WORK/key"

@@ -48,7 +48,7 @@ Y
   check "$family: by name over IPv6" nginx_from pod/box http://both
   check_equal "$family: AAAA of a headless Service" 3 "$("$KUBELAN" enter pod/box -- getent ahostsv6 pods | grep -c STREAM)"
   check "$family: a published port" "$KUBELAN" publish add 0:svc/both:80
-  published() { curl -sS --max-time 5 "http://$("$KUBELAN" publish list | awk 'NR==2 {print $1}')/" | grep -q 'Welcome to nginx'; }
+  published() { curl -sS --max-time 5 "http://$("$KUBELAN" publish list | awk '$2 ~ /both/ {print $1}')/" | grep -q 'Welcome to nginx'; }
   check "$family: leads there" until_true 5 published
   check "$family: stops, its state is kept" "$KUBELAN" down --keep-state
   check_error "$family: the family stays as it was" "this cluster was made with $family" "$KUBELAN" up --ip-family ipv4

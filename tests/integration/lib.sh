@@ -5,6 +5,9 @@
 k() { "$KUBECTL" "$@"; }
 finish() { echo "RESULT $PASSED $FAILED"; }
 
+# api_url [--name NAME]: of the API server.
+api_url() { "$KUBELAN" status "$@" -o json | grep -o '"server": *"[^"]*"' | cut -d'"' -f4; }
+
 # check_error NAME PATTERN COMMAND...: fails with exit code not 0 and one line on stderr that matches.
 check_error() {
   local name=$1 pattern=$2 err code

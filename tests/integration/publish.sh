@@ -51,7 +51,7 @@ check "leads there" until_true 10 shows_nginx "$(host_port node-2:30180)"
 check "publish add of a load balancer" "$KUBELAN" publish add 0:lb/local:80
 check "leads there" until_true 10 shows_nginx "$(host_port lb/default/local:80)"
 check_error "one host port, one target" "$web is published already, to svc/default/nginx-service:80" "$KUBELAN" publish add "$web:30180"
-api=$("$KUBELAN" status -o json | grep -o 'https://127.0.0.1:[0-9]*' | cut -d: -f3)
+api=$(api_url | cut -d: -f3)
 check_error "a port in use" "127.0.0.1:$api is in use" "$KUBELAN" publish add "$api:30180"
 if [ "$(id -u)" != 0 ] && [ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" -gt 79 ]; then
   check_error "a port below 1024" "ip_unprivileged_port_start=79" "$KUBELAN" publish add 79:30180
