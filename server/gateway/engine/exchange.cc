@@ -6,6 +6,7 @@
 #include "server/gateway/engine/access_log.h"
 #include "server/gateway/engine/auth_request.h"
 #include "server/gateway/engine/mirror_request.h"
+#include "server/gateway/policy/encoding.h"
 #include "server/gateway/policy/pages.h"
 #include "server/gateway/policy/rewrite.h"
 #include "server/gateway/tls/server_tls.h"
@@ -49,7 +50,9 @@ TemplateContext Exchange::context() const {
   TemplateContext out;
   out.request = &request_;
   out.client = &stream_->client();
+  out.host = matched_.host;
   out.route = matched_.route;
+  out.path = path_;
   out.upstream = upstream_of_.get();
   out.request_id = request_id_;
   out.captures = &matched_.captures;
@@ -98,7 +101,9 @@ void Exchange::redirect(const Redirect& to) {
   ResponseHead head;
   head.status = to.status;
   head.headers.add("Content-Type", "text/html");
-  head.headers.add("Location", to.location->render(context()));
+  std::string location = to.location->render(context());
+  make_header_safe(&location);  // $uri is decoded, and may hold what would end the header.
+  head.headers.add("Location", location);
   reply(std::move(head), error_page(to.status));
 }
 

@@ -81,7 +81,7 @@ void Exchange::choose_backend() {
   if (!forward_->canaries.empty()) canary_ = choose_canary(*forward_, request_, cookie, turns.canaries.get());
   if (canary_ != nullptr) backend_ = &canary_->backend;
   else if (forward_->backends.size() == 1) backend_ = &forward_->backends[0];
-  else if (!forward_->backends.empty()) backend_ = &forward_->backends[pick_backend(forward_->backends, turns.backends.get())];
+  else if (size_t chosen = pick_backend(forward_->backends, turns.backends.get()); chosen < forward_->backends.size()) backend_ = &forward_->backends[chosen];
   upstream_of_ = backend_ != nullptr ? backend_->upstream : nullptr;
   if (upstream_of_ && upstream_of_->endpoints.empty() && forward_->fallback && !forward_->fallback->endpoints.empty()) {
     upstream_of_ = forward_->fallback;

@@ -34,7 +34,7 @@ void read_address(const sockaddr_storage& from, base::Ip* ip, uint16_t* port) {
 
 }  // namespace
 
-Front::Front(LaneContext& lane, std::shared_ptr<const LiveListener> listener) : lane_(lane), listener_(std::move(listener)) {}
+Front::Front(LaneContext& lane, std::shared_ptr<const LiveListener> listener) : lane_(lane), listener_(std::move(listener)), table_(*lane.table) {}
 
 Front::~Front() { close_ears(); }
 
@@ -127,9 +127,41 @@ void Front::begin_http2(Greeter& greeter, std::unique_ptr<Socket> socket, Client
   connection->begin(first);
 }
 
+void Front::begin_passthrough(Greeter& greeter, base::Fd fd, ClientInfo client, UpstreamPtr upstream) {
+  forget(greeter);
+  begin_raw(std::move(fd), std::move(client), upstream);
+}
+
+// Of a TCP listener, once PROXY protocol is through.
+void Front::begin_stream(Greeter& greeter, base::Fd fd, ClientInfo client) {
+  forget(greeter);
+  const std::vector<Backend>& backends = listener_->listener().backends;
+  size_t chosen = pick_backend(backends, nullptr);
+  begin_raw(std::move(fd), std::move(client), chosen < backends.size() ? backends[chosen].upstream : nullptr);
+}
+
+void Front::begin_raw(base::Fd fd, ClientInfo client, const UpstreamPtr& upstream) {
+  if (!upstream) {
+    lane_.shared.stats.connections.fetch_sub(1, std::memory_order_relaxed);
+    return;
+  }
+  auto made = std::make_unique<TcpSession>(lane_.loop, lane_.deadlines, *this, std::move(fd), std::move(client), upstream, lane_.shared.state_of(*upstream), listener_->listener().idle);
+  TcpSession* session = made.get();
+  raw_.emplace(session, std::move(made));
+  session->begin();
+}
+
+void Front::on_session_over(TcpSession& session) {
+  auto it = raw_.find(&session);
+  if (it == raw_.end()) return;
+  lane_.shared.stats.connections.fetch_sub(1, std::memory_order_relaxed);
+  bury(std::move(it->second));
+  raw_.erase(it);
+}
+
 void Front::on_request(Downstream& stream, RequestHead head) {
   lane_.shared.stats.requests.fetch_add(1, std::memory_order_relaxed);
-  Exchange::begin(lane_, listener_, *lane_.table, stream, std::move(head));
+  Exchange::begin(lane_, listener_, table_, stream, std::move(head));
 }
 
 void Front::on_connection_over(Http1Server& connection) {

@@ -17,7 +17,7 @@ namespace server::gateway {
 
 class Greeter;
 
-class Front final : public Http1Server::Host, public Http2Server::Host, public RequestHandler {
+class Front final : public Http1Server::Host, public Http2Server::Host, public TcpSession::Host, public RequestHandler {
  public:
   // `listeners`: bound and listening, non-blocking; none yet is fine.
   Front(LaneContext& lane, std::shared_ptr<const LiveListener> listener);
@@ -25,7 +25,10 @@ class Front final : public Http1Server::Host, public Http2Server::Host, public R
 
   void listen(base::Fd socket, base::Ip address);
   // New connections and requests follow it from now on.
-  void set_listener(std::shared_ptr<const LiveListener> listener) { listener_ = std::move(listener); }
+  void set_listener(std::shared_ptr<const LiveListener> listener) {
+    listener_ = std::move(listener);
+    table_ = *lane_.table;
+  }
   const LiveListener& listener() const { return *listener_; }
   std::shared_ptr<const LiveListener> shared_listener() const { return listener_; }
   uint16_t port() const { return port_; }
@@ -37,11 +40,13 @@ class Front final : public Http1Server::Host, public Http2Server::Host, public R
   void begin_http1(Greeter& greeter, std::unique_ptr<Socket> socket, ClientInfo client, std::string_view first);
   void begin_http2(Greeter& greeter, std::unique_ptr<Socket> socket, ClientInfo client, std::string_view first);
   void begin_passthrough(Greeter& greeter, base::Fd fd, ClientInfo client, UpstreamPtr upstream);
+  void begin_stream(Greeter& greeter, base::Fd fd, ClientInfo client);
   void give_up(Greeter& greeter);
 
   void on_request(Downstream& stream, RequestHead head) override;
   void on_connection_over(Http1Server& connection) override;
   void on_connection_over(Http2Server& connection) override;
+  void on_session_over(TcpSession& session) override;
   void on_refused(const Http1Server& connection, int status, const char* why) override;
   ResponseHead refusal(int status, std::string* body) override;
 
@@ -53,11 +58,13 @@ class Front final : public Http1Server::Host, public Http2Server::Host, public R
   void close_ears();
   void accept_some(Ear& ear);
   void pause(Ear& ear);
+  void begin_raw(base::Fd fd, ClientInfo client, const UpstreamPtr& upstream);
   void greet(base::Fd fd, const base::Ip& address, uint16_t port);
   void forget(Greeter& greeter);
 
   LaneContext& lane_;
   std::shared_ptr<const LiveListener> listener_;
+  std::shared_ptr<const LiveTable> table_;   // The one that listener_ is of.
   uint16_t port_ = 0;
   std::vector<std::unique_ptr<Ear>> ears_;
   std::unordered_map<Greeter*, std::unique_ptr<Greeter>> greeters_;

@@ -39,6 +39,10 @@ void Greeter::next_stage() {
     return watch_raw();
   }
   stage_ = Stage::kSpeech;
+  if (listener_->listener().protocol == Listener::Protocol::kTcp) {
+    if (watch_ != 0) front_.lane().loop.cancel(std::exchange(watch_, 0));
+    return front_.begin_stream(*this, std::move(fd_), std::move(client_));
+  }
   begin_speech();
 }
 

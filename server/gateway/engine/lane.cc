@@ -93,7 +93,10 @@ void Lane::publish(std::shared_ptr<const LiveTable> table, std::map<std::string,
     p.fronts.clear();
     for (const std::shared_ptr<const LiveListener>& live : table->listeners()) {
       const Listener& listener = live->listener();
-      if (listener.protocol == Listener::Protocol::kUdp) continue;
+      if (listener.protocol == Listener::Protocol::kUdp) {
+        problems->push_back("listener " + listener.name + ": UDP is not served yet");
+        continue;
+      }
       auto it = before.find(listener.name);
       if (it != before.end() && it->second->listener().listener().port == listener.port && it->second->listener().listener().protocol == listener.protocol) {
         it->second->set_listener(live);
