@@ -27,6 +27,8 @@ thread_local bool pass_ends = false;
 
 // Above it the buffer's memory is given back once it is empty.
 constexpr size_t kKeptCapacity = 32 * 1024;
+// Below whatever any writer calls full.
+constexpr size_t kMuch = 32 * 1024;
 
 void set_no_delay(int fd) {
   int one = 1;
@@ -346,8 +348,10 @@ void Socket::end_of_turn() {
   if (state_ == State::kConnecting || state_ == State::kHandshake || state_ == State::kNew) return;
   if (state_ == State::kOpen && owner_ != nullptr) owner_->on_flush();
   size_t none = 0;
+  // So much was gathered that a writer may have been told to stop, though the kernel takes it all now.
+  bool was_much = pending() >= kMuch;
   if (state_ == State::kBroken || !send_gathered({}, &none)) return break_off();
-  bool drained = pending() == 0 && was_pending_;
+  bool drained = pending() == 0 && (was_pending_ || was_much);
   was_pending_ = pending() > 0;
   if (pending() == 0 && shutting_down_) {
     shutting_down_ = false;
