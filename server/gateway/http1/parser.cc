@@ -288,8 +288,9 @@ Parsed parse_request_head(std::string_view bytes, const HeadLimits& limits, Requ
     if (!equal_names(f.expect, "100-continue")) return refuse(417, "an Expect that is not known");
     out->expects_continue = !old && out->has_body();
   }
-  // An upgrade to HTTP/2 is neither done nor passed on.
-  if (f.connection_upgrade && !old && !f.upgrade.empty() && !equal_names(f.upgrade, "h2c") && !out->has_body()) out->upgrade = f.upgrade;
+  // An upgrade to HTTP/2 is neither done nor passed on; nor is a choice of several, in which it could hide.
+  bool one = is_token(f.upgrade.substr(0, f.upgrade.find('/'))) && f.upgrade.find_first_of(", \t") == std::string_view::npos;
+  if (f.connection_upgrade && !old && one && !equal_names(f.upgrade, "h2c") && !out->has_body()) out->upgrade = f.upgrade;
   out->accepts_trailers = f.trailers;
   fields.keep_alive = old ? f.keep_alive && !f.close : !f.close;
   return fields;
