@@ -2,26 +2,12 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "store/base/socket_address.h"
+
 #include "netns/fabric.h"
 
 namespace netns {
 namespace {
-
-socklen_t fill_address(sockaddr_storage& storage, const base::Ip& ip, uint16_t port) {
-  storage = {};
-  if (ip.is_v4()) {
-    auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
-    v4->sin_family = AF_INET;
-    v4->sin_port = htons(port);
-    std::memcpy(&v4->sin_addr, ip.bytes(), 4);
-    return sizeof *v4;
-  }
-  auto* v6 = reinterpret_cast<sockaddr_in6*>(&storage);
-  v6->sin6_family = AF_INET6;
-  v6->sin6_port = htons(port);
-  std::memcpy(&v6->sin6_addr, ip.bytes(), 16);
-  return sizeof *v6;
-}
 
 base::Result<base::Fd> make_bound(const base::Ip& address, uint16_t port, int type) {
   const std::string what = address.text() + " port " + std::to_string(port);
@@ -31,9 +17,8 @@ base::Result<base::Fd> make_bound(const base::Ip& address, uint16_t port, int ty
   if (type == SOCK_STREAM) ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   // "::" means IPv6 alone: the IPv4 side is a socket of its own, in every namespace alike.
   if (!address.is_v4()) ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  sockaddr_storage storage;
-  socklen_t size = fill_address(storage, address, port);
-  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&storage), size) != 0) return base::os_error("bind " + what);
+  const base::SocketAddress to = base::socket_address(address, port);
+  if (::bind(fd.get(), to.get(), to.size) != 0) return base::os_error("bind " + what);
   return fd;
 }
 

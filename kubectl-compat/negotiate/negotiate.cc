@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "store/base/text.h"
+
 namespace compat {
 namespace {
 
@@ -31,14 +33,6 @@ std::string_view trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
   return text;
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
 }
 
 // Calls fn(piece) for each piece between separators, outside double quotes.
@@ -67,12 +61,12 @@ Clause parse_clause(std::string_view text) {
     piece = trim(piece);
     if (first) {
       first = false;
-      clause.type = lower(piece);
+      clause.type = base::lower(piece);
       return;
     }
     auto equals = piece.find('=');
     if (equals == std::string_view::npos) return;
-    std::string key = lower(trim(piece.substr(0, equals)));
+    std::string key = base::lower(trim(piece.substr(0, equals)));
     std::string value(unquote(trim(piece.substr(equals + 1))));
     if (key == "q") {
       char* end = nullptr;
@@ -124,7 +118,7 @@ std::optional<Negotiated> accept_clause(const Clause& clause, std::string_view m
     if (key == "g") group = value;
     if (key == "v") version = value;
     if (key == "pretty") out.pretty = value == "1";
-    if (key == "charset" && lower(value) != "utf-8") return std::nullopt;
+    if (key == "charset" && base::lower(value) != "utf-8") return std::nullopt;
   }
   if (kind.empty()) return out;
   for (const Transform& t : kTransforms) {

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "kubectl-compat/stream/spdy_dictionary.h"
+#include "store/base/text.h"
 
 namespace compat {
 namespace {
@@ -91,9 +92,7 @@ base::Result<std::map<std::string, std::string>> parse_headers(std::string_view 
     auto name = take_text();
     auto value = name ? take_text() : std::nullopt;
     if (!value) return protocol_error("header block too short");
-    std::string lower(*name);
-    for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-    if (!out.emplace(std::move(lower), *value).second) return protocol_error("duplicate header");
+    if (!out.emplace(base::lower(*name), *value).second) return protocol_error("duplicate header");
   }
   return out;
 }

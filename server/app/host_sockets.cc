@@ -10,7 +10,8 @@
 #include <sstream>
 #include <vector>
 
-#include "server/publish/address.h"
+#include "store/base/socket_address.h"
+
 
 namespace server {
 namespace {
@@ -23,11 +24,9 @@ constexpr int kTries = 16;
 
 // A TCP socket keeps its port over shutdown() only when the port was asked for by number (SOCK_BINDPORT_LOCK).
 base::Result<uint16_t> bound_port(int fd) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof address;
-  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return base::os_error("getsockname");
-  const bool v4 = address.ss_family == AF_INET;
-  return ntohs(v4 ? reinterpret_cast<sockaddr_in&>(address).sin_port : reinterpret_cast<sockaddr_in6&>(address).sin6_port);
+  const uint16_t port = base::local_address(fd).port();
+  if (port == 0) return base::os_error("getsockname");
+  return port;
 }
 
 base::Error explain(const HostPort& host, int error) {
@@ -48,7 +47,7 @@ base::Result<base::Fd> bind_socket(const HostPort& host) {
   // Connections of an earlier run may linger. For UDP it would let two programs share the port.
   if (!udp) ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (!host.ip.is_v4()) ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  const publish::SocketAddress address = publish::socket_address(host.ip, host.port);
+  const base::SocketAddress address = base::socket_address(host.ip, host.port);
   if (::bind(fd.get(), address.get(), address.size) != 0) return explain(host, errno);
   return fd;
 }

@@ -7,6 +7,7 @@
 #include "server/informer/events.h"
 #include "server/informer/writes.h"
 #include "server/model/service.h"
+#include "store/base/text.h"
 #include "store/object/access.h"
 
 namespace server {
@@ -159,13 +160,7 @@ class LoadBalancerController final : public Controller {
     std::string text = get_string(service, "spec.loadBalancerIP");
     const std::string* annotation = store::find_annotation(service, kAddressAnnotation);
     if (text.empty() && annotation != nullptr) text = *annotation;
-    std::vector<std::string> out;
-    for (size_t at = 0; at < text.size();) {
-      const size_t end = std::min(text.find(',', at), text.size());
-      if (end > at) out.push_back(text.substr(at, end - at));
-      at = end + 1;
-    }
-    return out;
+    return base::split_by_comma(text);
   }
 
   void release(const store::Key& service, const std::set<base::Ip>& kept) {

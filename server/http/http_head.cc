@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "store/base/text.h"
+
 namespace server {
 namespace {
 
@@ -13,12 +15,6 @@ bool is_token(std::string_view s) {
   return std::all_of(s.begin(), s.end(), [](unsigned char c) {
     return std::isalnum(c) || std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos;
   });
-}
-
-std::string lower(std::string_view s) {
-  std::string out(s);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
 }
 
 std::string_view trim(std::string_view s) {
@@ -34,7 +30,7 @@ bool lists_token(const HttpRequest& request, const std::string& name, std::strin
     std::string_view rest = first->second;
     while (!rest.empty()) {
       size_t comma = rest.find(',');
-      if (lower(trim(rest.substr(0, comma))) == token) return true;
+      if (base::lower(trim(rest.substr(0, comma))) == token) return true;
       if (comma == std::string_view::npos) break;
       rest.remove_prefix(comma + 1);
     }
@@ -86,7 +82,7 @@ base::Status parse_framing(RequestHead* out) {
   const HttpRequest& r = out->request;
   if (r.headers.count("host") != 1 && !out->http10) return malformed("missing required Host header");
   if (r.headers.count("content-length") > 1) return malformed("repeated Content-Length");
-  if (std::string te = lower(r.header("transfer-encoding")); r.headers.count("transfer-encoding")) {
+  if (std::string te = base::lower(r.header("transfer-encoding")); r.headers.count("transfer-encoding")) {
     if (r.headers.count("transfer-encoding") > 1 || te != "chunked") return malformed("unsupported transfer encoding");
     if (r.headers.count("content-length")) return malformed("both Content-Length and Transfer-Encoding");
     out->chunked = true;
@@ -100,7 +96,7 @@ base::Status parse_framing(RequestHead* out) {
   }
   out->keep_alive = out->http10 ? lists_token(r, "connection", "keep-alive") : !lists_token(r, "connection", "close");
   out->upgrade = lists_token(r, "connection", "upgrade") && r.headers.count("upgrade");
-  out->expect_continue = lower(r.header("expect")) == "100-continue";
+  out->expect_continue = base::lower(r.header("expect")) == "100-continue";
   return {};
 }
 
@@ -152,7 +148,7 @@ base::Result<RequestHead> parse_head(std::string_view head) {
     }
     size_t colon = line.find(':');
     if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) return malformed("malformed header line");
-    out.request.headers.emplace(lower(line.substr(0, colon)), std::string(trim(line.substr(colon + 1))));
+    out.request.headers.emplace(base::lower(line.substr(0, colon)), std::string(trim(line.substr(colon + 1))));
   }
   if (first) return malformed("empty request");
   TRY_STATUS(parse_framing(&out));

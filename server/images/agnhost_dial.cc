@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "store/base/text.h"
+
 #include "server/images/agnhost.h"
 
 namespace server::images {
@@ -77,7 +79,7 @@ Whole take_answer(const std::string& input, bool ended, std::string& body) {
   if (head_end == std::string::npos) return ended ? Whole::kBad : Whole::kMore;
   if (input.compare(0, 5, "HTTP/") != 0) return Whole::kBad;
   std::string head = input.substr(0, head_end + 2);
-  std::transform(head.begin(), head.end(), head.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  head = base::lower(head);
   std::string_view rest = std::string_view(input).substr(head_end + 4);
   if (head.find("\r\ntransfer-encoding: chunked\r\n") != std::string::npos) {
     std::string content;

@@ -15,6 +15,7 @@
 #include "server/images/go_flags.h"
 #include "server/images/go_text.h"
 #include "server/images/multipart.h"
+#include "store/base/text.h"
 
 namespace server::images {
 namespace {
@@ -184,7 +185,7 @@ AppResponse dial(const NetexecState&, const AppRequest& request) {
   std::optional<int> tries = tries_text.empty() ? 1 : parse_go_int(tries_text);
   if (!tries) return error_text("tries parameter is invalid. strconv.Atoi: parsing " + go_quoted(tries_text) + ": invalid syntax", 400);
   if (what.empty()) return error_text("request parameter not specified. <nil>", 400);
-  std::transform(protocol.begin(), protocol.end(), protocol.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  protocol = base::lower(protocol);
   bool http = protocol.empty() || protocol == "http";
   if (!http && protocol != "udp" && protocol != "sctp") return error_text("unsupported protocol. " + value("protocol"), 400);
   Transport transport = http ? Transport::kTcp : protocol == "udp" ? Transport::kUdp : Transport::kSctp;
@@ -292,7 +293,7 @@ MessageHandler netexec_messages(const std::shared_ptr<NetexecState>& state, cons
     std::string text(message);
     while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
     text.erase(0, std::min(text.find_first_not_of(" \t\r\n\v\f"), text.size()));
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    text = base::lower(text);
     if (text == "hostname") {
       go_log(std::string("Sending ") + (std::string(protocol) == "UDP" ? "udp" : protocol) + " hostName response");
       return state->hostname;

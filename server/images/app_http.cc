@@ -5,6 +5,7 @@
 
 #include "server/images/go_text.h"
 #include "server/images/nginx_response.h"
+#include "store/base/text.h"
 
 namespace server::images {
 namespace {
@@ -77,7 +78,7 @@ std::string decode_query(std::string_view text) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
     int high = 0, low = 0;
-    if (text[i] == '%' && i + 2 < text.size() && (high = hex_digit(text[i + 1])) >= 0 && (low = hex_digit(text[i + 2])) >= 0) {
+    if (text[i] == '%' && i + 2 < text.size() && (high = base::hex_digit(text[i + 1])) >= 0 && (low = base::hex_digit(text[i + 2])) >= 0) {
       out += static_cast<char>(high * 16 + low);
       i += 2;
     } else {

@@ -2,6 +2,8 @@
 // binary under the program's name: it may use nothing of the daemon's, owns the whole process and returns the exit code.
 #pragma once
 
+#include <signal.h>
+
 #include <string>
 #include <vector>
 
@@ -10,6 +12,8 @@ namespace server::images {
 inline constexpr char kNginxVersion[] = "1.27.5";
 
 int nginx_main(const std::vector<std::string>& argv);
+// For programs that do nothing meanwhile: returns when told to end, with the signals that say so, which stay blocked.
+sigset_t wait_to_be_ended();
 int pause_main(const std::vector<std::string>& argv);
 int ingress_controller_main(const std::vector<std::string>& argv);
 int agnhost_main(const std::vector<std::string>& argv);

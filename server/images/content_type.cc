@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "store/base/text.h"
+
 namespace server::images {
 namespace {
 
@@ -56,7 +58,7 @@ std::string_view content_type(std::string_view path) {
   size_t dot = name.find_last_of('.');
   if (dot != std::string_view::npos) {
     std::string extension(name.substr(dot + 1));
-    std::transform(extension.begin(), extension.end(), extension.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    extension = base::lower(extension);
     for (const Row& row : kTypes) {
       if (row.extension == extension) return row.type;
     }

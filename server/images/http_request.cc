@@ -4,24 +4,13 @@
 #include <cctype>
 #include <limits>
 
-namespace server::images {
+#include "store/base/text.h"
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
+namespace server::images {
 
 namespace {
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -47,7 +36,7 @@ bool decode_path(std::string_view raw, std::string& out) {
   for (size_t i = 0; i < raw.size(); ++i) {
     if (raw[i] == '%') {
       if (i + 2 >= raw.size()) return false;
-      int high = hex_digit(raw[i + 1]), low = hex_digit(raw[i + 2]);
+      int high = base::hex_digit(raw[i + 1]), low = base::hex_digit(raw[i + 2]);
       if (high < 0 || low < 0) return false;
       char c = static_cast<char>(high * 16 + low);
       if (c == '\0') return false;
@@ -104,7 +93,7 @@ int parse_target(std::string_view target, HttpRequest& request) {
     std::string_view rest = target.substr(scheme + 3);
     size_t end = std::min(rest.find_first_of("/?"), rest.size());
     if (end == 0) return 400;
-    request.host = lower(rest.substr(0, end));
+    request.host = base::lower(rest.substr(0, end));
     target = rest.substr(end);
   }
   size_t fragment = target.find('#');
@@ -165,7 +154,7 @@ int parse_header_line(std::string_view line, HttpRequest& request) {
   if (!std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '-'; })) return 0;
   std::string_view value = trimmed(line.substr(colon + 1));
   if (std::any_of(value.begin(), value.end(), [](char c) { return is_control(c) && c != '\t'; })) return 400;
-  request.headers.emplace_back(lower(name), std::string(value));
+  request.headers.emplace_back(base::lower(name), std::string(value));
   return 0;
 }
 
@@ -179,16 +168,16 @@ int interpret(HttpRequest& request) {
   const std::string* host = request.find("host");
   if (host == nullptr && request.version == 11) return 400;
   if (host != nullptr && host->find_first_of("/ \t@") != std::string::npos) return 400;
-  if (request.host.empty() && host != nullptr) request.host = lower(*host);
+  if (request.host.empty() && host != nullptr) request.host = base::lower(*host);
   const std::string* length = request.find("content-length");
   if (length != nullptr && !parse_number(*length, request.content_length)) return 400;
   if (const std::string* encoding = request.find("transfer-encoding")) {
     if (request.version < 11 || length != nullptr) return 400;  // Two lengths: request smuggling.
-    if (lower(*encoding) != "chunked") return 501;
+    if (base::lower(*encoding) != "chunked") return 501;
     request.chunked = true;
   }
   const std::string* connection = request.find("connection");
-  const std::string wish = connection == nullptr ? "" : lower(*connection);
+  const std::string wish = connection == nullptr ? "" : base::lower(*connection);
   request.keep_alive = request.version == 11 ? wish.find("close") == std::string::npos : wish.find("keep-alive") != std::string::npos;
   return 0;
 }
@@ -241,7 +230,7 @@ ChunkSkipper::State ChunkSkipper::step(char c) {
   constexpr size_t kMaxOverhead = 16 * 1024;
   switch (part_) {
     case Part::kSize: {
-      int digit = hex_digit(c);
+      int digit = base::hex_digit(c);
       if (digit >= 0) {
         if (++digits_ > 15) return State::kBad;
         chunk_ = chunk_ * 16 + static_cast<uint64_t>(digit);
@@ -307,7 +296,7 @@ ChunkSkipper::State ChunkSkipper::skip(std::string_view input, size_t& at) {
 
 ByteRange parse_range(std::string_view header, uint64_t size) {
   ByteRange range;
-  if (lower(header.substr(0, 6)) != "bytes=") return range;
+  if (base::lower(header.substr(0, 6)) != "bytes=") return range;
   std::string_view spec = trimmed(header.substr(6));
   size_t dash = spec.find('-');
   if (dash == std::string_view::npos || spec.find(',') != std::string_view::npos) return range;

@@ -26,9 +26,6 @@ struct HttpRequest {
   const std::string* find(std::string_view name) const;
 };
 
-// -1 for what is none.
-int hex_digit(char c);
-
 struct ParsedHead {
   enum class State { kMore, kDone, kBad };
   State state = State::kMore;

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <initializer_list>
 #include <set>
 #include <string>
 #include <vector>
@@ -66,14 +65,7 @@ bool anyone_connected() {
 }  // namespace
 
 int ingress_controller_main(const std::vector<std::string>&) {
-  signal(SIGCHLD, SIG_IGN);  // As pid 1 it inherits orphans; the kernel reaps them.
-  sigset_t set;
-  sigemptyset(&set);
-  for (int number : {SIGTERM, SIGINT, SIGQUIT}) sigaddset(&set, number);
-  sigprocmask(SIG_BLOCK, &set, nullptr);
-  int number = 0;
-  while (sigwait(&set, &number) != 0) {
-  }
+  const sigset_t set = wait_to_be_ended();
   // Asked twice: at once.
   for (int i = 0; i < kMostLooks && anyone_connected(); ++i) {
     if (sigtimedwait(&set, nullptr, &kLook) > 0) break;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "store/base/text.h"
+
 namespace server::images {
 namespace {
 
@@ -24,18 +26,12 @@ std::string parameter(std::string_view text, std::string_view key) {
   return "";
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
-
 bool is_part_called(std::string_view head, std::string_view name) {
   while (!head.empty()) {
     size_t end = std::min(head.find("\r\n"), head.size());
     std::string_view line = head.substr(0, end);
     head.remove_prefix(std::min(end + 2, head.size()));
-    if (lower(line.substr(0, 20)) == "content-disposition:") return parameter(line, "name") == name;
+    if (base::lower(line.substr(0, 20)) == "content-disposition:") return parameter(line, "name") == name;
   }
   return false;
 }
@@ -43,7 +39,7 @@ bool is_part_called(std::string_view head, std::string_view name) {
 }  // namespace
 
 std::optional<std::string> multipart_file(std::string_view content_type, std::string_view body, std::string_view name) {
-  if (lower(content_type.substr(0, 19)) != "multipart/form-data") return std::nullopt;
+  if (base::lower(content_type.substr(0, 19)) != "multipart/form-data") return std::nullopt;
   const std::string boundary = parameter(content_type, "boundary");
   if (boundary.empty()) return std::nullopt;
   const std::string line = "--" + boundary;

@@ -7,7 +7,7 @@
 
 namespace server::images {
 
-int pause_main(const std::vector<std::string>&) {
+sigset_t wait_to_be_ended() {
   signal(SIGCHLD, SIG_IGN);  // As pid 1 it inherits orphans; the kernel reaps them.
   sigset_t set;
   sigemptyset(&set);
@@ -16,6 +16,11 @@ int pause_main(const std::vector<std::string>&) {
   int number = 0;
   while (sigwait(&set, &number) != 0) {
   }
+  return set;
+}
+
+int pause_main(const std::vector<std::string>&) {
+  wait_to_be_ended();
   return 0;
 }
 

@@ -13,6 +13,7 @@
 #include <mutex>
 
 #include "server/images/go_text.h"
+#include "store/base/text.h"
 
 namespace server::images {
 namespace {
@@ -137,7 +138,7 @@ class Whoami {
     };
     constexpr Unit kUnits[] = {{"kb", 10}, {"mb", 20}, {"gb", 30}, {"tb", 40}};
     std::string unit = query_value(request.query, "unit");
-    std::transform(unit.begin(), unit.end(), unit.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    unit = base::lower(unit);
     uint64_t size = static_cast<uint64_t>(std::max(0, parse_go_int(query_value(request.query, "size")).value_or(1)));
     for (const Unit& each : kUnits) {
       if (unit == each.name) size <<= each.shift;

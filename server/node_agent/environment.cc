@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "store/base/text.h"
 #include "store/object/access.h"
 
 namespace server {
@@ -34,8 +35,7 @@ void add_service(const store::Object& service, Env& env) {
   for (size_t i = 0; i < ports.size(); ++i) {
     std::string port = std::to_string(store::get_int(ports[i], "port"));
     std::string protocol = get_string(ports[i], "protocol", "TCP");
-    std::string lower;
-    for (char c : protocol) lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    const std::string lower = base::lower(protocol);
     std::string port_name = get_string(ports[i], "name");
     if (!port_name.empty()) env[name + "_SERVICE_PORT_" + upper_name(port_name)] = port;
     std::string url = lower + "://" + ip + ":" + port;
@@ -65,7 +65,7 @@ base::Status add_all_of(const EnvSource& source, const Lookups& lookups, Env& en
   }
   for (const auto& [key, value] : get_object(object->tree(), "data").items()) {
     // Keys that are no variable names are left out, as the kubelet does.
-    if (is_variable_name(source.name + key) && value.is_string()) env[source.name + key] = secret ? decode_base64(value.get<std::string>()) : value.get<std::string>();
+    if (is_variable_name(source.name + key) && value.is_string()) env[source.name + key] = secret ? base::decode_base64(value.get<std::string>()).value_or("") : value.get<std::string>();
   }
   return {};
 }
@@ -80,7 +80,7 @@ base::Result<std::optional<std::string>> value_of_key(const EnvSource& source, c
     return config_error(std::string(kind) + " \"" + source.object + "\" not found");
   }
   const json* value = store::find_key(get_object(object->tree(), "data"), source.key);
-  if (value != nullptr && value->is_string()) return std::optional<std::string>(secret ? decode_base64(value->get<std::string>()) : value->get<std::string>());
+  if (value != nullptr && value->is_string()) return std::optional<std::string>(secret ? base::decode_base64(value->get<std::string>()).value_or("") : value->get<std::string>());
   if (source.optional) return std::optional<std::string>();
   return config_error("couldn't find key " + source.key + " in " + (secret ? "Secret " : "ConfigMap ") + pod.meta.ns + "/" + source.object);
 }
@@ -98,20 +98,6 @@ double quantity(const std::string& text) {
 }
 
 }  // namespace
-
-std::string decode_base64(const std::string& text) {
-  std::string out;
-  uint32_t bits = 0;
-  int count = 0;
-  for (char c : text) {
-    int v = c >= 'A' && c <= 'Z' ? c - 'A' : c >= 'a' && c <= 'z' ? c - 'a' + 26 : c >= '0' && c <= '9' ? c - '0' + 52 : c == '+' ? 62 : c == '/' ? 63 : -1;
-    if (v < 0) continue;
-    bits = (bits << 6) | static_cast<uint32_t>(v);
-    count += 6;
-    if (count >= 8) out += static_cast<char>((bits >> (count -= 8)) & 0xff);
-  }
-  return out;
-}
 
 std::string expand_references(const std::string& text, const Env& env) {
   std::string out;

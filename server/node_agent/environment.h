@@ -36,7 +36,4 @@ base::Result<std::string> resolve_field(const std::string& path, const PodSpecVi
 // "limits.cpu", "requests.memory"; divided by `divisor` and rounded up, as upstream. Without a limit: the node's whole.
 std::string resolve_resource(const std::string& which, const json& resources, const std::string& divisor);
 
-// A Secret's value, decoded.
-std::string decode_base64(const std::string& text);
-
 }  // namespace server

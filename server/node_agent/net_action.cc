@@ -13,6 +13,7 @@
 #include "server/node_agent/grpc_health.h"
 #include "server/node_agent/http_reply.h"
 #include "server/node_agent/probe_stream.h"
+#include "store/base/socket_address.h"
 
 namespace server {
 namespace {
@@ -23,29 +24,6 @@ using std::chrono::milliseconds;
 constexpr int kMaxRedirects = 10;
 constexpr auto kFirstRetry = milliseconds(5);
 constexpr auto kMaxRetry = milliseconds(100);
-
-struct Address {
-  sockaddr_storage storage{};
-  socklen_t size = 0;
-};
-
-Address to_address(const base::Ip& ip, int port) {
-  Address out;
-  if (ip.is_v4()) {
-    auto* v4 = reinterpret_cast<sockaddr_in*>(&out.storage);
-    v4->sin_family = AF_INET;
-    v4->sin_port = htons(static_cast<uint16_t>(port));
-    std::memcpy(&v4->sin_addr, ip.bytes(), 4);
-    out.size = sizeof *v4;
-  } else {
-    auto* v6 = reinterpret_cast<sockaddr_in6*>(&out.storage);
-    v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons(static_cast<uint16_t>(port));
-    std::memcpy(&v6->sin6_addr, ip.bytes(), 16);
-    out.size = sizeof *v6;
-  }
-  return out;
-}
 
 // One run, kept alive by the callbacks that wait for it. Everything below start() is on the io loop.
 class Run final : public std::enable_shared_from_this<Run> {
@@ -129,8 +107,8 @@ void Run::open() {
 void Run::on_socket(base::Result<base::Fd> socket) {
   if (!socket.ok()) return fail("dial tcp " + url_.authority() + ": " + socket.error().message);
   stream_ = std::make_unique<ProbeStream>(std::move(*socket));
-  Address to = to_address(ip_, url_.effective_port());
-  if (::connect(stream_->fd(), reinterpret_cast<const sockaddr*>(&to.storage), to.size) != 0 && errno != EINPROGRESS) return on_refused(errno);
+  const base::SocketAddress to = base::socket_address(ip_, static_cast<uint16_t>(url_.effective_port()));
+  if (::connect(stream_->fd(), to.get(), to.size) != 0 && errno != EINPROGRESS) return on_refused(errno);
   watch_ = io_.watch(stream_->fd(), base::Loop::Interest::kWritable, [self = shared_from_this()](base::Loop::Ready) { self->on_ready(); });
   if (watch_ == 0) fail(dial_text("socket: cannot be watched"));
 }
@@ -276,15 +254,9 @@ std::string Run::talk_text(const std::string& problem) const {
   size_t colon = problem.find(": ");
   const std::string verb = problem.substr(0, colon);
   if (verb != "read" && verb != "write") return problem;
-  sockaddr_storage local{};
-  socklen_t size = sizeof local;
-  ::getsockname(stream_->fd(), reinterpret_cast<sockaddr*>(&local), &size);
-  char text[INET6_ADDRSTRLEN] = "";
-  bool v4 = local.ss_family == AF_INET;
-  const void* address = v4 ? static_cast<const void*>(&reinterpret_cast<sockaddr_in*>(&local)->sin_addr) : &reinterpret_cast<sockaddr_in6*>(&local)->sin6_addr;
-  ::inet_ntop(local.ss_family, address, text, sizeof text);
-  int port = ntohs(v4 ? reinterpret_cast<sockaddr_in*>(&local)->sin_port : reinterpret_cast<sockaddr_in6*>(&local)->sin6_port);
-  const std::string from = (v4 ? std::string(text) : "[" + std::string(text) + "]") + ":" + std::to_string(port);
+  const base::SocketAddress local = base::local_address(stream_->fd());
+  const base::Ip ip = local.ip();
+  const std::string from = (ip.is_v4() ? ip.text() : "[" + ip.text() + "]") + ":" + std::to_string(local.port());
   return verb + " tcp " + from + "->" + url_.authority() + ": " + problem;
 }
 

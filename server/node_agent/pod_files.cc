@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "store/base/fd.h"
+#include "store/base/text.h"
 #include "store/object/access.h"
 
 namespace server {
@@ -76,10 +77,10 @@ base::Result<std::vector<PodFile>> object_files(const char* kind, const std::str
   }
   std::map<std::string, std::string> content;
   for (const auto& [key, value] : get_object(object->tree(), "data").items()) {
-    if (value.is_string()) content[key] = secret ? decode_base64(value.get<std::string>()) : value.get<std::string>();
+    if (value.is_string()) content[key] = secret ? base::decode_base64(value.get<std::string>()).value_or("") : value.get<std::string>();
   }
   for (const auto& [key, value] : get_object(object->tree(), "binaryData").items()) {
-    if (value.is_string()) content[key] = decode_base64(value.get<std::string>());
+    if (value.is_string()) content[key] = base::decode_base64(value.get<std::string>()).value_or("");
   }
   const json& items = get_array(volume, "items");
   if (items.empty()) {

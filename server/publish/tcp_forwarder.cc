@@ -7,9 +7,9 @@
 #include <unordered_map>
 #include <utility>
 
-#include "server/publish/address.h"
 #include "server/publish/forwarder.h"
 #include "server/publish/tcp_relay.h"
+#include "store/base/socket_address.h"
 
 namespace server::publish {
 namespace {
@@ -121,7 +121,7 @@ class TcpForwarder final : public Forwarder {
     Connection& c = connections_.at(id);
     if (!socket.ok()) return give_up(id, socket.error().message);
     c.upstream = std::move(socket).value();
-    const SocketAddress address = socket_address(c.to.ip, c.to.port);
+    const base::SocketAddress address = base::socket_address(c.to.ip, c.to.port);
     if (::connect(c.upstream.get(), address.get(), address.size) == 0) return connected(id);
     if (errno != EINPROGRESS) return give_up(id, c.to.text() + ": " + std::strerror(errno));
     c.watch = io_.watch(c.upstream.get(), Interest::kWritable, [this, id](base::Loop::Ready) { connected(id); });

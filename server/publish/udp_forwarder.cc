@@ -9,7 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "server/publish/address.h"
+#include "store/base/socket_address.h"
+
 #include "server/publish/forwarder.h"
 
 namespace server::publish {
@@ -44,7 +45,7 @@ class UdpForwarder final : public Forwarder {
   struct Session {
     uint64_t id = 0;
     std::string key;                  // The client's address, as bytes.
-    SocketAddress client;
+    base::SocketAddress client;
     Destination to;
     base::Fd upstream;                // Invalid until the pool gave one.
     base::Loop::Id watch = 0;
@@ -56,7 +57,7 @@ class UdpForwarder final : public Forwarder {
 
   void from_host() {
     for (int i = 0; i < kDatagramsAtOnce; ++i) {
-      SocketAddress client;
+      base::SocketAddress client;
       client.size = sizeof client.storage;
       const ssize_t size = ::recvfrom(socket_.get(), buffer_.data(), buffer_.size(), 0, reinterpret_cast<sockaddr*>(&client.storage), &client.size);
       if (size < 0) {
@@ -72,7 +73,7 @@ class UdpForwarder final : public Forwarder {
   }
 
   // end(): there is no way to the destination.
-  Sessions::iterator find_or_make(const SocketAddress& client) {
+  Sessions::iterator find_or_make(const base::SocketAddress& client) {
     std::string key(reinterpret_cast<const char*>(&client.storage), client.size);
     auto known = by_client_.find(key);
     if (known != by_client_.end()) return known->second;
@@ -99,7 +100,7 @@ class UdpForwarder final : public Forwarder {
     if (it == by_id_.end()) return;  // Dropped meanwhile.
     Session& session = *it->second;
     if (!made.ok()) return give_up(it->second, made.error().message);
-    const SocketAddress address = socket_address(session.to.ip, session.to.port);
+    const base::SocketAddress address = base::socket_address(session.to.ip, session.to.port);
     // Connected, so that answers of others are not taken for its own, and "port unreachable" is told.
     if (::connect(made->get(), address.get(), address.size) != 0) return give_up(it->second, session.to.text() + ": " + std::strerror(errno));
     session.upstream = std::move(made).value();

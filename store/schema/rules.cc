@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "store/base/text.h"
 #include "store/object/label_syntax.h"
 #include "store/object/selector.h"
 
@@ -78,9 +79,8 @@ void check_annotations(const json& annotations, const std::string& field, Causes
   if (!annotations.is_object()) return;
   size_t bytes = 0;
   for (auto it = annotations.begin(); it != annotations.end(); ++it) {
-    std::string lower = it.key();  // Upper case in the prefix is allowed here, unlike in labels.
-    std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    add_problem(causes, field, it.key(), label_key_problem(lower));
+    // Upper case in the prefix is allowed here, unlike in labels.
+    add_problem(causes, field, it.key(), label_key_problem(base::lower(it.key())));
     bytes += it.key().size() + (it.value().is_string() ? it.value().get_ref<const std::string&>().size() : 0);
   }
   if (bytes > kMaxBytes)

@@ -2,13 +2,13 @@
 
 #include "kubectl-compat/stream/websocket.h"
 #include "server/api/status.h"
+#include "store/base/text.h"
 #include "store/object/access.h"
 
 namespace server {
 
 UpgradeKind upgrade_kind(const HttpRequest& request) {
-  std::string value = request.header("upgrade");
-  for (char& c : value) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const std::string value = base::lower(request.header("upgrade"));
   if (value == "websocket" && !request.header("sec-websocket-key").empty()) return UpgradeKind::kWebSocket;
   if (value == "spdy/3.1") return UpgradeKind::kSpdy;
   return UpgradeKind::kNone;

@@ -9,7 +9,7 @@
 
 #include <thread>
 
-#include "server/publish/address.h"
+#include "store/base/socket_address.h"
 
 namespace server {
 namespace {
@@ -77,7 +77,7 @@ TEST(HostSockets, TcpPortIsKeptWhileItDoesNotListen) {
   Keeper keeper;
   base::Result<HostPorts::Opened> opened = keeper.daemon->open(at("127.0.0.1:0"));
   ASSERT_TRUE(opened.ok());
-  const auto address = publish::socket_address(base::Ip::v4(127, 0, 0, 1), opened->port);
+  const auto address = base::socket_address(base::Ip::v4(127, 0, 0, 1), opened->port);
   for (int round = 0; round < 3; ++round) {
     base::Fd refused(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     EXPECT_NE(::connect(refused.get(), address.get(), address.size), 0);

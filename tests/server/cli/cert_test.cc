@@ -13,6 +13,7 @@
 #include "server/cli/verb.h"
 #include "store/base/clock.h"
 #include "store/base/fd.h"
+#include "store/base/text.h"
 
 namespace server {
 namespace {
@@ -145,14 +146,6 @@ void expect_certificate(const std::string& cert_pem, const std::string& key_pem,
   EXPECT_NEAR(left, days, 1);
 }
 
-std::string decode_base64(const std::string& text) {
-  std::string out(text.size(), '\0');
-  int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()), reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
-  while (size > 0 && out[static_cast<size_t>(size) - 1] == '\0') --size;
-  out.resize(static_cast<size_t>(std::max(size, 0)));
-  return out;
-}
-
 std::string field(const std::string& yaml, const std::string& key) {
   size_t at = yaml.find(key + ": ");
   if (at == std::string::npos) return "";
@@ -203,7 +196,7 @@ TEST_F(CertVerb, PrintsASecret) {
   Ran ran = run({"web.test", "--secret", "web-tls", "-n", "shop"});
   EXPECT_EQ(ran.code, 0) << ran.err;
   EXPECT_EQ(ran.out.find("apiVersion: v1\nkind: Secret\nmetadata:\n  name: web-tls\n  namespace: shop\ntype: kubernetes.io/tls\ndata:\n  tls.crt: "), 0u) << ran.out;
-  expect_certificate(decode_base64(field(ran.out, "  tls.crt")), decode_base64(field(ran.out, "  tls.key")), ca_.cert_pem, {"web.test"}, 825);
+  expect_certificate(base::decode_base64(field(ran.out, "  tls.crt")).value_or(""), base::decode_base64(field(ran.out, "  tls.key")).value_or(""), ca_.cert_pem, {"web.test"}, 825);
   Ran without = run({"web.test", "--secret", "web-tls"});
   EXPECT_EQ(without.out.find("namespace"), std::string::npos);
   EXPECT_TRUE(fs::is_empty(out_dir()));

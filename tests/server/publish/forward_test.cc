@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "netns/fabric.h"
-#include "server/publish/address.h"
+#include "store/base/socket_address.h"
 #include "server/publish/forwarder.h"
 #include "tests/netns/support.h"
 
@@ -46,14 +46,14 @@ uint16_t port_of(const Fd& fd) {
 Fd bind_by_number(int type) {
   for (int i = 0; i < 100; ++i) {
     Fd any(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
-    auto address = server::publish::socket_address(kLoopback, 0);
+    auto address = base::socket_address(kLoopback, 0);
     ::bind(any.get(), address.get(), address.size);
     const uint16_t port = port_of(any);
     any.reset();
     Fd fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
     int on = 1;
     if (type == SOCK_STREAM) ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    address = server::publish::socket_address(kLoopback, port);
+    address = base::socket_address(kLoopback, port);
     if (::bind(fd.get(), address.get(), address.size) == 0) return fd;
   }
   return Fd();
@@ -114,7 +114,7 @@ struct World {
     return host().call([&] {
       Fd fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
       set_patience(fd);
-      const auto address = server::publish::socket_address(kLoopback, host_port);
+      const auto address = base::socket_address(kLoopback, host_port);
       const int result = ::connect(fd.get(), address.get(), address.size);
       if (error != nullptr) *error = result == 0 ? 0 : errno;
       return fd;

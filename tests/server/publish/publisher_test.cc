@@ -7,7 +7,7 @@
 
 #include <atomic>
 
-#include "server/publish/address.h"
+#include "store/base/socket_address.h"
 #include "tests/netns/support.h"
 #include "tests/server/support/threaded_loop.h"
 
@@ -32,7 +32,7 @@ struct TestHost final : HostPorts {
     const int type = host.protocol == server::model::Protocol::kUdp ? SOCK_DGRAM : SOCK_STREAM;
     Fd fd = fabric.fabric_worker().call([&] {
       Fd made(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
-      const auto address = server::publish::socket_address(host.ip, port);
+      const auto address = base::socket_address(host.ip, port);
       EXPECT_EQ(::bind(made.get(), address.get(), address.size), 0) << std::strerror(errno);
       return made;
     });
@@ -79,7 +79,7 @@ struct World {
       Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
       const timeval limit{20, 0};
       ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-      const auto address = server::publish::socket_address(Ip::v4(127, 0, 0, 1), port);
+      const auto address = base::socket_address(Ip::v4(127, 0, 0, 1), port);
       const int error = ::connect(fd.get(), address.get(), address.size) == 0 ? 0 : errno;
       if (client != nullptr) *client = std::move(fd);
       return error;
