@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "server/gateway/objects.h"
+#include "store/base/text.h"
 #include "store/object/access.h"
 
 namespace server {
@@ -41,16 +42,6 @@ const Flag kFlags[] = {
 void set(ControllerSettings& settings, const Member& member, const std::optional<std::string>& value) {
   if (const auto* text = std::get_if<std::string ControllerSettings::*>(&member)) settings.*(*text) = value.value_or("");
   if (const auto* flag = std::get_if<bool ControllerSettings::*>(&member)) settings.*(*flag) = value.value_or("true") != "false";
-}
-
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> out;
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find(',', at), text.size());
-    if (end > at) out.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return out;
 }
 
 // What the usual manifests set: values, and the pod's own name and namespace.
@@ -104,7 +95,7 @@ ControllerSettings parse_controller_args(const std::vector<std::string>& args) {
       if (!value && takes_word && i + 1 < args.size()) value = args[++i];
       set(out, flag.member, value);
     }
-    if (name == "publish-status-address" && (value || i + 1 < args.size())) out.publish_addresses = split(value ? *value : args[++i]);
+    if (name == "publish-status-address" && (value || i + 1 < args.size())) out.publish_addresses = base::split_by_comma(value ? *value : args[++i]);
   }
   return out;
 }

@@ -9,6 +9,7 @@
 #include "server/gateway/policy/rewrite.h"
 #include "server/gateway/policy/template.h"
 #include "server/gateway/table/matcher.h"
+#include "store/base/text.h"
 #include "store/object/access.h"
 
 namespace server::gateway {
@@ -16,11 +17,6 @@ namespace {
 
 constexpr std::string_view kPrefix = "nginx.ingress.kubernetes.io/";
 constexpr char kAcme[] = "/.well-known/acme-challenge";
-
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-  return text;
-}
 
 json describe(const Origin& origin) {
   if (origin.name.empty()) return json::object();
@@ -236,7 +232,7 @@ RequestHead make_head(const Question& question) {
   RequestHead head;
   head.method = question.method;
   head.target = question.target;
-  head.authority = lower(question.host);
+  head.authority = base::lower(question.host);
   for (const auto& [name, value] : question.headers) head.headers.add(name, value);
   return head;
 }
@@ -270,7 +266,7 @@ base::Result<Question> parse_question(std::string_view url) {
     if (url.starts_with(scheme)) url.remove_prefix(scheme.size());
   }
   const size_t slash = std::min(url.find_first_of("/?"), url.size());
-  out.host = lower(std::string(url.substr(0, slash)));
+  out.host = base::lower(std::string(url.substr(0, slash)));
   out.target = std::string(url.substr(slash));
   if (out.target.empty() || out.target[0] != '/') out.target = "/" + out.target;
   out.target = out.target.substr(0, out.target.find('#'));

@@ -1,28 +1,14 @@
 #include "server/gateway/engine/access_log.h"
 
 #include <stdio.h>
-#include <time.h>
+
+#include "server/gateway/message/now.h"
 
 namespace server::gateway {
 namespace {
 
 constexpr size_t kMaxGathered = 32 * 1024;
 constexpr std::chrono::milliseconds kDelay{100};
-
-void append_time(std::string* out) {
-  thread_local time_t last = 0;
-  thread_local char text[40];
-  thread_local size_t size = 0;
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME_COARSE, &now);
-  if (now.tv_sec != last) {
-    last = now.tv_sec;
-    tm parts{};
-    gmtime_r(&last, &parts);
-    size = strftime(text, sizeof text, "%d/%b/%Y:%H:%M:%S +0000", &parts);
-  }
-  out->append(text, size);
-}
 
 // As nginx: what could end the field or the line is written \xNN.
 void append_escaped(std::string_view text, std::string* out) {
@@ -47,9 +33,7 @@ void append_seconds(std::chrono::nanoseconds took, std::string* out) {
 }  // namespace
 
 void append_access_line(const AccessRecord& r, std::string* out) {
-  out->append(r.client->address.text()).append(" - - [");
-  append_time(out);
-  out->append("] \"");
+  out->append(r.client->address.text()).append(" - - [").append(log_time_now()).append("] \"");
   append_escaped(r.request->method, out);
   out->push_back(' ');
   append_escaped(r.request->target, out);

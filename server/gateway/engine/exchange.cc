@@ -88,7 +88,7 @@ void Exchange::act() {
     forward_ = forward_action;
     return forward();
   }
-  if (const auto* to = std::get_if<Redirect>(&action)) return redirect(*to);
+  if (const auto* to = std::get_if<Redirect>(&action)) return redirect(to->status, to->location->render(context()));
   const auto& fixed = std::get<Reply>(action);
   if (fixed.body.empty()) return reply(fixed.status);
   ResponseHead head;
@@ -97,20 +97,19 @@ void Exchange::act() {
   reply(std::move(head), fixed.body);
 }
 
-void Exchange::redirect(const Redirect& to) {
-  ResponseHead head;
-  head.status = to.status;
-  head.headers.add("Content-Type", "text/html");
-  std::string location = to.location->render(context());
+void Exchange::redirect(int status, std::string location) {
   make_header_safe(&location);  // $uri is decoded, and may hold what would end the header.
+  ResponseHead head;
+  head.status = status;
+  head.headers.add("Content-Type", "text/html");
   head.headers.add("Location", location);
-  reply(std::move(head), error_page(to.status));
+  reply(std::move(head), error_page(status));
 }
 
 // ---- Answers of our own ------------------------------------------------------------------------------------------
 
 void Exchange::reply(int status) {
-  if (forward_ != nullptr && forward_->error_pages && error_status_ == 0 && intercept(ResponseHead{.status = status})) return;
+  if (forward_ != nullptr && forward_->error_pages && error_status_ == 0 && intercept(status)) return;
   ResponseHead head;
   head.status = status;
   std::string body = error_page(status);
@@ -132,7 +131,6 @@ void Exchange::reply(ResponseHead head, std::string_view body) {
     sent_ = body.size();
     stream_->send_body(body, true);
   }
-  answered_ = true;
   finish();
 }
 
@@ -141,13 +139,8 @@ void Exchange::reply(ResponseHead head, std::string_view body) {
 void Exchange::finish() {
   if (over_) return;
   close_upstream();
-  Downstream* stream = std::exchange(stream_, nullptr);
-  if (lane_.log != nullptr && policy_->access_log) {
-    stream_ = stream;
-    write_log();
-    stream_ = nullptr;
-  }
-  stream->close();
+  write_log();
+  std::exchange(stream_, nullptr)->close();
   end();
 }
 
@@ -156,7 +149,7 @@ void Exchange::client_gone() {
   if (over_) return;
   if (status_ == 0) status_ = 499;
   close_upstream();
-  if (lane_.log != nullptr && policy_->access_log && stream_ != nullptr) write_log();
+  write_log();
   stream_ = nullptr;
   end();
 }
@@ -180,6 +173,7 @@ void Exchange::close_upstream() {
 }
 
 void Exchange::write_log() {
+  if (lane_.log == nullptr || !policy_->access_log) return;
   AccessRecord record;
   record.request = &request_;
   record.client = &stream_->client();

@@ -60,13 +60,14 @@ class Exchange final : public Mortal {
   void act();
   void reply(int status);                                        // The page for that status.
   void reply(ResponseHead head, std::string_view body);
-  void redirect(const Redirect& to);
+  void redirect(int status, std::string location);
   void finish();                                                 // Both sides are through.
   void end();
   void write_log();
   TemplateContext context() const;
 
   // exchange_access.cc: who may. True: go on; false: answered, or waiting for another's answer.
+  bool refuse(int status);                                       // Answers; false.
   bool check_client_certificate();
   bool check_redirect();
   bool check_limits();
@@ -89,6 +90,8 @@ class Exchange final : public Mortal {
   void pass_body(std::string_view data, bool end, const Headers* trailers);
   void endpoint_drained();
   void attempt_failed(Failure failure, std::string_view text);
+  bool can_be_sent_again() const;
+  bool tries_left() const;
   bool may_retry(Failure failure) const;
   bool may_retry_status(int status) const;
   void retry(bool same_endpoint);
@@ -101,7 +104,7 @@ class Exchange final : public Mortal {
   void endpoint_informational(int status, const Headers& headers);
   void endpoint_head(ResponseHead head, bool end);
   void edit_response(ResponseHead& head);
-  bool intercept(const ResponseHead& head);
+  bool intercept(int status);
   void ask_error_page(int status);
   void endpoint_body(std::string_view data, bool end);
   void endpoint_trailers(const Headers& trailers);
@@ -141,7 +144,6 @@ class Exchange final : public Mortal {
   bool reused_ = false;
   int attempts_ = 0, stale_ = 0;
   bool retry_fresh_ = false;
-  std::string failure_text_;
   int error_status_ = 0;                // Not 0: the attempt fetches the page for it.
   std::string affinity_cookie_;         // To be set by the answer.
 
@@ -151,8 +153,7 @@ class Exchange final : public Mortal {
   uint64_t body_size_ = 0;
 
   bool started_ = false;                // The answer's head is with the client.
-  bool answered_ = false;               // All of it is.
-  bool tunnel_ = false, tunnel_half_ = false;
+  bool tunnel_ = false;
   bool over_ = false;
   int status_ = 0;
   uint64_t sent_ = 0;

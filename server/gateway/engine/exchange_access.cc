@@ -19,36 +19,34 @@ constexpr std::string_view kAcmeChallenge = "/.well-known/acme-challenge";
 
 }  // namespace
 
+bool Exchange::refuse(int status) {
+  reply(status);
+  return false;
+}
+
 bool Exchange::check_client_certificate() {
   if (matched_.host == nullptr || !matched_.host->client_auth || !stream_->client().tls) return true;
   const ClientAuth& rules = *matched_.host->client_auth;
   // A certificate was asked for and verified for the name that the client called by SNI, and for that one only.
   const HostMatcher* by_name = listener_->matcher->find_host(stream_->client().server_name);
-  if (rules.mode != ClientAuth::Mode::kOff && (by_name == nullptr || &by_name->host() != matched_.host)) {
-    reply(421);
-    return false;
-  }
+  if (rules.mode != ClientAuth::Mode::kOff && (by_name == nullptr || &by_name->host() != matched_.host)) return refuse(421);
   switch (judge_client(rules, stream_->client())) {
     case ClientVerdict::kAccepted:
       return true;
     case ClientVerdict::kForbidden:
-      reply(403);
-      return false;
+      return refuse(403);
     default:
       break;
   }
-  if (rules.error_page.empty()) {
-    reply(400);
-    return false;
-  }
-  redirect({302, Template::literal(rules.error_page), false, false});
+  if (rules.error_page.empty()) return refuse(400);
+  redirect(302, rules.error_page);
   return false;
 }
 
 bool Exchange::check_redirect() {
   const Route& route = *matched_.route;
   if (route.redirect && !(route.redirect->to_tls && (stream_->client().tls || std::string_view(path_).substr(0, kAcmeChallenge.size()) == kAcmeChallenge))) {
-    redirect(*route.redirect);
+    redirect(route.redirect->status, route.redirect->location->render(context()));
     return false;
   }
   if (!policy_->cors) return true;
@@ -64,14 +62,9 @@ bool Exchange::check_limits() {
   const base::Ip& address = stream_->client().address;
   if (limits.connections > 0) {
     slot_ = lane_.shared.limits.take_connection(limits, address);
-    if (!slot_) {
-      reply(limits.status);
-      return false;
-    }
+    if (!slot_) return refuse(limits.status);
   }
-  if (lane_.shared.limits.take_request(limits, address, lane_.deadlines.now())) return true;
-  reply(limits.status);
-  return false;
+  return lane_.shared.limits.take_request(limits, address, lane_.deadlines.now()) || refuse(limits.status);
 }
 
 bool Exchange::check_access() {
@@ -79,20 +72,11 @@ bool Exchange::check_access() {
   if (!policy_->required_cn.empty() || policy_->required_cn_regex) {
     const std::string& cn = stream_->client().subject_cn;
     bool fits = policy_->required_cn_regex ? policy_->required_cn_regex->search(cn) : cn == policy_->required_cn;
-    if (!fits) {
-      reply(403);
-      return false;
-    }
+    if (!fits) return refuse(403);
   }
-  if (!policy_->password) {
-    if (!address) reply(403);
-    return address;
-  }
+  if (!policy_->password) return address || refuse(403);
   if (address && policy_->satisfy_any && !(policy_->allow.empty() && policy_->deny.empty())) return true;
-  if (!address && !policy_->satisfy_any) {
-    reply(403);
-    return false;
-  }
+  if (!address && !policy_->satisfy_any) return refuse(403);
   std::optional<ResponseHead> refused = check_password(*policy_->password, request_, base::SystemClock().wall());
   if (!refused) return true;
   if (!refused->headers.has("Content-Type")) refused->headers.add("Content-Type", "text/html");
@@ -103,10 +87,7 @@ bool Exchange::check_access() {
 bool Exchange::check_external() {
   if (!policy_->external) return true;
   const ExternalAuth& rules = *policy_->external;
-  if (!rules.upstream) {
-    reply(500);
-    return false;
-  }
+  if (!rules.upstream) return refuse(500);
   auth_ = std::make_unique<AuthRequest>(*this, lane_, rules, table_->state_of(*rules.upstream));
   return auth_->begin(context());
 }
@@ -121,13 +102,8 @@ void Exchange::external_answered(int status, const Headers& headers) {
     case AuthDecision::Kind::kAllow:
       auth_headers_ = std::move(decision.request_headers);
       return act();
-    case AuthDecision::Kind::kSignIn: {
-      ResponseHead head;
-      head.status = 302;
-      head.headers.add("Content-Type", "text/html");
-      head.headers.add("Location", decision.location);
-      return reply(std::move(head), error_page(302));
-    }
+    case AuthDecision::Kind::kSignIn:
+      return redirect(302, decision.location);
     case AuthDecision::Kind::kDeny: {
       ResponseHead head;
       head.status = decision.status;

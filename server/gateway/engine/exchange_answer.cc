@@ -21,10 +21,7 @@ void Exchange::endpoint_informational(int status, const Headers& headers) {
 bool Exchange::may_retry_status(int status) const {
   const Retry& rules = forward_->retry;
   if (std::find(rules.on_status.begin(), rules.on_status.end(), status) == rules.on_status.end()) return false;
-  if (!collected_all_ && body_size_ > 0) return false;
-  if (!is_idempotent(request_.method) && !rules.non_idempotent) return false;
-  int tries = rules.tries > 0 ? rules.tries : static_cast<int>(upstream_of_->endpoints.size());
-  return error_status_ == 0 && attempts_ - stale_ < tries && (rules.within.count() == 0 || lane_.deadlines.now() - began_ < rules.within);
+  return can_be_sent_again() && (is_idempotent(request_.method) || rules.non_idempotent) && tries_left();
 }
 
 void Exchange::endpoint_head(ResponseHead head, bool end) {
@@ -36,7 +33,7 @@ void Exchange::endpoint_head(ResponseHead head, bool end) {
     close_upstream();
     return retry(false);
   }
-  if (intercept(head)) return;
+  if (intercept(head.status)) return;
   edit_response(head);
   started_ = true;
   status_ = head.status;
@@ -48,18 +45,16 @@ void Exchange::endpoint_head(ResponseHead head, bool end) {
     stream_->read_body(true);
     return;
   }
-  if (!end) return;
-  answered_ = true;
-  finish();
+  if (end) finish();
 }
 
 // custom-http-errors: the endpoint's answer is dropped, and a page asked for in its place.
-bool Exchange::intercept(const ResponseHead& head) {
+bool Exchange::intercept(int status) {
   if (!forward_->error_pages || error_status_ != 0 || started_) return false;
   const ErrorPages& pages = *forward_->error_pages;
-  if (std::find(pages.codes.begin(), pages.codes.end(), head.status) == pages.codes.end()) return false;
+  if (std::find(pages.codes.begin(), pages.codes.end(), status) == pages.codes.end()) return false;
   close_upstream();
-  ask_error_page(head.status);
+  ask_error_page(status);
   return true;
 }
 
@@ -108,17 +103,13 @@ void Exchange::endpoint_body(std::string_view data, bool end) {
   sent_ += data.size();
   Flow flow = stream_->send_body(data, end);
   if (over_) return;
-  if (end) {
-    answered_ = true;
-    return finish();
-  }
+  if (end) return finish();
   if (flow == Flow::kFull && upstream_ != nullptr) upstream_->read_body(false);
 }
 
 void Exchange::endpoint_trailers(const Headers& trailers) {
   if (over_) return;
   stream_->send_trailers(trailers);
-  answered_ = true;
   finish();
 }
 
@@ -144,10 +135,7 @@ void Exchange::send_throttled() {
     if (over_) return;
     throttled_.erase(0, piece);
   }
-  if (last) {
-    answered_ = true;
-    return finish();
-  }
+  if (last) return finish();
   if (upstream_ != nullptr) upstream_->read_body(throttled_.empty() && flow == Flow::kOpen);
   if (!throttled_.empty()) lane_.deadlines.arm(throttle_deadline_, std::chrono::milliseconds(100));
 }

@@ -64,7 +64,6 @@ void Exchange::pass_body(std::string_view data, bool end, const Headers* trailer
   if (upstream_ == nullptr) return;
   if (trailers != nullptr) return upstream_->send_trailers(*trailers);
   if (upstream_->send_body(data, end) == Flow::kFull) stream_->read_body(false);
-  if (tunnel_ && end) tunnel_half_ = true;
 }
 
 void Exchange::endpoint_drained() {
@@ -77,7 +76,8 @@ void Exchange::endpoint_drained() {
 void Exchange::choose_backend() {
   std::optional<std::string> cookie;
   if (forward_->affinity) cookie = find_cookie(request_.headers, forward_->affinity->cookie);
-  const RouteState& turns = matched_.route != nullptr ? table_->state_of(*matched_.route) : RouteState();
+  static const RouteState kNone;
+  const RouteState& turns = matched_.route != nullptr ? table_->state_of(*matched_.route) : kNone;
   if (!forward_->canaries.empty()) canary_ = choose_canary(*forward_, request_, cookie, turns.canaries.get());
   if (canary_ != nullptr) backend_ = &canary_->backend;
   else if (forward_->backends.size() == 1) backend_ = &forward_->backends[0];
@@ -188,19 +188,25 @@ void Exchange::start_mirrors() {
 
 // ---- When it fails -----------------------------------------------------------------------------------------------
 
+// Nothing of the answer is with the client, and all that the endpoint got is still here.
+bool Exchange::can_be_sent_again() const { return !started_ && !tunnel_ && error_status_ == 0 && (collected_all_ || body_size_ == 0); }
+
+bool Exchange::tries_left() const {
+  const Retry& rules = forward_->retry;
+  int tries = rules.tries > 0 ? rules.tries : static_cast<int>(upstream_of_->endpoints.size());
+  return attempts_ - stale_ < tries && (rules.within.count() == 0 || lane_.deadlines.now() - began_ < rules.within);
+}
+
 bool Exchange::may_retry(Failure failure) const {
   const Retry& rules = forward_->retry;
-  if (started_ || tunnel_ || error_status_ != 0) return false;
-  if (!collected_all_ && body_size_ > 0) return false;
+  if (!can_be_sent_again()) return false;
   bool never_sent = failure == Failure::kRefused || failure == Failure::kConnectTimeout;
   if (!never_sent && !is_idempotent(request_.method) && !rules.non_idempotent) return false;
   if (failure == Failure::kStale) return attempts_ < 8;
   if (failure == Failure::kTooLarge) return false;
   if (failure == Failure::kInvalid && !rules.on_invalid_header) return false;
   if (failure == Failure::kConnectTimeout ? !rules.on_timeout : !rules.on_error) return false;
-  int tries = rules.tries > 0 ? rules.tries : static_cast<int>(upstream_of_->endpoints.size());
-  if (attempts_ - stale_ >= tries) return false;
-  return rules.within.count() == 0 || lane_.deadlines.now() - began_ < rules.within;
+  return tries_left();
 }
 
 void Exchange::attempt_failed(Failure failure, std::string_view text) {
@@ -211,7 +217,6 @@ void Exchange::attempt_failed(Failure failure, std::string_view text) {
   upstream_ = nullptr;
   attempt_deadline_.disarm();
   try_deadline_.disarm();
-  failure_text_ = text;
   table_->state_of(*upstream_of_).failed(*upstream_of_, endpoint_index_);
   if (may_retry(failure)) return retry(failure == Failure::kStale);
   if (started_) {

@@ -9,6 +9,7 @@
 
 #include "server/gateway/engine/greeter.h"
 #include "server/gateway/policy/pages.h"
+#include "store/base/socket_address.h"
 
 namespace server::gateway {
 namespace {
@@ -16,21 +17,6 @@ namespace {
 // Of one turn, so that connections that stand get theirs.
 constexpr int kAcceptedAtOnce = 64;
 constexpr std::chrono::milliseconds kPause{100};
-
-void read_address(const sockaddr_storage& from, base::Ip* ip, uint16_t* port) {
-  if (from.ss_family == AF_INET) {
-    const auto& in = reinterpret_cast<const sockaddr_in&>(from);
-    *ip = base::Ip::v4(ntohl(in.sin_addr.s_addr));
-    *port = ntohs(in.sin_port);
-    return;
-  }
-  const auto& in6 = reinterpret_cast<const sockaddr_in6&>(from);
-  std::array<uint8_t, 16> bytes;
-  memcpy(bytes.data(), &in6.sin6_addr, 16);
-  *port = ntohs(in6.sin6_port);
-  // A client of IPv4 on a socket of both families.
-  *ip = IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr) ? base::Ip::v4(bytes[12], bytes[13], bytes[14], bytes[15]) : base::Ip::v6(bytes);
-}
 
 }  // namespace
 
@@ -46,12 +32,8 @@ void Front::close_ears() {
   ears_.clear();
 }
 
-void Front::listen(base::Fd socket, base::Ip) {
-  sockaddr_storage bound{};
-  socklen_t size = sizeof bound;
-  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound), &size);
-  base::Ip ignored;
-  read_address(bound, &ignored, &port_);
+void Front::listen(base::Fd socket) {
+  port_ = base::local_address(socket.get()).port();
   auto ear = std::make_unique<Ear>();
   ear->fd = std::move(socket);
   ear->watch = lane_.loop.watch(ear->fd.get(), base::Loop::Interest::kReadable, [this, raw = ear.get()](base::Loop::Ready) {
@@ -63,18 +45,14 @@ void Front::listen(base::Fd socket, base::Ip) {
 
 void Front::accept_some(Ear& ear) {
   for (int i = 0; i < kAcceptedAtOnce; ++i) {
-    sockaddr_storage from{};
-    socklen_t size = sizeof from;
-    base::Fd fd(::accept4(ear.fd.get(), reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    base::SocketAddress from;
+    base::Fd fd(::accept4(ear.fd.get(), from.get(), &from.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!fd) {
       if (errno == ECONNABORTED || errno == EINTR) continue;
       if (errno != EAGAIN) pause(ear);  // Out of descriptors or memory.
       return;
     }
-    base::Ip address;
-    uint16_t port = 0;
-    read_address(from, &address, &port);
-    greet(std::move(fd), address, port);
+    greet(std::move(fd), from.ip(), from.port());
   }
 }
 

@@ -23,7 +23,7 @@ class Front final : public Http1Server::Host, public Http2Server::Host, public T
   Front(LaneContext& lane, std::shared_ptr<const LiveListener> listener);
   ~Front() override;
 
-  void listen(base::Fd socket, base::Ip address);
+  void listen(base::Fd socket);
   // New connections and requests follow it from now on.
   void set_listener(std::shared_ptr<const LiveListener> listener) {
     listener_ = std::move(listener);

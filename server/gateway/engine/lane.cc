@@ -11,6 +11,7 @@
 #include "server/gateway/engine/access_log.h"
 #include "server/gateway/engine/exchange.h"
 #include "server/gateway/engine/front.h"
+#include "store/base/socket_address.h"
 
 namespace server::gateway {
 
@@ -43,23 +44,9 @@ base::Result<base::Fd> open_listener(const base::Ip& address, uint16_t port) {
   int one = 1;
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
-  sockaddr_storage to{};
-  socklen_t size = 0;
-  if (address.is_v4()) {
-    auto* in = reinterpret_cast<sockaddr_in*>(&to);
-    in->sin_family = AF_INET;
-    in->sin_port = htons(port);
-    memcpy(&in->sin_addr, address.bytes(), 4);
-    size = sizeof *in;
-  } else {
-    ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
-    auto* in6 = reinterpret_cast<sockaddr_in6*>(&to);
-    in6->sin6_family = AF_INET6;
-    in6->sin6_port = htons(port);
-    memcpy(&in6->sin6_addr, address.bytes(), 16);
-    size = sizeof *in6;
-  }
-  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&to), size) != 0 || ::listen(fd.get(), 4096) != 0) return base::os_error("listen on " + address.text() + " port " + std::to_string(port));
+  if (!address.is_v4()) ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+  const base::SocketAddress to = base::socket_address(address, port);
+  if (::bind(fd.get(), to.get(), to.size) != 0 || ::listen(fd.get(), 4096) != 0) return base::os_error("listen on " + address.text() + " port " + std::to_string(port));
   return fd;
 }
 
@@ -115,7 +102,7 @@ void Lane::publish(std::shared_ptr<const LiveTable> table, std::map<std::string,
           why = fd.error().message;
           continue;
         }
-        front->listen(std::move(*fd), address);
+        front->listen(std::move(*fd));
         (*ports)[listener.name] = front->port();
         any = true;
       }

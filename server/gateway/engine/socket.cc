@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "store/base/socket_address.h"
+
 namespace server::gateway {
 namespace {
 
@@ -33,22 +35,6 @@ constexpr size_t kMuch = 32 * 1024;
 void set_no_delay(int fd) {
   int one = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-}
-
-socklen_t fill_address(const base::Ip& ip, uint16_t port, sockaddr_storage* out) {
-  memset(out, 0, sizeof *out);
-  if (ip.is_v4()) {
-    auto* in = reinterpret_cast<sockaddr_in*>(out);
-    in->sin_family = AF_INET;
-    in->sin_port = htons(port);
-    memcpy(&in->sin_addr, ip.bytes(), 4);
-    return sizeof *in;
-  }
-  auto* in6 = reinterpret_cast<sockaddr_in6*>(out);
-  in6->sin6_family = AF_INET6;
-  in6->sin6_port = htons(port);
-  memcpy(&in6->sin6_addr, ip.bytes(), 16);
-  return sizeof *in6;
 }
 
 std::string ssl_error_text() {
@@ -124,10 +110,9 @@ void Socket::start(Owner* owner) {
   owner_ = owner;
   interest_ = base::Loop::Interest::kReadable;
   if (!server_) {
-    sockaddr_storage address;
-    socklen_t size = fill_address(to_, to_port_, &address);
+    const base::SocketAddress address = base::socket_address(to_, to_port_);
     state_ = State::kConnecting;
-    int result = fd_ ? ::connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), size) : -1;
+    int result = fd_ ? ::connect(fd_.get(), address.get(), address.size) : -1;
     if (result != 0 && errno != EINPROGRESS) {
       // Not from within the caller's own call.
       std::string why = strerror(errno);
@@ -415,13 +400,6 @@ bool Socket::quiet() const {
   if (state_ != State::kOpen || (ssl_ != nullptr && SSL_pending(ssl_) > 0)) return false;
   char byte;
   return ::recv(fd_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
-}
-
-base::Fd Socket::release() {
-  if (watch_ != 0) loop_.cancel(watch_);
-  watch_ = 0;
-  state_ = State::kBroken;
-  return std::move(fd_);
 }
 
 }  // namespace server::gateway

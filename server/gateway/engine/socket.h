@@ -85,8 +85,6 @@ class Socket {
   SSL* ssl() const { return ssl_; }
   int fd() const { return fd_.get(); }
   base::Loop& loop() const { return loop_; }
-  // Gives the descriptor away (plain only); the socket is dead afterwards. Gathered bytes must have been sent.
-  base::Fd release();
 
   // Held while code outside of a socket's callbacks may write: sends when the outermost one ends.
   class Turn {

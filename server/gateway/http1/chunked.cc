@@ -3,18 +3,12 @@
 
 #include "server/gateway/http1/characters.h"
 #include "server/gateway/http1/parser.h"
+#include "store/base/text.h"
 
 namespace server::gateway::http1 {
 namespace {
 
 constexpr size_t kMaxSizeLine = 1024;
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 // A trailer may not say what a head has to say.
 bool forbidden_trailer(std::string_view name) {
@@ -32,16 +26,16 @@ ChunkedReader::Step ChunkedReader::read_size(std::string_view input) {
   size_t end = input.find('\n');
   if (end == std::string_view::npos) {
     // What is there must be able to become a size line.
-    if (!input.empty() && hex_value(input[0]) < 0) return broken;
+    if (!input.empty() && base::hex_digit(input[0]) < 0) return broken;
     return input.size() > kMaxSizeLine ? broken : Step{Step::Kind::kNeedMore, 0, {}, ""};
   }
   if (end == 0 || end > kMaxSizeLine || input[end - 1] != '\r') return broken;
   std::string_view line = input.substr(0, end - 1);
   size_t digits = 0;
   uint64_t size = 0;
-  while (digits < line.size() && hex_value(line[digits]) >= 0) {
+  while (digits < line.size() && base::hex_digit(line[digits]) >= 0) {
     if (digits == 15) return broken;
-    size = size * 16 + static_cast<uint64_t>(hex_value(line[digits++]));
+    size = size * 16 + static_cast<uint64_t>(base::hex_digit(line[digits++]));
   }
   if (digits == 0) return broken;
   std::string_view extension = line.substr(digits);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "server/gateway/http1/input.h"
 #include "server/gateway/http1/writer.h"
 #include "server/gateway/message/thread_buffer.h"
 
@@ -11,7 +12,6 @@ namespace {
 using http1::ChunkedReader;
 using http1::Parsed;
 
-constexpr size_t kWriteThrough = 4096;
 constexpr size_t kBuffered = 64 * 1024;
 constexpr ThreadBuffer<struct Http1ClientReads> read_buffer;
 
@@ -56,19 +56,12 @@ void Http1Client::begin(UpstreamEvents* events, const std::string& connection_he
 }
 
 void Http1Client::connect() {
-  connecting_ = true;
   socket_->start(this);
 }
 
-void Http1Client::on_open() {
-  connecting_ = false;
-  connected_ = true;
-}
+void Http1Client::on_open() { connected_ = true; }
 
-void Http1Client::on_open_failed(const std::string& why) {
-  connecting_ = false;
-  fail(Failure::kRefused, why);
-}
+void Http1Client::on_open_failed(const std::string& why) { fail(Failure::kRefused, why); }
 
 // ---- The request -------------------------------------------------------------------------------------------------
 
@@ -106,21 +99,8 @@ void Http1Client::send_head(const RequestHead& head, bool end) {
 
 Flow Http1Client::send_body(std::string_view data, bool end) {
   if (state_ == State::kOver || request_done_) return Flow::kOpen;
-  if (!data.empty()) {
-    if (chunked_out_) {
-      http1::append_chunk(data, &socket_->gathered());
-      socket_->touch();
-    } else if (data.size() >= kWriteThrough) {
-      socket_->write_through(data);
-    } else {
-      socket_->write(data);
-    }
-  }
+  http1::write_body(*socket_, chunked_out_, data, end);
   if (end) {
-    if (chunked_out_) {
-      http1::append_last_chunk(nullptr, &socket_->gathered());
-      socket_->touch();
-    }
     request_done_ = true;
     if (tunnel_) socket_->shut_down();
   }
@@ -157,16 +137,7 @@ void Http1Client::take(std::string_view data) {
     return;
   }
   processing_ = true;
-  if (in_.empty()) {
-    size_t used = process(data);
-    if (state_ != State::kOver && used < data.size()) in_.insert(0, data.substr(used));
-  } else {
-    in_.append(data);
-    std::string held = std::move(in_);
-    in_.clear();
-    size_t used = process(held);
-    if (state_ != State::kOver && used < held.size()) in_.insert(0, std::string_view(held).substr(used));
-  }
+  http1::feed(&in_, data, [this](std::string_view bytes) { return process(bytes); });
   processing_ = false;
 }
 
@@ -235,7 +206,7 @@ size_t Http1Client::process_head(std::string_view data, bool* stop) {
   }
   if (end) body_done();
   events_->on_head(std::move(head), end);
-  if (state_ == State::kOver || closed_) *stop = state_ == State::kOver;
+  *stop = state_ == State::kOver;
   return parsed.used;
 }
 
@@ -299,11 +270,9 @@ void Http1Client::read_body(bool on) {
 void Http1Client::end_of_input(bool clean) {
   if (state_ == State::kBody && body_ == BodyState::kUntilEnd && clean && in_.empty()) {
     UpstreamEvents* events = events_;
-    bool tunnel = tunnel_;
     body_done();
     keep_alive_ = false;
     socket_->want_read(false);
-    if (tunnel) state_ = State::kDone;
     events->on_body({}, true);
     return;
   }
@@ -314,7 +283,8 @@ void Http1Client::end_of_input(bool clean) {
   }
   if (state_ == State::kIdle) return over();
   // A kept connection that ends before any answer had been given up by the endpoint before it saw the request.
-  fail(!answered_ && reused() ? Failure::kStale : Failure::kReset, failure_text(!answered_ && reused() ? Failure::kStale : Failure::kReset));
+  Failure failure = !answered_ && reused() ? Failure::kStale : Failure::kReset;
+  fail(failure, failure_text(failure));
 }
 
 void Http1Client::on_broken() { end_of_input(false); }
@@ -331,9 +301,7 @@ void Http1Client::close() {
   closed_ = true;
   events_ = nullptr;
   if (state_ == State::kOver) return;
-  if (state_ != State::kDone || !request_done_ || !keep_alive_ || !in_.empty()) {
-    return over();
-  }
+  if (state_ != State::kDone || !request_done_ || !keep_alive_ || !in_.empty()) return over();
   state_ = State::kIdle;
   host_.on_idle(*this);
 }

@@ -69,7 +69,7 @@ class Http1Client final : public UpstreamStream, public Socket::Owner, public Mo
   std::unique_ptr<http1::ChunkedReader> chunks_;
   std::string in_;
   std::string method_, connection_header_;
-  bool connecting_ = false, connected_ = false, http10_ = false;
+  bool connected_ = false, http10_ = false;
   bool processing_ = false, wants_body_ = true;
   bool keep_alive_ = true, request_done_ = false, chunked_out_ = false, tunnel_ = false, answered_ = false, closed_ = false;
   uint32_t uses_ = 0;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "server/gateway/http1/characters.h"
+#include "store/base/text.h"
 
 namespace server::gateway::http1 {
 namespace {
@@ -184,12 +185,6 @@ void drop_named(const Framing& f, Headers* headers) {
   });
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return out;
-}
-
 // "GET /x HTTP/1.1". Refused with a status, or kDone.
 Parsed read_request_line(std::string_view line, RequestHead* out) {
   Parsed done;
@@ -220,12 +215,12 @@ Parsed settle_target(RequestHead* out) {
   if (out->target == "*") return out->method == "OPTIONS" ? done : refuse(400, "a request target that is not a path");
   size_t scheme = out->target.find("://");
   if (scheme == std::string::npos) return refuse(400, "a request target that is not a path");
-  std::string name = lower(std::string_view(out->target).substr(0, scheme));
+  std::string name = base::lower(std::string_view(out->target).substr(0, scheme));
   if (name != "http" && name != "https") return refuse(400, "a request target of an unknown scheme");
   size_t path = out->target.find_first_of("/?", scheme + 3);
   std::string authority = out->target.substr(scheme + 3, path == std::string::npos ? std::string::npos : path - scheme - 3);
   if (authority.empty() || !is_authority(authority)) return refuse(400, "a request target with a host that is not one");
-  out->authority = lower(authority);
+  out->authority = base::lower(authority);
   std::string rest = path == std::string::npos ? "/" : out->target.substr(path);
   out->target = rest[0] == '?' ? "/" + rest : rest;
   return done;
@@ -277,7 +272,7 @@ Parsed parse_request_head(std::string_view bytes, const HeadLimits& limits, Requ
   bool old = out->version == Version::kHttp10;
   if (!f.has_host && !old) return refuse(400, "no Host");
   if (f.has_host && !(f.host.empty() && old) && !is_authority(f.host)) return refuse(400, "a Host that is not one");
-  out->authority = lower(f.host);
+  out->authority = base::lower(f.host);
   step = settle_target(out);
   if (step.kind != Parsed::Kind::kDone) return step;
   if (f.chunked && f.has_length) return refuse(400, "both Transfer-Encoding and Content-Length");

@@ -1,9 +1,8 @@
 #include "server/gateway/http1/server.h"
 
-#include <time.h>
-
 #include <algorithm>
 
+#include "server/gateway/http1/input.h"
 #include "server/gateway/http1/writer.h"
 #include "server/gateway/message/thread_buffer.h"
 
@@ -17,8 +16,6 @@ using std::chrono::milliseconds;
 // Of a body that nobody wants: what is read to keep the connection, and the time for it (as nginx' lingering_time).
 constexpr uint64_t kMaxLinger = 1024 * 1024;
 constexpr milliseconds kLingerTime{5'000};
-// From here on copying costs more than another element for writev().
-constexpr size_t kWriteThrough = 4096;
 
 constexpr ThreadBuffer<struct Http1ServerReads> read_buffer;
 
@@ -73,16 +70,7 @@ void Http1Server::take(std::string_view data) {
     in_.append(data);
     return;
   }
-  if (in_.empty()) {
-    size_t used = process(data);
-    if (state_ != State::kOver && used < data.size()) in_.insert(0, data.substr(used));
-  } else {
-    in_.append(data);
-    std::string held = std::move(in_);
-    in_.clear();
-    size_t used = process(held);
-    if (state_ != State::kOver && used < held.size()) in_.insert(0, std::string_view(held).substr(used));
-  }
+  http1::feed(&in_, data, [this](std::string_view bytes) { return process(bytes); });
   if (state_ != State::kOver) update_reading();
 }
 
@@ -248,8 +236,6 @@ void Http1Server::update_reading() { socket_->want_read(!input_ended_ && in_.siz
 void Http1Server::send_informational(int status, const Headers& headers) {
   if (status == 100) awaits_continue_ = false;
   if (old_ || response_ != Response::kNone) return;
-  ResponseHead head;
-  head.status = status;
   http1::append_status_line(status, {}, &socket_->gathered());
   http1::append_fields(headers, &socket_->gathered());
   socket_->gathered().append("\r\n");
@@ -298,26 +284,13 @@ void Http1Server::send_head(const ResponseHead& head, bool end) {
 
 Flow Http1Server::send_body(std::string_view data, bool end) {
   if (state_ != State::kRequest || response_ != Response::kHead) return Flow::kOpen;
-  if (!data.empty()) {
-    if (chunked_out_) {
-      http1::append_chunk(data, &socket_->gathered());
-      socket_->touch();
-    } else if (data.size() >= kWriteThrough) {
-      socket_->write_through(data);
-    } else {
-      socket_->write(data);
-    }
-  }
+  http1::write_body(*socket_, chunked_out_, data, end);
   if (end) {
-    if (chunked_out_) {
-      http1::append_last_chunk(nullptr, &socket_->gathered());
-      socket_->touch();
-    }
     response_ = Response::kDone;
     if (tunnel_out_) socket_->shut_down();
   }
   if (socket_->pending() < options_.buffered) return Flow::kOpen;
-  arm_for_response();
+  deadlines_.arm(deadline_, options_.send);
   return Flow::kFull;
 }
 
@@ -327,8 +300,6 @@ void Http1Server::send_trailers(const Headers& trailers) {
   socket_->touch();
   response_ = Response::kDone;
 }
-
-void Http1Server::arm_for_response() { deadlines_.arm(deadline_, options_.send); }
 
 void Http1Server::on_drained() {
   if (state_ == State::kRequest) {
@@ -346,9 +317,7 @@ void Http1Server::close() {
   events_ = nullptr;
   if (state_ != State::kRequest) return;
   if (response_ != Response::kDone) return abort();
-  if (tunnel_out_) {
-    return finish(false);  // Both directions are through.
-  }
+  if (tunnel_out_) return finish(false);  // Both directions are through.
   if (body_ == BodyState::kNone) return next_request();
   // The rest of the request is read and dropped, up to a limit.
   if (!keep_alive_) return finish(true);

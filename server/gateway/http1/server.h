@@ -83,7 +83,6 @@ class Http1Server final : public Downstream, public Socket::Owner, public Mortal
   void over();
   void on_deadline();
   void update_reading();
-  void arm_for_response();
 
   std::unique_ptr<Socket> socket_;
   const ClientInfo client_;

@@ -1,10 +1,10 @@
 #include "server/gateway/http1/writer.h"
 
-#include <time.h>
-
 #include <charconv>
 
+#include "server/gateway/http1/parser.h"
 #include "server/gateway/message/message.h"
+#include "server/gateway/message/now.h"
 
 namespace server::gateway::http1 {
 
@@ -29,19 +29,20 @@ void append_length(uint64_t length, std::string* out) {
   out->append("Content-Length: ").append(digits, static_cast<size_t>(end - digits)).append("\r\n");
 }
 
-void append_date(std::string* out) {
-  thread_local time_t last = 0;
-  thread_local char text[40];
-  thread_local size_t size = 0;
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME_COARSE, &now);
-  if (now.tv_sec != last) {
-    last = now.tv_sec;
-    tm parts{};
-    gmtime_r(&last, &parts);
-    size = strftime(text, sizeof text, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &parts);
+void append_date(std::string* out) { out->append("Date: ").append(http_date_now()).append("\r\n"); }
+
+void write_body(Socket& socket, bool chunked, std::string_view data, bool end) {
+  // From here on copying costs more than another element for writev().
+  constexpr size_t kWriteThrough = 4096;
+  if (chunked) {
+    if (!data.empty()) append_chunk(data, &socket.gathered());
+    if (end) append_last_chunk(nullptr, &socket.gathered());
+    socket.touch();
+  } else if (data.size() >= kWriteThrough) {
+    socket.write_through(data);
+  } else if (!data.empty()) {
+    socket.write(data);
   }
-  out->append(text, size);
 }
 
 }  // namespace server::gateway::http1

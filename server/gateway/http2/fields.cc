@@ -10,14 +10,13 @@
 
 #include "server/gateway/http1/characters.h"
 #include "server/gateway/http1/parser.h"
+#include "store/base/text.h"
 
 namespace server::gateway::http2 {
 namespace {
 
 // What RFC 9113 adds to each field when it counts.
 constexpr size_t kFieldOverhead = 32;
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 std::optional<uint64_t> read_number(std::string_view text) {
   uint64_t n = 0;
@@ -110,7 +109,7 @@ int read_request(FieldBlock& block, bool end, RequestHead* out) {
   if (!http1::is_token(block.method) || !http1::is_authority(block.authority)) return 400;
   if (block.path.empty() || !http1::all_of(block.path, http1::kTargetBytes) || block.path.find('#') != std::string::npos) return 400;
   if (block.path[0] != '/' && !(block.path == "*" && block.method == "OPTIONS")) return 400;
-  std::transform(block.authority.begin(), block.authority.end(), block.authority.begin(), lower);
+  block.authority = base::lower(block.authority);
   out->method = std::move(block.method);
   out->target = std::move(block.path);
   out->authority = std::move(block.authority);
@@ -180,7 +179,7 @@ void FieldList::add_all(const Headers& headers) {
     Headers::Field field = headers[i];
     if (is_left_out(field.name)) continue;
     size_t at = names_.size();
-    std::transform(field.name.begin(), field.name.end(), std::back_inserter(names_), lower);
+    for (char c : field.name) names_.push_back(base::lower(c));
     add(std::string_view(names_).substr(at), field.value);
   }
 }

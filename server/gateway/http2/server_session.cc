@@ -1,8 +1,8 @@
 #include "server/gateway/http2/server_session.h"
 
-#include <time.h>
-
 #include <utility>
+
+#include "server/gateway/message/now.h"
 
 namespace server::gateway::http2 {
 namespace {
@@ -11,22 +11,6 @@ namespace {
 // clients throw away an answer that they have not read to its end.
 constexpr uint64_t kMaxLinger = 1024 * 1024;
 constexpr std::chrono::milliseconds kLingerTime{200};
-
-// "Mon, 23 Nov 2026 15:25:00 GMT", of this second.
-std::string_view date() {
-  thread_local time_t last = 0;
-  thread_local char text[40];
-  thread_local size_t size = 0;
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME_COARSE, &now);
-  if (now.tv_sec != last) {
-    last = now.tv_sec;
-    tm parts{};
-    gmtime_r(&last, &parts);
-    size = strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  }
-  return {text, size};
-}
 
 }  // namespace
 
@@ -146,7 +130,7 @@ void ServerStream::send_head(const ResponseHead& head, bool end) {
   if (wire_closed_) return;
   FieldList fields(head.headers);
   fields.add_number(":status", static_cast<uint64_t>(status));
-  fields.add("date", date());
+  fields.add("date", http_date_now());
   if (tunnel) {
     for (size_t i = 0; i < head.headers.size(); ++i) {
       if (equal_names(head.headers[i].name, "sec-websocket-protocol")) fields.add("sec-websocket-protocol", head.headers[i].value);

@@ -9,24 +9,19 @@ namespace {
 
 using Index = std::unordered_map<std::string_view, const AnnotationRow*>;
 
-std::string quoted(const std::string& value) {
-  constexpr size_t kShown = 120;
-  return "\"" + (value.size() > kShown ? value.substr(0, kShown) + "..." : value) + "\"";
-}
-
 void apply_one(const std::string& key, std::string_view name, const std::string& raw, Settings& settings, const TellProblem& tell) {
   const AnnotationRow* row = find_annotation(name);
   if (row == nullptr) {
-    return tell(key, "AnnotationUnknown", "Annotation " + key + " = " + quoted(raw) + " has no meaning: ingress-nginx knows no such annotation. Check its spelling against docs/ingress.md, or remove it.");
+    return tell(key, "AnnotationUnknown", "Annotation " + key + " = " + in_quotes(raw) + " has no meaning: ingress-nginx knows no such annotation. Check its spelling against docs/ingress.md, or remove it.");
   }
   if (row->support == Support::kRefused) {
-    return tell(key, "AnnotationUnsupported", "Annotation " + key + " = " + quoted(raw) + " is not honoured: " + row->note);
+    return tell(key, "AnnotationUnsupported", "Annotation " + key + " = " + in_quotes(raw) + " is not honoured: " + row->note);
   }
   if (row->apply == nullptr) return;
   settings.annotated = true;
   const base::Status done = row->apply(std::string(trim(raw)), settings);
   if (done.ok()) return;
-  std::string text = "Annotation " + key + " = " + quoted(raw) + " is not used: it must be " + row->form;
+  std::string text = "Annotation " + key + " = " + in_quotes(raw) + " is not used: it must be " + row->form;
   if (!done.error().message.empty()) text += " (" + done.error().message + ")";
   text += ".";
   if (row->protects) {

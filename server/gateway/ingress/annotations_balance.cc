@@ -1,6 +1,7 @@
 // Annotations: which of several - canaries, cookies that lead back, hashes - and copies.
 #include "server/gateway/ingress/setters.h"
 #include "server/gateway/policy/regex.h"
+#include "store/base/text.h"
 
 namespace server::gateway {
 namespace {
@@ -58,7 +59,7 @@ base::Status set_cookie_text(const std::string& value, Settings& s) {
   return {};
 }
 base::Status set_same_site(const std::string& value, Settings& s) {
-  const std::string word = lower_case(value);
+  const std::string word = base::lower(value);
   const char* usual = word == "none" ? "None" : word == "lax" ? "Lax" : word == "strict" ? "Strict" : nullptr;
   if (usual == nullptr) return malformed();
   s.affinity.values.same_site = usual;

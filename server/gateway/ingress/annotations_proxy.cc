@@ -3,6 +3,7 @@
 
 #include "server/gateway/ingress/setters.h"
 #include "server/gateway/policy/regex.h"
+#include "store/base/text.h"
 
 namespace server::gateway {
 namespace {
@@ -21,7 +22,7 @@ base::Status set_timeout(const std::string& value, Settings& s) {
 base::Status set_protocol(const std::string& value, Settings& s) {
   static const std::pair<std::string_view, BackendProtocol> kNames[] = {
       {"http", BackendProtocol::kHttp}, {"https", BackendProtocol::kHttps}, {"auto_http", BackendProtocol::kAuto}, {"grpc", BackendProtocol::kGrpc}, {"grpcs", BackendProtocol::kGrpcs}};
-  const std::string name = lower_case(value);
+  const std::string name = base::lower(value);
   for (const auto& [text, protocol] : kNames) {
     if (name != text) continue;
     s.proxy.protocol = protocol;

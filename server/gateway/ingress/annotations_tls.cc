@@ -3,6 +3,7 @@
 
 #include "server/gateway/ingress/setters.h"
 #include "server/gateway/policy/regex.h"
+#include "store/base/text.h"
 
 namespace server::gateway {
 namespace {
@@ -49,7 +50,7 @@ base::Status set_aliases(const std::string& value, Settings& s) {
   std::vector<std::string> out;
   for (const std::string& name : split_list(value)) {
     if (!is_host_name(name)) return malformed("\"" + name + "\" is no host name; regular expressions are not known here");
-    out.push_back(lower_case(name));
+    out.push_back(base::lower(name));
   }
   s.aliases = std::move(out);
   return {};

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "server/gateway/ingress/values.h"
+#include "store/base/text.h"
 
 namespace server::gateway {
 namespace {
@@ -143,7 +144,7 @@ std::vector<base::Ip> Backends::cluster_addresses(const ObjectKey& key, int dept
 std::vector<base::Ip> Backends::addresses_of(const std::string& host, int depth) {
   if (auto ip = base::Ip::parse(host); ip.ok()) return {*ip};
   if (depth > kMostAliases) return {};
-  const std::string name = lower_case(host), suffix = ".svc." + compilation_.options.cluster_domain;
+  const std::string name = base::lower(host), suffix = ".svc." + compilation_.options.cluster_domain;
   if (name.size() > suffix.size() && name.ends_with(suffix)) {
     const std::string rest = name.substr(0, name.size() - suffix.size());
     const size_t dot = rest.find('.');

@@ -4,6 +4,8 @@
 
 #include "server/gateway/ingress/annotations.h"
 #include "server/gateway/ingress/setters.h"
+#include "server/gateway/ingress/values.h"
+#include "store/base/text.h"
 
 namespace server::gateway {
 namespace {
@@ -52,7 +54,7 @@ base::Status set_limit_status(const std::string& value, Config& config) {
 base::Status set_allowed_headers(const std::string& value, Config& config) {
   for (const std::string& name : split_list(value)) {
     if (!is_header_name(name)) return malformed("\"" + name + "\" is no name");
-    config.allowed_response_headers.push_back(lower_case(name));
+    config.allowed_response_headers.push_back(base::lower(name));
   }
   return {};
 }
@@ -164,10 +166,7 @@ bool contains(const std::string_view (&list)[N], std::string_view key) {
   return std::find(std::begin(list), std::end(list), key) != std::end(list);
 }
 
-std::string shown(const std::string& key, const std::string& value) {
-  constexpr size_t kMost = 120;
-  return "Key " + key + " = \"" + (value.size() > kMost ? value.substr(0, kMost) + "..." : value) + "\" of the controller's ConfigMap ";
-}
+std::string shown(const std::string& key, const std::string& value) { return "Key " + key + " = " + in_quotes(value) + " of the controller's ConfigMap "; }
 
 // Not known to this folder's own rows: an annotation's, one without effect, a refused one, or an error.
 void apply_other(const std::string& key, const std::string& value, Config& config, const TellKey& tell) {

@@ -2,44 +2,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "store/base/text.h"
 #include "store/object/access.h"
 
 namespace server::gateway {
 namespace {
 
 using store::json;
-
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-  return text;
-}
-
-int digit_of(char c) {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  if (c == '+') return 62;
-  return c == '/' ? 63 : -1;
-}
-
-std::optional<std::string> decode_base64(std::string_view text) {
-  std::string out;
-  out.reserve(text.size() * 3 / 4);
-  uint32_t bits = 0;
-  int count = 0;
-  for (char c : text) {
-    if (c == '\n' || c == '\r') continue;
-    if (c == '=') break;
-    const int digit = digit_of(c);
-    if (digit < 0) return std::nullopt;
-    bits = bits << 6 | static_cast<uint32_t>(digit);
-    count += 6;
-    if (count < 8) continue;
-    count -= 8;
-    out.push_back(static_cast<char>(bits >> count & 0xff));
-  }
-  return out;
-}
 
 IngressBackend project_backend(const json& tree) {
   IngressBackend out;
@@ -72,7 +41,7 @@ Ingress project_ingress(const store::Object& object) {
   if (const json* backend = store::find(tree, "spec.defaultBackend"); backend != nullptr && backend->is_object()) out.default_backend = project_backend(*backend);
   for (const json& rule : store::get_array(tree, "spec.rules")) {
     IngressRule to;
-    to.host = lower(store::get_string(rule, "host"));
+    to.host = base::lower(store::get_string(rule, "host"));
     const json* http = store::find(rule, "http");
     to.http = http != nullptr && http->is_object();
     for (const json& path : store::get_array(rule, "http.paths")) to.paths.push_back(project_path(path));
@@ -81,7 +50,7 @@ Ingress project_ingress(const store::Object& object) {
   for (const json& tls : store::get_array(tree, "spec.tls")) {
     IngressTls to;
     for (const json& host : store::get_array(tls, "hosts")) {
-      if (host.is_string()) to.hosts.push_back(lower(host.get<std::string>()));
+      if (host.is_string()) to.hosts.push_back(base::lower(host.get<std::string>()));
     }
     to.secret = store::get_string(tls, "secretName");
     out.tls.push_back(std::move(to));
@@ -96,7 +65,7 @@ Secret project_secret(const store::Object& object) {
   out.key = {object.ns(), object.name()};
   out.type = store::get_string(object.tree(), "type");
   for (const auto& [name, value] : store::get_string_map(object.tree(), "data")) {
-    if (std::optional<std::string> decoded = decode_base64(value)) out.data.emplace(name, std::move(*decoded));
+    if (std::optional<std::string> decoded = base::decode_base64(value)) out.data.emplace(name, std::move(*decoded));
   }
   return out;
 }

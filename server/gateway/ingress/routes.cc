@@ -5,6 +5,7 @@
 #include "server/gateway/ingress/values.h"
 #include "server/gateway/policy/balance.h"
 #include "server/gateway/policy/template.h"
+#include "store/base/text.h"
 
 namespace server::gateway {
 namespace {
@@ -115,7 +116,7 @@ void Routes::fill_forward(const Chosen& chosen, Forward& out) {
 
 void Routes::fill_headers(const Chosen& chosen, Prepared& out) {
   for (const HeaderChange& change : set_headers_) {
-    if (lower_case(change.name) != "host") out.forward.request_headers.push_back(change);
+    if (base::lower(change.name) != "host") out.forward.request_headers.push_back(change);
     else if (out.forward.upstream_host == nullptr) out.forward.upstream_host = change.value;  // It is no header like the others.
   }
   out.forward.response_headers = add_headers_;
@@ -131,7 +132,7 @@ void Routes::fill_headers(const Chosen& chosen, Prepared& out) {
   if (map == nullptr) return refuse("ConfigMapNotFound", "ConfigMap " + key->text() + " does not exist.");
   const std::vector<std::string>& allowed = compilation_.config.allowed_response_headers;
   for (const auto& [header, value] : map->data) {
-    if (std::find(allowed.begin(), allowed.end(), lower_case(header)) == allowed.end()) {
+    if (std::find(allowed.begin(), allowed.end(), base::lower(header)) == allowed.end()) {
       return refuse("HeaderNotAllowed", "header " + header + " is not among global-allowed-response-headers in the controller's ConfigMap; add it there.");
     }
   }

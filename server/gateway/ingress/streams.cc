@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "server/gateway/ingress/values.h"
+#include "store/base/text.h"
 
 namespace server::gateway {
 namespace {
@@ -40,7 +41,7 @@ base::Result<Entry> parse_entry(const std::string& key, const std::string& value
   out.service = {name->ns, name->name};
   out.service_port = words[1];
   for (size_t i = 2; i < words.size(); ++i) {
-    const std::string word = lower_case(words[i]);
+    const std::string word = base::lower(words[i]);
     if (!word.empty() && word != "proxy") return bad("\"" + words[i] + "\" is not PROXY");
     (i == 2 ? out.decode : out.encode) = !word.empty();
   }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "store/base/text.h"
+
 namespace server::gateway {
 namespace {
 
@@ -45,9 +47,10 @@ std::string_view trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kSpace) + 1 - first);
 }
 
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+std::string in_quotes(std::string_view value) {
+  constexpr size_t kShown = 120;
+  std::string out = "\"";
+  out.append(value.substr(0, kShown)).append(value.size() > kShown ? "...\"" : "\"");
   return out;
 }
 
@@ -155,7 +158,7 @@ std::optional<UrlParts> parse_url(std::string_view text) {
     authority = authority.substr(0, colon);
   }
   if (bracket != std::string_view::npos) authority = authority.substr(1, bracket - 1);
-  out.host = lower_case(authority);
+  out.host = base::lower(authority);
   if (out.host.empty() || out.host.find_first_of(kSpace) != std::string::npos) return std::nullopt;
   return out;
 }

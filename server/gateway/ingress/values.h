@@ -14,7 +14,7 @@
 namespace server::gateway {
 
 std::string_view trim(std::string_view text);
-std::string lower_case(std::string_view text);
+std::string in_quotes(std::string_view value);  // In quotes, for messages; long ones cut.
 std::vector<std::string> split_list(std::string_view text, std::string_view separators = ",");  // Trimmed, without empty ones.
 
 std::optional<bool> parse_flag(std::string_view text);               // As Go reads it: true, 1, T, false, 0, F, ...

@@ -3,13 +3,14 @@
 #include <utility>
 
 #include "server/gateway/l4/proxy_protocol.h"
+#include "server/gateway/message/thread_buffer.h"
 
 namespace server::gateway {
 namespace {
 
 constexpr std::chrono::milliseconds kConnect{5'000};
 constexpr size_t kBuffered = 64 * 1024;
-constexpr size_t kPiece = 64 * 1024;
+constexpr ThreadBuffer<struct TcpSessionReads> read_buffer;
 
 }  // namespace
 
@@ -56,8 +57,7 @@ void TcpSession::connected() {
 
 void TcpSession::pump(Side& from) {
   Side& to = &from == &client_ ? endpoint_ : client_;
-  static thread_local std::vector<char> buffer(kPiece);
-  ssize_t n = from.socket->read(buffer.data(), buffer.size());
+  ssize_t n = from.socket->read(read_buffer.data(), read_buffer.size());
   if (n == Socket::kAgain) return;
   if (n == Socket::kFailed) return over(true);
   deadlines_.arm(idle_deadline_, idle_);
@@ -68,7 +68,7 @@ void TcpSession::pump(Side& from) {
     if (to.ended && (!to.socket->flush() || to.socket->pending() == 0)) over(false);
     return;
   }
-  to.socket->write_through({buffer.data(), static_cast<size_t>(n)});
+  to.socket->write_through({read_buffer.data(), static_cast<size_t>(n)});
   if (to.socket->pending() > kBuffered) from.socket->want_read(false);
 }
 

@@ -1,16 +1,16 @@
 #include "server/gateway/message/headers.h"
 
+#include "store/base/text.h"
+
 namespace server::gateway {
 namespace {
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 }  // namespace
 
 bool equal_names(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   for (size_t i = 0; i < a.size(); ++i) {
-    if (a[i] != b[i] && lower(a[i]) != lower(b[i])) return false;
+    if (a[i] != b[i] && base::lower(a[i]) != base::lower(b[i])) return false;
   }
   return true;
 }

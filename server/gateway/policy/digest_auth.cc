@@ -13,6 +13,7 @@
 #include <unordered_map>
 
 #include "server/gateway/policy/encoding.h"
+#include "store/base/text.h"
 
 namespace server::gateway {
 namespace {
@@ -150,7 +151,7 @@ std::optional<uint64_t> parse_count(const std::string& text) {
   if (text.size() != 8) return std::nullopt;
   uint64_t value = 0;
   for (char c : text) {
-    int digit = hex_digit(c);
+    int digit = base::hex_digit(c);
     if (digit < 0) return std::nullopt;
     value = value << 4 | static_cast<uint64_t>(digit);
   }
@@ -168,7 +169,7 @@ std::string secret_of(const PasswordAuth& auth, const std::string& name) {
   }
   if (secret.size() != 32 && secret.size() != 64) return {};
   for (char& c : secret) {
-    if (hex_digit(c) < 0) return {};
+    if (base::hex_digit(c) < 0) return {};
     if (c >= 'A' && c <= 'F') c = static_cast<char>(c + 32);
   }
   return secret;

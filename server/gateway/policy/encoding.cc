@@ -35,15 +35,6 @@ constexpr ByteSet kLineSet = [] {
   return set;
 }();
 
-constexpr char kBase64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-constexpr std::array<int8_t, 256> kBase64Values = [] {
-  std::array<int8_t, 256> values{};
-  for (auto& value : values) value = -1;
-  for (int8_t i = 0; i < 64; ++i) values[static_cast<uint8_t>(kBase64[i])] = i;
-  return values;
-}();
-
 void append_encoding(std::string_view text, const ByteSet& set, std::string* out) {
   constexpr char kDigits[] = "0123456789ABCDEF";
   for (char c : text) {
@@ -86,52 +77,12 @@ void append_escaped(std::string_view text, Escape escape, std::string* out) {
 
 void append_line_safe(std::string_view text, std::string* out) { append_encoding(text, kLineSet, out); }
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 std::string to_hex(std::string_view bytes) {
   constexpr char kDigits[] = "0123456789abcdef";
   std::string out(bytes.size() * 2, '0');
   for (size_t i = 0; i < bytes.size(); ++i) {
     out[2 * i] = kDigits[static_cast<uint8_t>(bytes[i]) >> 4];
     out[2 * i + 1] = kDigits[static_cast<uint8_t>(bytes[i]) & 15];
-  }
-  return out;
-}
-
-std::string to_base64(std::string_view bytes) {
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  uint32_t bits = 0;
-  int have = 0;
-  for (char c : bytes) {
-    bits = bits << 8 | static_cast<uint8_t>(c);
-    for (have += 8; have >= 6; have -= 6) out.push_back(kBase64[bits >> (have - 6) & 63]);
-  }
-  if (have > 0) out.push_back(kBase64[bits << (6 - have) & 63]);
-  while (out.size() % 4 != 0) out.push_back('=');
-  return out;
-}
-
-std::optional<std::string> from_base64(std::string_view text) {
-  for (int i = 0; i < 2 && !text.empty() && text.back() == '='; ++i) text.remove_suffix(1);
-  if (text.size() % 4 == 1) return std::nullopt;
-  std::string out;
-  out.reserve(text.size() * 3 / 4);
-  uint32_t bits = 0;
-  int have = 0;
-  for (char c : text) {
-    int8_t value = kBase64Values[static_cast<uint8_t>(c)];
-    if (value < 0) return std::nullopt;
-    bits = bits << 6 | static_cast<uint32_t>(value);
-    have += 6;
-    if (have < 8) continue;
-    have -= 8;
-    out.push_back(static_cast<char>(bits >> have & 255));
   }
   return out;
 }

@@ -1,4 +1,4 @@
-// server/gateway/policy/encoding.h - the small encodings of HTTP: percent, base64, hex, cookies. Pure; any thread.
+// server/gateway/policy/encoding.h - the small encodings of HTTP: percent, hex, cookies. Pure; any thread.
 #pragma once
 
 #include <cstdint>
@@ -20,13 +20,7 @@ void append_escaped(std::string_view text, Escape escape, std::string* out);
 // What may not stand in a request line at all: spaces, control bytes, DEL. The rest, '%' too, is left alone.
 void append_line_safe(std::string_view text, std::string* out);
 
-// -1: not a hex digit.
-int hex_digit(char c);
 std::string to_hex(std::string_view bytes);  // Lower case.
-
-std::string to_base64(std::string_view bytes);
-// Nothing: not base64. Padding may be missing.
-std::optional<std::string> from_base64(std::string_view text);
 
 std::string md5_hex(std::string_view bytes);
 

@@ -11,6 +11,7 @@
 #include "server/gateway/policy/digest_auth.h"
 #include "server/gateway/policy/encoding.h"
 #include "server/gateway/policy/verified_passwords.h"
+#include "store/base/text.h"
 
 namespace server::gateway {
 namespace {
@@ -77,7 +78,7 @@ bool matches_apr1(std::string_view hash, std::string_view password) {
 // ---- The others --------------------------------------------------------------------------------------------------
 
 bool matches_sha1(std::string_view text, std::string_view password, bool salted) {
-  std::optional<std::string> bytes = from_base64(text);
+  std::optional<std::string> bytes = base::decode_base64(text);
   if (!bytes || bytes->size() < 20 || (!salted && bytes->size() != 20)) return false;
   std::string_view salt = std::string_view(*bytes).substr(20);
   return equal_secrets(digest(EVP_sha1(), std::string(password).append(salt)), std::string_view(*bytes).substr(0, 20));
@@ -120,7 +121,7 @@ bool check_basic(const PasswordAuth& auth, const RequestHead& request) {
   if (!value || value->size() < 6 || !equal_names(value->substr(0, 6), "basic ")) return false;
   std::string_view coded = value->substr(6);
   while (!coded.empty() && coded[0] == ' ') coded.remove_prefix(1);
-  std::optional<std::string> decoded = from_base64(coded);
+  std::optional<std::string> decoded = base::decode_base64(coded);
   size_t colon = decoded ? decoded->find(':') : std::string::npos;
   if (colon == std::string::npos || decoded->size() - colon > kMaxPassword) return false;
   auto user = auth.users.find(decoded->substr(0, colon));

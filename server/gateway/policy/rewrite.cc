@@ -2,6 +2,7 @@
 
 #include "server/gateway/policy/encoding.h"
 #include "server/gateway/policy/regex.h"
+#include "store/base/text.h"
 
 namespace server::gateway {
 namespace {
@@ -135,8 +136,8 @@ base::Result<std::string> normalize_path(std::string_view target) {
   for (size_t i = 0; i < target.size(); ++i) {
     char c = target[i];
     if (c == '%') {
-      int high = i + 1 < target.size() ? hex_digit(target[i + 1]) : -1;
-      int low = i + 2 < target.size() ? hex_digit(target[i + 2]) : -1;
+      int high = i + 1 < target.size() ? base::hex_digit(target[i + 1]) : -1;
+      int low = i + 2 < target.size() ? base::hex_digit(target[i + 2]) : -1;
       if (high < 0 || low < 0) return bad_path("a \"%\" in the path is not followed by two hexadecimal digits");
       c = static_cast<char>(high << 4 | low);
       i += 2;

@@ -9,6 +9,7 @@
 #include "server/gateway/policy/encoding.h"
 #include "server/gateway/policy/rewrite.h"
 #include "store/base/clock.h"
+#include "store/base/text.h"
 
 namespace server::gateway {
 namespace {
@@ -161,7 +162,7 @@ void append_header(const RequestHead& request, std::string_view name, std::strin
 void append_remote_user(const RequestHead& request, std::string* out) {
   std::optional<std::string_view> value = request.headers.find("authorization");
   if (!value || value->size() < 6 || !equal_names(value->substr(0, 6), "basic ")) return;
-  std::optional<std::string> decoded = from_base64(value->substr(6));
+  std::optional<std::string> decoded = base::decode_base64(value->substr(6));
   if (decoded) out->append(*decoded, 0, decoded->find(':'));
 }
 

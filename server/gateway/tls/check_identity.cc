@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "server/gateway/message/headers.h"
 #include "server/gateway/tls/certificates.h"
 #include "store/base/ip.h"
 
@@ -11,10 +12,6 @@ namespace server::gateway {
 namespace {
 
 using NamesPtr = std::unique_ptr<GENERAL_NAMES, FreeWith<GENERAL_NAMES_free>>;
-
-bool equal_text(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
-}
 
 // Subject alternative names that are DNS names; without any, the CN, as clients of old took it.
 std::vector<std::string> dns_names(X509* certificate) {
@@ -35,7 +32,7 @@ bool covers(X509* certificate, const std::vector<std::string>& names, std::strin
   std::string text(host);
   if (base::Ip::parse(text).ok()) return X509_check_ip_asc(certificate, text.c_str(), 0) == 1;
   // OpenSSL compares host names only, and a wildcard is none.
-  if (host.starts_with("*.")) return std::any_of(names.begin(), names.end(), [&](const std::string& name) { return equal_text(name, host); });
+  if (host.starts_with("*.")) return std::any_of(names.begin(), names.end(), [&](const std::string& name) { return equal_names(name, host); });
   return X509_check_host(certificate, text.data(), text.size(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, nullptr) == 1;
 }
 

@@ -4,6 +4,7 @@
 
 #include "server/gateway/policy/encoding.h"
 #include "server/gateway/policy/verified_passwords.h"
+#include "store/base/text.h"
 #include "tests/server/gateway/policy/requests.h"
 
 namespace {
@@ -74,17 +75,17 @@ PasswordAuth make_basic() {
 TEST(CheckPassword, Basic) {
   PasswordAuth auth = make_basic();
   const std::tuple<const char*, std::string, bool> rows[] = {
-      {"right", "Basic " + to_base64("joe:secret"), true},
-      {"the scheme's case does not count", "bASIC  " + to_base64("joe:secret"), true},
-      {"a colon in the password", "Basic " + to_base64("ann:a:b"), true},
-      {"wrong", "Basic " + to_base64("joe:x"), false},
-      {"another's", "Basic " + to_base64("ann:secret"), false},
-      {"nobody", "Basic " + to_base64("bob:secret"), false},
-      {"no colon", "Basic " + to_base64("joe"), false},
+      {"right", "Basic " + base::encode_base64("joe:secret"), true},
+      {"the scheme's case does not count", "bASIC  " + base::encode_base64("joe:secret"), true},
+      {"a colon in the password", "Basic " + base::encode_base64("ann:a:b"), true},
+      {"wrong", "Basic " + base::encode_base64("joe:x"), false},
+      {"another's", "Basic " + base::encode_base64("ann:secret"), false},
+      {"nobody", "Basic " + base::encode_base64("bob:secret"), false},
+      {"no colon", "Basic " + base::encode_base64("joe"), false},
       {"not base64", "Basic ???", false},
       {"empty", "", false},
       {"only the scheme", "Basic", false},
-      {"another scheme", "Bearer " + to_base64("joe:secret"), false},
+      {"another scheme", "Bearer " + base::encode_base64("joe:secret"), false},
   };
   for (const auto& [name, header, want] : rows) {
     SCOPED_TRACE(name);
@@ -101,9 +102,9 @@ TEST(CheckPassword, ASlowHashIsWorkedOutOnce) {
   auto& known = VerifiedPasswords::instance();
   PasswordAuth auth = make_basic();
   size_t before = known.size();
-  EXPECT_TRUE(check_password(auth, get("/", {{"Authorization", "Basic " + to_base64("slow:wrong")}}), {}));
+  EXPECT_TRUE(check_password(auth, get("/", {{"Authorization", "Basic " + base::encode_base64("slow:wrong")}}), {}));
   EXPECT_EQ(known.size(), before) << "what does not fit is not kept";
-  for (int i = 0; i < 3; ++i) EXPECT_FALSE(check_password(auth, get("/", {{"Authorization", "Basic " + to_base64("slow:secret")}}), {}));
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(check_password(auth, get("/", {{"Authorization", "Basic " + base::encode_base64("slow:secret")}}), {}));
   EXPECT_EQ(known.size(), before + 1);
   int asked = 0;
   auto find_out = [&] { return ++asked > 0; };

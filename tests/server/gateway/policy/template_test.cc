@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "server/gateway/policy/encoding.h"
+#include "store/base/text.h"
 #include "tests/server/gateway/policy/requests.h"
 
 namespace {
@@ -17,7 +18,7 @@ struct Row {
 class TemplateValues : public ::testing::Test {
  protected:
   TemplateValues() {
-    request = policy_test::request("POST", "/a%20b/?x=1&Y=%20&empty=&x=2", {{"X-One", "1"}, {"Cookie", "a=1; B=two"}, {"x-one", "2"}, {"Authorization", "Basic " + to_base64("joe:pw")}, {"Content-Type", "text/x"}}, "ex.com:8080");
+    request = policy_test::request("POST", "/a%20b/?x=1&Y=%20&empty=&x=2", {{"X-One", "1"}, {"Cookie", "a=1; B=two"}, {"x-one", "2"}, {"Authorization", "Basic " + base::encode_base64("joe:pw")}, {"Content-Type", "text/x"}}, "ex.com:8080");
     request.upgrade = "websocket";
     request.body = BodyKind::kLength;
     request.length = 12;
@@ -118,11 +119,11 @@ TEST(Template, RefusesWhatItDoesNotKnow) {
 TEST(Encoding, Base64) {
   const std::pair<std::string, std::string> rows[] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {std::string("\0\xff\x10", 3), "AP8Q"}};
   for (const auto& [plain, coded] : rows) {
-    EXPECT_EQ(to_base64(plain), coded);
-    EXPECT_EQ(from_base64(coded), plain);
+    EXPECT_EQ(base::encode_base64(plain), coded);
+    EXPECT_EQ(base::decode_base64(coded), plain);
   }
-  EXPECT_EQ(from_base64("Zg"), "f");
-  for (const char* bad : {"Z", "Zg=a", "Zm 9v", "Zm9v!", "====", "Zm9v-_"}) EXPECT_EQ(from_base64(bad), std::nullopt) << bad;
+  EXPECT_EQ(base::decode_base64("Zg"), "f");
+  for (const char* bad : {"Z", "Zg=a", "Zm 9v", "Zm9v!", "====", "Zm9v-_"}) EXPECT_EQ(base::decode_base64(bad), std::nullopt) << bad;
 }
 
 TEST(Encoding, CookiesAsNginxFindsThem) {
