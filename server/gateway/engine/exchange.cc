@@ -34,7 +34,7 @@ Exchange::Exchange(LaneContext& lane, std::shared_ptr<const LiveListener> listen
       attempt_deadline_([this] { attempt_deadline(); }),
       overall_deadline_([this] { overall_deadline(); }),
       throttle_deadline_([this] { send_throttled(); }),
-      try_deadline_([this] { attempt_failed(Failure::kConnectTimeout, "the attempt took too long"); }) {
+      try_deadline_([this] { attempt_failed(connecting() ? Failure::kConnectTimeout : Failure::kTimeout); }) {
   after = lane_.exchanges;
   if (after != nullptr) after->before = this;
   lane_.exchanges = this;
@@ -168,6 +168,7 @@ void Exchange::end() {
 
 void Exchange::close_upstream() {
   if (upstream_ != nullptr) std::exchange(upstream_, nullptr)->close();
+  connected_ = nullptr;  // It asks the stream's connection.
   attempt_deadline_.disarm();
   try_deadline_.disarm();
 }

@@ -48,7 +48,10 @@ class Exchange final : public Mortal {
     void on_drained() override { exchange.endpoint_drained(); }
     void on_informational(int status, const Headers& headers) override { exchange.endpoint_informational(status, headers); }
     void on_head(ResponseHead head, bool end) override { exchange.endpoint_head(std::move(head), end); }
-    void on_failure(Failure failure, std::string_view text) override { exchange.attempt_failed(failure, text); }
+    void on_failure(Failure failure, std::string_view) override {
+      exchange.upstream_ = nullptr;  // The stream is no more.
+      exchange.attempt_failed(failure);
+    }
     Exchange& exchange;
   };
   using Clock = std::chrono::steady_clock;
@@ -89,7 +92,8 @@ class Exchange final : public Mortal {
   void client_body(std::string_view data, bool end, const Headers* trailers);
   void pass_body(std::string_view data, bool end, const Headers* trailers);
   void endpoint_drained();
-  void attempt_failed(Failure failure, std::string_view text);
+  bool connecting() const { return connected_ && !connected_(); }
+  void attempt_failed(Failure failure);
   bool can_be_sent_again() const;
   bool tries_left() const;
   bool may_retry(Failure failure) const;

@@ -13,6 +13,12 @@ namespace server::gateway {
 
 using std::chrono::milliseconds;
 
+namespace {
+
+bool timed_out(Failure failure) { return failure == Failure::kConnectTimeout || failure == Failure::kTimeout; }
+
+}  // namespace
+
 bool is_idempotent(std::string_view method) { return method != "POST" && method != "LOCK" && method != "PATCH"; }
 
 void Exchange::forward() {
@@ -205,30 +211,23 @@ bool Exchange::may_retry(Failure failure) const {
   if (failure == Failure::kStale) return attempts_ < 8;
   if (failure == Failure::kTooLarge) return false;
   if (failure == Failure::kInvalid && !rules.on_invalid_header) return false;
-  if (failure == Failure::kConnectTimeout ? !rules.on_timeout : !rules.on_error) return false;
+  if (timed_out(failure) ? !rules.on_timeout : !rules.on_error) return false;
   return tries_left();
 }
 
-void Exchange::attempt_failed(Failure failure, std::string_view text) {
+void Exchange::attempt_failed(Failure failure) {
   if (over_) return;
-  bool told = upstream_ == nullptr;
-  if (upstream_ != nullptr && (failure == Failure::kConnectTimeout)) std::exchange(upstream_, nullptr)->close();
-  (void)told;
-  upstream_ = nullptr;
-  attempt_deadline_.disarm();
-  try_deadline_.disarm();
+  close_upstream();  // Where it was not the stream itself that failed.
   table_->state_of(*upstream_of_).failed(*upstream_of_, endpoint_index_);
   if (may_retry(failure)) return retry(failure == Failure::kStale);
   if (started_) {
     // Half an answer must not look like a whole one.
     status_ = status_ == 0 ? 502 : status_;
-    Downstream* stream = stream_;
-    if (lane_.log != nullptr && policy_->access_log) write_log();
-    stream_ = nullptr;
-    stream->abort();
+    write_log();
+    std::exchange(stream_, nullptr)->abort();
     return end();
   }
-  give_up(failure == Failure::kConnectTimeout ? 504 : 502);
+  give_up(timed_out(failure) ? 504 : 502);
 }
 
 void Exchange::give_up(int status) {
@@ -256,16 +255,16 @@ void Exchange::retry(bool same_endpoint) {
 void Exchange::attempt_deadline() {
   if (over_) return;
   auto now = lane_.deadlines.now();
-  if (connected_ && !connected_()) {
+  if (connecting()) {
     auto waited = std::chrono::duration_cast<milliseconds>(now - attempt_began_);
     if (waited < forward_->timeouts.connect) return lane_.deadlines.arm(attempt_deadline_, forward_->timeouts.connect - waited);
-    return attempt_failed(Failure::kConnectTimeout, "no connection in time");
+    return attempt_failed(Failure::kConnectTimeout);
   }
   milliseconds limit = body_ended_ ? forward_->timeouts.read : std::max(forward_->timeouts.read, forward_->timeouts.send);
   auto idle = std::chrono::duration_cast<milliseconds>(now - last_progress_);
   connected_ = nullptr;
   if (idle < limit) return lane_.deadlines.arm(attempt_deadline_, limit - idle);
-  attempt_failed(Failure::kConnectTimeout, "no answer in time");
+  attempt_failed(Failure::kTimeout);
 }
 
 void Exchange::overall_deadline() {
@@ -274,7 +273,7 @@ void Exchange::overall_deadline() {
     close_upstream();
     return reply(504);
   }
-  attempt_failed(Failure::kReset, "the request took too long");
+  attempt_failed(Failure::kTimeout);
 }
 
 }  // namespace server::gateway

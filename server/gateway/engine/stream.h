@@ -67,7 +67,8 @@ class RequestHandler {
 
 enum class Failure : uint8_t {
   kRefused,      // No connection: refused, unreachable, or TLS not agreed.
-  kConnectTimeout,
+  kConnectTimeout, // No connection in time: nothing was sent.
+  kTimeout,        // Sent, and silent for too long.
   kStale,        // A kept connection was closed before any byte of an answer came: trying anew is safe for idempotent
                  // requests, and for all when nothing was sent.
   kReset,        // Closed or reset in the middle of things.

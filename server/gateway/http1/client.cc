@@ -23,6 +23,8 @@ const char* failure_text(Failure failure) {
       return "no connection";
     case Failure::kConnectTimeout:
       return "no connection in time";
+    case Failure::kTimeout:
+      return "no answer in time";
     case Failure::kStale:
       return "the kept connection was closed";
     case Failure::kReset:
