@@ -123,7 +123,7 @@ void Exchange::reply(ResponseHead head, std::string_view body) {
   bool bodyless = head.status < 200 || head.status == 204 || head.status == 304;
   head.body = bodyless ? BodyKind::kNone : BodyKind::kLength;
   head.length = body.size();
-  add_policy_headers(head.headers);
+  add_policy_headers(head);
   started_ = true;
   bool end = bodyless || body.empty() || request_.method == "HEAD";
   stream_->send_head(head, end);

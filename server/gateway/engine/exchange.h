@@ -78,7 +78,7 @@ class Exchange final : public Mortal {
   bool check_external();
   void external_answered(int status, const Headers& headers);
   friend class AuthRequest;
-  void add_policy_headers(Headers& headers) const;
+  void add_policy_headers(ResponseHead& head) const;
 
   // exchange_forward.cc: to the endpoint.
   void forward();
@@ -148,6 +148,7 @@ class Exchange final : public Mortal {
   bool reused_ = false;
   int attempts_ = 0, stale_ = 0;
   bool retry_fresh_ = false;
+  bool fell_back_ = false;              // The attempt goes to forward_->fallback.
   int error_status_ = 0;                // Not 0: the attempt fetches the page for it.
   std::string affinity_cookie_;         // To be set by the answer.
 

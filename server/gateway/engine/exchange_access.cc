@@ -115,10 +115,12 @@ void Exchange::external_answered(int status, const Headers& headers) {
 }
 
 // What goes on every answer of this route, our own too.
-void Exchange::add_policy_headers(Headers& headers) const {
+void Exchange::add_policy_headers(ResponseHead& head) const {
+  Headers& headers = head.headers;
   headers.set("Server", "kubelan");  // The Ingress conformance suite wants one.
   if (stream_->client().tls && policy_->hsts && matched_.route != nullptr) headers.set("Strict-Transport-Security", policy_->hsts_value);
   if (policy_->cors) add_cors_headers(*policy_->cors, request_, headers);
+  if (auth_cookies_.empty() || !cookie_goes_with(*policy_->external, head.status)) return;
   for (const std::string& cookie : auth_cookies_) headers.add("Set-Cookie", cookie);
 }
 

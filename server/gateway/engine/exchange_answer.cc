@@ -89,7 +89,7 @@ void Exchange::edit_response(ResponseHead& head) {
     apply_changes(forward_->response_headers, names, head.headers);
     if (backend_ != nullptr) apply_changes(backend_->response_headers, names, head.headers);
   }
-  add_policy_headers(head.headers);
+  add_policy_headers(head);
 }
 
 void Exchange::endpoint_body(std::string_view data, bool end) {
@@ -124,7 +124,8 @@ void Exchange::client_drained() {
 void Exchange::send_throttled() {
   if (over_) return;
   auto now = lane_.deadlines.now();
-  uint64_t may = allowed_bytes(policy_->bytes_per_second, policy_->free_bytes, sent_, std::chrono::duration_cast<std::chrono::milliseconds>(now - answer_began_));
+  auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - answer_began_);
+  uint64_t may = allowed_bytes(policy_->bytes_per_second, policy_->free_bytes, sent_, elapsed);
   auto piece = static_cast<size_t>(std::min<uint64_t>(may, throttled_.size()));
   last_progress_ = now;
   bool last = throttled_end_ && piece == throttled_.size();
@@ -137,7 +138,7 @@ void Exchange::send_throttled() {
   }
   if (last) return finish();
   if (upstream_ != nullptr) upstream_->read_body(throttled_.empty() && flow == Flow::kOpen);
-  if (!throttled_.empty()) lane_.deadlines.arm(throttle_deadline_, std::chrono::milliseconds(100));
+  if (!throttled_.empty()) lane_.deadlines.arm(throttle_deadline_, time_to_allowance(policy_->bytes_per_second, policy_->free_bytes, sent_, elapsed));
 }
 
 }  // namespace server::gateway

@@ -91,7 +91,7 @@ void Exchange::choose_backend() {
   upstream_of_ = backend_ != nullptr ? backend_->upstream : nullptr;
   if (upstream_of_ && upstream_of_->endpoints.empty() && forward_->fallback && !forward_->fallback->endpoints.empty()) {
     upstream_of_ = forward_->fallback;
-    error_status_ = 503;
+    fell_back_ = true;
   }
 }
 
@@ -99,7 +99,7 @@ bool Exchange::pick_endpoint() {
   const Upstream& upstream = *upstream_of_;
   if (upstream.endpoints.empty()) return false;
   if (tried_.size() != upstream.endpoints.size() || std::find(tried_.begin(), tried_.end(), false) == tried_.end()) tried_.assign(upstream.endpoints.size(), false);
-  bool sticky = forward_ != nullptr && forward_->affinity && error_status_ == 0;
+  bool sticky = forward_ != nullptr && forward_->affinity && error_status_ == 0 && !fell_back_;
   std::optional<size_t> index;
   if (sticky) {
     std::optional<std::string> cookie = find_cookie(request_.headers, forward_->affinity->cookie);
@@ -139,6 +139,7 @@ void Exchange::build_request() {
     if (!target.ok()) return reply(500);
     out_.target = std::move(*target);
   }
+  if (fell_back_ && error_status_ == 0) set_fallback_headers(out_, request_, names);
   if (request_id_.empty()) request_id_ = request_id_of(request_);
   names.request_id = request_id_;
   set_forwarded_headers(out_, names, listener_->listener());

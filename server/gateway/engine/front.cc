@@ -114,7 +114,7 @@ void Front::begin_passthrough(Greeter& greeter, base::Fd fd, ClientInfo client, 
 void Front::begin_stream(Greeter& greeter, base::Fd fd, ClientInfo client) {
   forget(greeter);
   const std::vector<Backend>& backends = listener_->listener().backends;
-  size_t chosen = pick_backend(backends, nullptr);
+  size_t chosen = pick_backend(backends, listener_->turns.get());
   begin_raw(std::move(fd), std::move(client), chosen < backends.size() ? backends[chosen].upstream : nullptr);
 }
 

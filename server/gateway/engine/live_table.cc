@@ -31,6 +31,7 @@ std::shared_ptr<const LiveTable> LiveTable::make(TablePtr table, const LiveTable
       }
       made->tls = ServerTls::make(*listener, tls_before, problems);
     }
+    made->turns = shared.turns_of("listener " + listener->name);
     live->add_action(listener->otherwise, shared);
     for (const VirtualHost& host : listener->hosts) {
       if (host.passthrough) {

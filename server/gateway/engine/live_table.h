@@ -46,6 +46,7 @@ struct LiveListener {
   std::unique_ptr<ListenerMatcher> matcher;
   std::shared_ptr<const ServerTls> tls;   // kHttps
   bool has_passthrough = false;
+  std::shared_ptr<WeightedTurns> turns;   // kTcp: among the backends.
   const Listener& listener() const { return matcher->listener(); }
 };
 

@@ -4,6 +4,7 @@
 
 #include "server/gateway/l4/proxy_protocol.h"
 #include "server/gateway/message/thread_buffer.h"
+#include "store/base/socket_address.h"
 
 namespace server::gateway {
 namespace {
@@ -48,8 +49,9 @@ void TcpSession::connected() {
     header.has_addresses = true;
     header.source = info_.address;
     header.source_port = info_.port;
-    header.destination = info_.address.is_v4() ? base::Ip::v4(127, 0, 0, 1) : base::Ip::v6({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1});
-    header.destination_port = info_.local_port;
+    const base::SocketAddress called = base::local_address(client_.socket->fd());
+    header.destination = called.ip();
+    header.destination_port = called.port();
     endpoint_.socket->write(render_proxy_header(header));
   }
   client_.socket->want_read(true);
