@@ -111,7 +111,7 @@ void Exchange::redirect(int status, std::string location) {
 void Exchange::reply(int status) {
   if (forward_ != nullptr && forward_->error_pages && error_status_ == 0 && intercept(status)) return;
   ResponseHead head;
-  head.status = status;
+  head.status = sent_status(status);
   std::string body = error_page(status);
   if (!body.empty()) head.headers.add("Content-Type", "text/html");
   reply(std::move(head), body);

@@ -30,15 +30,10 @@ bool Exchange::check_client_certificate() {
   // A certificate was asked for and verified for the name that the client called by SNI, and for that one only.
   const HostMatcher* by_name = listener_->matcher->find_host(stream_->client().server_name);
   if (rules.mode != ClientAuth::Mode::kOff && (by_name == nullptr || &by_name->host() != matched_.host)) return refuse(421);
-  switch (judge_client(rules, stream_->client())) {
-    case ClientVerdict::kAccepted:
-      return true;
-    case ClientVerdict::kForbidden:
-      return refuse(403);
-    default:
-      break;
-  }
-  if (rules.error_page.empty()) return refuse(400);
+  ClientVerdict verdict = judge_client(rules, stream_->client());
+  if (verdict == ClientVerdict::kAccepted) return true;
+  if (verdict == ClientVerdict::kForbidden) return refuse(403);
+  if (rules.error_page.empty()) return refuse(verdict == ClientVerdict::kMissing ? 496 : 495);
   redirect(302, rules.error_page);
   return false;
 }

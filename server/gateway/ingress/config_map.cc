@@ -218,6 +218,11 @@ ControllerConfig read_controller_config(const ConfigMap* config_map, const TellK
     if (done.ok()) continue;
     tell(key, "ConfigKeyInvalid", shown(key, raw) + "is not used: it must be " + row->form + (done.error().message.empty() ? "" : " (" + done.error().message + ")") + ".");
   }
+  // Compiled, so that the table can be looked at; the engine does not read it yet.
+  if (out.trust_forwarded) {
+    tell("use-forwarded-headers", "ConfigKeyUnsupported",
+         shown("use-forwarded-headers", "true") + "is not honoured yet: X-Forwarded-* of clients are replaced, and their address is that of the connection. A proxy in front can say who the client is by PROXY protocol (use-proxy-protocol).");
+  }
   out.base.annotated = false;
   return out;
 }

@@ -28,7 +28,7 @@ const Row kRows[] = {
     {"hsts-max-age", "60", "hsts max-age=60; includeSubDomains\n"},
     {"hsts-include-subdomains", "false", "hsts max-age=31536000\n"},
     {"hsts-preload", "true", "hsts max-age=31536000; includeSubDomains; preload\n"},
-    {"use-forwarded-headers", "true", "http :80 trusts X-Forwarded-For\n"},
+    {"use-forwarded-headers", "true", "http :80 trusts X-Forwarded-For\n", "ConfigKeyUnsupported"},
     {"proxy-real-ip-cidr", "10.0.0.0/8", ""},
     {"use-proxy-protocol", "true", "http :80 proxy-protocol\n"},
     {"compute-full-forwarded-for", "true", "request header set X-Forwarded-For: $proxy_add_x_forwarded_for\n"},
@@ -118,6 +118,7 @@ udp-53 :53 idle 30s -> default/dns:53 udp [10.244.1.8:1053]  # ConfigMap ingress
   for (const Problem& p : result.problems) reasons[p.origin.name + " " + p.origin.field] = p.reason;
   const std::map<std::string, std::string> want = {{"tcp-services data[80]", "StreamInvalid"},      {"tcp-services data[x]", "StreamInvalid"},         {"tcp-services data[9002]", "StreamInvalid"},
                                                    {"tcp-services data[9003]", "ServiceNotFound"},   {"tcp-services data[9004]", "ServicePortNotFound"}, {"tcp-services data[9005]", "StreamInvalid"},
+                                                   {"udp-services data[53]", "StreamUnsupported"},
                                                    {"udp-services data[54]", "ServicePortNotFound"}};
   EXPECT_EQ(reasons, want) << problems_of(result);
 }
