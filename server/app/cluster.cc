@@ -151,18 +151,13 @@ base::Status wait_for(const std::function<bool()>& condition, std::chrono::milli
   return {};
 }
 
-base::Status wait_proxy_synced(Proxy& proxy, ControlLoop& loop, std::chrono::milliseconds limit) {
+// `part`: the proxy, the gateway: what tells when it has caught up with the control loop.
+template <class Part>
+base::Status wait_synced(Part& part, ControlLoop& loop, const char* who) {
   auto synced = std::make_shared<std::promise<void>>();
-  loop.post([&proxy, synced] { proxy.when_synced([synced] { synced->set_value(); }); });
-  if (synced->get_future().wait_for(limit) == std::future_status::ready) return {};
-  return base::Error(base::Code::kTimeout, "the service proxy did not follow in time; see the log");
-}
-
-base::Status wait_gateway_synced(Gateway& gateway, ControlLoop& loop, std::chrono::milliseconds limit) {
-  auto synced = std::make_shared<std::promise<void>>();
-  loop.post([&gateway, synced] { gateway.when_synced([synced] { synced->set_value(); }); });
-  if (synced->get_future().wait_for(limit) == std::future_status::ready) return {};
-  return base::Error(base::Code::kTimeout, "the ingress controller did not follow in time; see the log");
+  loop.post([&part, synced] { part.when_synced([synced] { synced->set_value(); }); });
+  if (synced->get_future().wait_for(std::chrono::seconds(20)) == std::future_status::ready) return {};
+  return base::Error(base::Code::kTimeout, std::string("the ") + who + " did not follow in time; see the log");
 }
 
 base::Result<gateway::Question> make_question(const json& request) {
@@ -268,7 +263,7 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
   if (!options.ingress) unpublish_ingress(*p.publisher);
   auto ports_changed = std::async(std::launch::async, [&] { return options.ingress && publish_ingress(*p.publisher, options.usual_ingress_ports); });
   TRY_STATUS(wait_for([&] { return all_nodes_ready(p.api->client(), plan.nodes.size()); }, std::chrono::seconds(20), "not every node is Ready; see the log"));
-  TRY_STATUS(wait_proxy_synced(*p.proxy, *p.loop, std::chrono::seconds(20)));
+  TRY_STATUS(wait_synced(*p.proxy, *p.loop, "service proxy"));
   // Last: nobody waits for its pod who does not ask for an Ingress.
   if (options.ingress) TRY_STATUS(ensure_ingress_workload(p.api->client(), p.addresses.ingress_addresses()));
   if (ports_changed.get()) cluster->keep_ports_soon();
@@ -367,8 +362,8 @@ base::Status Cluster::settle(std::chrono::seconds timeout) {
     if (std::chrono::steady_clock::now() > deadline) return base::Error(base::Code::kTimeout, "not up after " + std::to_string(timeout.count()) + " s: " + settled.missing);
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  TRY_STATUS(wait_proxy_synced(*p.proxy, *p.loop, std::chrono::seconds(20)));
-  return wait_gateway_synced(*p.gateway, *p.loop, std::chrono::seconds(20));
+  TRY_STATUS(wait_synced(*p.proxy, *p.loop, "service proxy"));
+  return wait_synced(*p.gateway, *p.loop, "ingress controller");
 }
 
 base::Result<json> Cluster::explain(const json& request) {
