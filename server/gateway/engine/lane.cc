@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -44,6 +45,7 @@ base::Result<base::Fd> open_listener(const base::Ip& address, uint16_t port) {
   int one = 1;
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+  ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);  // Accepted ones inherit it.
   if (!address.is_v4()) ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
   const base::SocketAddress to = base::socket_address(address, port);
   if (::bind(fd.get(), to.get(), to.size) != 0 || ::listen(fd.get(), 4096) != 0) return base::os_error("listen on " + address.text() + " port " + std::to_string(port));

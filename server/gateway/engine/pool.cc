@@ -28,6 +28,7 @@ std::unique_ptr<Socket> Pool::make_socket(const OpenRequest& request, bool http2
 Pool::Opened Pool::open_http1(const OpenRequest& request, Key key, UpstreamEvents* events) {
   Http1Client* client = request.fresh ? nullptr : take_idle(key, request.careful);
   if (client != nullptr) {
+    note_use();
     client->begin(events, request.connection_header, request.http10);
     return {client, true, nullptr};
   }
@@ -35,6 +36,8 @@ Pool::Opened Pool::open_http1(const OpenRequest& request, Key key, UpstreamEvent
   client = made.get();
   Kept kept{std::move(made), std::move(key), deadlines_.now(), {}, false};
   http1_.emplace(client, std::move(kept));
+  note_use();
+  if (!sweep_.armed()) deadlines_.arm(sweep_, kSweep);
   client->begin(events, request.connection_header, request.http10);
   client->connect();
   return {client, false, [client] { return client->connected(); }};
@@ -80,7 +83,7 @@ void Pool::forget_idle(Http1Client* client, const Key& key) {
 void Pool::on_idle(Http1Client& connection) {
   Kept& kept = http1_.at(&connection);
   auto now = deadlines_.now();
-  if (idle_count_ >= limits_.idle || connection.uses() >= limits_.requests || now - kept.made > limits_.life) return connection.drop();
+  if (idle_count_ >= idle_limit() || connection.uses() >= limits_.requests || now - kept.made > limits_.life) return connection.drop();
   kept.idle = true;
   kept.idle_since = now;
   idle_[kept.key].push_back(&connection);
@@ -103,21 +106,35 @@ void Pool::on_http2_over(Http2Client& connection) {
   http2_.erase(it);
 }
 
-// Closes what has been idle for long. Armed only while there is something.
+// What has been idle for long, and of the others those idle longest that are more than idle_limit().
+std::vector<Http1Client*> Pool::surplus() const {
+  auto now = deadlines_.now();
+  std::vector<Http1Client*> out;
+  std::vector<std::pair<std::chrono::steady_clock::time_point, Http1Client*>> rest;
+  for (auto& [client, kept] : http1_) {
+    if (!kept.idle) continue;
+    if (now - kept.idle_since > limits_.idle_time) out.push_back(client);
+    else rest.emplace_back(kept.idle_since, client);
+  }
+  if (rest.size() <= idle_limit()) return out;
+  auto last = rest.begin() + static_cast<ptrdiff_t>(rest.size() - idle_limit());
+  std::nth_element(rest.begin(), last, rest.end());
+  for (auto it = rest.begin(); it != last; ++it) out.push_back(it->second);
+  return out;
+}
+
+// Closes what is kept for nothing. Armed only while there is something.
 void Pool::sweep() {
   auto now = deadlines_.now();
-  std::vector<Http1Client*> old;
-  for (auto& [client, kept] : http1_) {
-    if (kept.idle && now - kept.idle_since > limits_.idle_time) old.push_back(client);
-  }
-  for (Http1Client* client : old) client->drop();
+  peak_before_ = std::exchange(peak_, http1_.size() - idle_count_);
+  for (Http1Client* client : surplus()) client->drop();
   std::vector<Http2Client*> quiet;
   for (auto& [client, shared] : http2_) {
     if (!client->idle()) shared.idle_since = now;
     else if (now - shared.idle_since > limits_.idle_time) quiet.push_back(client);
   }
   for (Http2Client* client : quiet) client->drop();
-  if (idle_count_ > 0 || !http2_.empty()) deadlines_.arm(sweep_, kSweep);
+  if (!http1_.empty() || !http2_.empty()) deadlines_.arm(sweep_, kSweep);
 }
 
 }  // namespace server::gateway

@@ -4,6 +4,7 @@
 // Loop thread only.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -22,7 +23,9 @@
 namespace server::gateway {
 
 struct PoolLimits {
-  size_t idle = 1024;                              // Kept, of all endpoints together.
+  // Kept, of all endpoints together; more only as far as so many were in use at once a moment ago: closing them between two
+  // bursts to open them again would cost more than the requests.
+  size_t idle = 1024;
   std::chrono::milliseconds idle_time{60'000};
   std::chrono::milliseconds life{3'600'000};
   uint32_t requests = 10'000;                      // A connection.
@@ -86,6 +89,9 @@ class Pool final : public Http1Client::Host, public Http2Client::Host {
   Http1Client* take_idle(const Key& key, bool careful);
   void forget_idle(Http1Client* client, const Key& key);
   void sweep();
+  std::vector<Http1Client*> surplus() const;
+  void note_use() { peak_ = std::max(peak_, http1_.size() - idle_count_); }
+  size_t idle_limit() const { return std::max({limits_.idle, peak_, peak_before_}); }
 
   base::Loop& loop_;
   Deadlines& deadlines_;
@@ -94,6 +100,7 @@ class Pool final : public Http1Client::Host, public Http2Client::Host {
   std::unordered_map<Http1Client*, Kept> http1_;
   std::unordered_map<Key, std::vector<Http1Client*>, KeyHash> idle_;
   size_t idle_count_ = 0;
+  size_t peak_ = 0, peak_before_ = 0;  // Of HTTP/1 connections in use: since the last sweep, and between the two before.
   std::unordered_map<Http2Client*, Shared> http2_;
   Deadline sweep_;
 };

@@ -79,12 +79,12 @@ Socket::Turn::~Turn() {
 
 Socket::Socket(base::Loop& loop, base::Fd fd, SSL* ssl) : loop_(loop), fd_(std::move(fd)), ssl_(ssl) {
   if (!fd_) return;
-  set_no_delay(fd_.get());
   if (ssl_ != nullptr) SSL_set_fd(ssl_, fd_.get());
 }
 
 std::unique_ptr<Socket> Socket::connect(base::Loop& loop, const base::Ip& to, uint16_t port, SSL* ssl) {
   base::Fd fd(::socket(to.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (fd) set_no_delay(fd.get());
   auto socket = std::make_unique<Socket>(loop, std::move(fd), ssl);
   socket->server_ = false;
   socket->to_ = to;

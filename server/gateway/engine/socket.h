@@ -42,7 +42,7 @@ class Socket {
     virtual void on_broken() = 0;
   };
 
-  // Takes an accepted socket. `ssl` (may be nullptr) is taken too: the handshake begins at start().
+  // Takes an accepted socket (non-blocking, without Nagle's delay: its listener's options). `ssl` (may be nullptr) is taken too: the handshake begins at start().
   Socket(base::Loop& loop, base::Fd fd, SSL* ssl);
   // Begins to connect, from the thread's network namespace; never blocks. Errors come by on_open_failed().
   static std::unique_ptr<Socket> connect(base::Loop& loop, const base::Ip& to, uint16_t port, SSL* ssl);
