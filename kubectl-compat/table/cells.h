@@ -30,6 +30,7 @@ CellFn find_cell(std::string_view name);  // nullptr: no such cell.
 // One table a topic; names are unique over all of them.
 std::span<const CellRow> pod_cells();
 std::span<const CellRow> network_cells();
+std::span<const CellRow> storage_cells();
 std::span<const CellRow> workload_cells();
 std::span<const CellRow> cluster_cells();
 

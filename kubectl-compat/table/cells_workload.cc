@@ -1,4 +1,6 @@
 // Deployments, replica sets and the other kinds that hold a pod template.
+#include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
 
 #include "kubectl-compat/table/cells.h"
@@ -37,6 +39,19 @@ json label_selector(const CellInput& in) {
 
 json ready_of_desired(const CellInput& in) {
   return std::to_string(get_int(in.tree, "status.readyReplicas")) + "/" + std::to_string(get_int(in.tree, "spec.replicas"));
+}
+
+// As `kubectl` writes a resource and a name: statefulset.apps/web.
+json revision_controller(const CellInput& in) {
+  for (const json& owner : get_array(in.tree, "metadata.ownerReferences")) {
+    if (!store::get_bool(owner, "controller")) continue;
+    std::string kind = get_string(owner, "kind");
+    std::transform(kind.begin(), kind.end(), kind.begin(), [](unsigned char c) { return std::tolower(c); });
+    const std::string version = get_string(owner, "apiVersion");
+    const size_t slash = version.find('/');
+    return kind + (slash == std::string::npos ? "" : "." + version.substr(0, slash)) + "/" + get_string(owner, "name");
+  }
+  return "<none>";
 }
 
 json daemonset_node_selector(const CellInput& in) { return format_labels(get_object(in.tree, "spec.template.spec.nodeSelector")); }
@@ -92,6 +107,7 @@ constexpr CellRow kCells[] = {
     {"label_selector", label_selector},
     {"deployment_ready", ready_of_desired},
     {"statefulset_ready", ready_of_desired},
+    {"controllerrevision_controller", revision_controller},
     {"daemonset_node_selector", daemonset_node_selector},
     {"job_status", job_status},
     {"job_completions", job_completions},

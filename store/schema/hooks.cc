@@ -17,11 +17,15 @@ struct ValidateRow {
 };
 
 constexpr PrepareRow kPrepare[] = {
+    {"cronjob", prepare_cronjob},         {"daemonset", prepare_daemonset}, {"job", prepare_job},   {"statefulset", prepare_statefulset},
     {"deployment", prepare_deployment},   {"ingress", prepare_ingress}, {"namespace", prepare_namespace}, {"node", prepare_node},
     {"pod", prepare_pod},                 {"replicaset", prepare_pod_template}, {"secret", prepare_secret}, {"service", prepare_service},
 };
 constexpr ValidateRow kValidate[] = {
     {"configmap", validate_configmap},
+    {"controllerrevision", validate_controllerrevision},
+    {"cronjob", validate_cronjob},
+    {"daemonset", validate_daemonset},
     {"deployment", validate_deployment},
     {"endpoints", validate_endpoints},
     {"endpointslice", validate_endpointslice},
@@ -29,12 +33,15 @@ constexpr ValidateRow kValidate[] = {
     {"ingress", validate_ingress},
     {"ingressclass", validate_ingressclass},
     {"ipaddress", validate_ipaddress},
+    {"job", validate_job},
     {"node", validate_node},
+    {"persistentvolumeclaim", validate_persistentvolumeclaim},
     {"pod", validate_pod},
     {"replicaset", validate_replicaset},
     {"secret", validate_secret},
     {"service", validate_service},
     {"servicecidr", validate_servicecidr},
+    {"statefulset", validate_statefulset},
 };
 
 template <class Row, size_t N>

@@ -47,10 +47,23 @@ bool is_headless(const json& cluster_ips);  // Exactly ["None"].
 void check_service_address_change(const json& spec, const json& before, Causes& causes);
 std::string special_ip_problem(const base::Ip& ip);  // Loopback, link-local and the like
 
+// --- Workloads, from workload_rules.cc ---
+// spec.selector and spec.template of a kind whose pods run for ever. `kind` and `title`: its name as two messages spell it.
+void check_selector_and_template(const json& spec, const char* kind, const char* title, Causes& causes);
+void check_pod_template(const json& pod, const std::string& path, Causes& causes);
+std::optional<int64_t> percent_of(const json& value);  // The number before '%', or nothing.
+// A number or a share such as 25%, as an int-or-string.
+void check_share(const json& value, const std::string& field, bool at_most_all, Causes& causes);
+int64_t integer_at(const json& object, const char* key);  // 0 when absent.
+
 // --- by kind ---
 void prepare_pod(json& tree);
-void prepare_pod_template(json& tree);  // Of Deployment and ReplicaSet: spec.template.
+void prepare_pod_template(json& tree);  // Of every kind with a spec.template.
 void prepare_deployment(json& tree);
+void prepare_statefulset(json& tree);
+void prepare_daemonset(json& tree);
+void prepare_job(json& tree);
+void prepare_cronjob(json& tree);
 void prepare_service(json& tree);
 void prepare_ingress(json& tree);
 void prepare_namespace(json& tree);
@@ -60,6 +73,12 @@ void prepare_node(json& tree);
 Causes validate_pod(const json& tree, const json* old);
 Causes validate_deployment(const json& tree, const json* old);
 Causes validate_replicaset(const json& tree, const json* old);
+Causes validate_statefulset(const json& tree, const json* old);
+Causes validate_daemonset(const json& tree, const json* old);
+Causes validate_controllerrevision(const json& tree, const json* old);
+Causes validate_persistentvolumeclaim(const json& tree, const json* old);
+Causes validate_job(const json& tree, const json* old);
+Causes validate_cronjob(const json& tree, const json* old);
 Causes validate_service(const json& tree, const json* old);
 Causes validate_endpoints(const json& tree, const json* old);
 Causes validate_endpointslice(const json& tree, const json* old);

@@ -1,4 +1,4 @@
-// Deployment and ReplicaSet.
+// Deployment and ReplicaSet; what all kinds with a selector and a template share.
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
@@ -10,63 +10,7 @@
 namespace store {
 namespace {
 
-// `kind` is the word that upstream's message uses.
-void check_selector_and_template(const json& spec, const char* kind, Causes& causes) {
-  const json& selector = object_at(spec, "selector");
-  const json& pod = object_at(spec, "template");
-  const bool empty = object_at(selector, "matchLabels").empty() && array_at(selector, "matchExpressions").empty();
-  const size_t before = causes.size();
-  if (spec.is_object() && spec.contains("selector")) {
-    check_label_selector(selector, "spec.selector", causes);
-    if (empty) causes.push_back(cause_invalid("spec.selector", selector, std::string("empty selector is invalid for ") + kind));
-  }
-  if (!spec.is_object() || !spec.contains("template")) {
-    causes.push_back(cause_required("spec.template"));
-    return;
-  }
-  const json& labels = object_at(object_at(pod, "metadata"), "labels");
-  if (!empty && causes.size() == before && !selector_matches(selector, labels)) {
-    causes.push_back(cause_invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`"));
-  }
-  check_labels(labels, "spec.template.labels", causes);
-  check_annotations(object_at(object_at(pod, "metadata"), "annotations"), "spec.template.annotations", causes);
-  const json& pod_spec = object_at(pod, "spec");
-  if (!pod.contains("spec")) causes.push_back(cause_required("spec.template.spec.containers"));
-  check_pod_spec(pod_spec, "spec.template.spec", causes);
-  static constexpr std::string_view kAlways[] = {"Always"};
-  const std::string restart = string_at(pod_spec, "restartPolicy");
-  if (!restart.empty() && restart != "Always") causes.push_back(cause_not_supported("spec.template.spec.restartPolicy", restart, kAlways));
-  if (pod_spec.contains("activeDeadlineSeconds")) {
-    causes.push_back(cause_forbidden("spec.template.spec.activeDeadlineSeconds", "activeDeadlineSeconds in ReplicaSet is not Supported"));
-  }
-}
-
-// The number before '%', or nothing.
-std::optional<int64_t> percent(const json& value) {
-  if (!value.is_string()) return std::nullopt;
-  const std::string& text = value.get_ref<const std::string&>();
-  if (text.size() < 2 || text.size() > 9 || text.back() != '%') return std::nullopt;
-  if (!std::all_of(text.begin(), text.end() - 1, [](unsigned char c) { return std::isdigit(c); })) return std::nullopt;
-  return std::strtol(text.c_str(), nullptr, 10);
-}
-
-void check_share(const json& value, const std::string& field, bool at_most_all, Causes& causes) {
-  if (value.is_null()) return;
-  if (value.is_number_integer()) {
-    if (value.get<int64_t>() < 0) causes.push_back(cause_invalid(field, value, "must be greater than or equal to 0"));
-    return;
-  }
-  const auto share = percent(value);
-  if (!share) {
-    causes.push_back(cause_invalid(field, value,
-                                   "a valid percent string must be a numeric value followed by an ending '%' (e.g. '1%',  or '93%', regex "
-                                   "used for validation is '[0-9]+%')"));
-  } else if (at_most_all && *share > 100) {
-    causes.push_back(cause_invalid(field, value, "must not be greater than 100%"));
-  }
-}
-
-bool is_zero(const json& value) { return value.is_number_integer() ? value == 0 : percent(value) == 0; }
+bool is_zero(const json& value) { return value.is_number_integer() ? value == 0 : percent_of(value) == 0; }
 
 void check_strategy(const json& spec, Causes& causes) {
   const json& strategy = object_at(spec, "strategy");
@@ -83,12 +27,72 @@ void check_strategy(const json& spec, Causes& causes) {
     causes.push_back(cause_invalid(field + "maxUnavailable", unavailable, "may not be 0 when `maxSurge` is 0"));
 }
 
+}  // namespace
+
+// `kind` is the word that upstream's messages use; one of them spells it as `title`.
+void check_selector_and_template(const json& spec, const char* kind, const char* title, Causes& causes) {
+  const json& selector = object_at(spec, "selector");
+  const bool empty = object_at(selector, "matchLabels").empty() && array_at(selector, "matchExpressions").empty();
+  const size_t before = causes.size();
+  if (spec.is_object() && spec.contains("selector")) {
+    check_label_selector(selector, "spec.selector", causes);
+    if (empty) causes.push_back(cause_invalid("spec.selector", selector, std::string("empty selector is invalid for ") + kind));
+  }
+  if (!spec.is_object() || !spec.contains("template")) {
+    causes.push_back(cause_required("spec.template"));
+    return;
+  }
+  const json& pod = object_at(spec, "template");
+  const json& labels = object_at(object_at(pod, "metadata"), "labels");
+  if (!empty && causes.size() == before && !selector_matches(selector, labels)) {
+    causes.push_back(cause_invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`"));
+  }
+  check_pod_template(pod, "spec.template", causes);
+  static constexpr std::string_view kAlways[] = {"Always"};
+  const json& pod_spec = object_at(pod, "spec");
+  const std::string restart = string_at(pod_spec, "restartPolicy");
+  if (!restart.empty() && restart != "Always") causes.push_back(cause_not_supported("spec.template.spec.restartPolicy", restart, kAlways));
+  if (pod_spec.contains("activeDeadlineSeconds")) {
+    causes.push_back(cause_forbidden("spec.template.spec.activeDeadlineSeconds", std::string("activeDeadlineSeconds in ") + title + " is not Supported"));
+  }
+}
+
+void check_pod_template(const json& pod, const std::string& path, Causes& causes) {
+  const json& metadata = object_at(pod, "metadata");
+  check_labels(object_at(metadata, "labels"), path + ".labels", causes);
+  check_annotations(object_at(metadata, "annotations"), path + ".annotations", causes);
+  if (!pod.is_object() || !pod.contains("spec")) causes.push_back(cause_required(path + ".spec.containers"));
+  check_pod_spec(object_at(pod, "spec"), path + ".spec", causes);
+}
+
+std::optional<int64_t> percent_of(const json& value) {
+  if (!value.is_string()) return std::nullopt;
+  const std::string& text = value.get_ref<const std::string&>();
+  if (text.size() < 2 || text.size() > 9 || text.back() != '%') return std::nullopt;
+  if (!std::all_of(text.begin(), text.end() - 1, [](unsigned char c) { return std::isdigit(c); })) return std::nullopt;
+  return std::strtol(text.c_str(), nullptr, 10);
+}
+
+void check_share(const json& value, const std::string& field, bool at_most_all, Causes& causes) {
+  if (value.is_null()) return;
+  if (value.is_number_integer()) {
+    if (value.get<int64_t>() < 0) causes.push_back(cause_invalid(field, value, "must be greater than or equal to 0"));
+    return;
+  }
+  const auto share = percent_of(value);
+  if (!share) {
+    causes.push_back(cause_invalid(field, value,
+                                   "a valid percent string must be a numeric value followed by an ending '%' (e.g. '1%',  or '93%', regex "
+                                   "used for validation is '[0-9]+%')"));
+  } else if (at_most_all && *share > 100) {
+    causes.push_back(cause_invalid(field, value, "must not be greater than 100%"));
+  }
+}
+
 int64_t integer_at(const json& object, const char* key) {
   const auto at = object.find(key);
   return at != object.end() && at->is_number_integer() ? at->get<int64_t>() : 0;
 }
-
-}  // namespace
 
 void prepare_deployment(json& tree) {
   prepare_pod_template(tree);
@@ -104,7 +108,7 @@ std::vector<base::Cause> validate_deployment(const json& tree, const json*) {
   Causes causes;
   if (!tree.is_object() || !tree.contains("spec")) return {cause_required("spec.selector"), cause_required("spec.template")};
   const json& spec = object_at(tree, "spec");
-  check_selector_and_template(spec, "deployment", causes);
+  check_selector_and_template(spec, "deployment", "ReplicaSet", causes);
   check_strategy(spec, causes);
   if (spec.contains("progressDeadlineSeconds") && integer_at(spec, "progressDeadlineSeconds") <= integer_at(spec, "minReadySeconds")) {
     causes.push_back(
@@ -117,7 +121,7 @@ std::vector<base::Cause> validate_replicaset(const json& tree, const json*) {
   Causes causes;
   if (!tree.is_object() || !tree.contains("spec")) return {cause_required("spec.selector"), cause_required("spec.template")};
   const json& spec = object_at(tree, "spec");
-  check_selector_and_template(spec, "replicaset", causes);
+  check_selector_and_template(spec, "replicaset", "ReplicaSet", causes);
   return causes;
 }
 
