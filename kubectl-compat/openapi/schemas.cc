@@ -55,7 +55,7 @@ std::string field_doc(const Field& field) {
 }
 
 void put_patch_rules(json& schema, const Field& field) {
-  std::string strategy = field.patch_merge ? "merge" : "";
+  std::string strategy = field.patch_replace ? "replace" : field.patch_merge ? "merge" : "";
   if (field.patch_retain_keys) strategy += strategy.empty() ? "retainKeys" : ",retainKeys";
   if (!strategy.empty()) schema["x-kubernetes-patch-strategy"] = strategy;
   if (!field.patch_merge_key.empty()) schema["x-kubernetes-patch-merge-key"] = field.patch_merge_key;

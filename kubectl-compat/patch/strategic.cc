@@ -164,6 +164,7 @@ struct Strategy {
   const Type* type = nullptr;  // of the field's value; nullptr: unknown
   bool merge = false;
   std::string_view key;
+  bool replace = false;  // An object that is taken whole.
 };
 
 Strategy strategy_of(const Type* type, std::string_view name) {
@@ -171,7 +172,7 @@ Strategy strategy_of(const Type* type, std::string_view name) {
   if (type->kind == TypeKind::kMap) return {type->element, false, {}};
   const Field* field = type->kind == TypeKind::kObject ? type->find_field(name) : nullptr;
   if (field == nullptr) return {};
-  return {field->type, field->patch_merge, field->patch_merge_key};
+  return {field->type, field->patch_merge, field->patch_merge_key, field->patch_replace};
 }
 
 base::Status merge_map(json& original, const json& patch, const Type* type);
@@ -341,7 +342,7 @@ base::Status merge_field(json& original, const std::string& name, const json& va
     return {};
   }
   Strategy strategy = strategy_of(type, name);
-  if (live->is_object() && value.is_object()) return merge_map(*live, value, strategy.type);
+  if (live->is_object() && value.is_object() && !strategy.replace) return merge_map(*live, value, strategy.type);
   if (live->is_array() && value.is_array() && strategy.merge) return merge_list(*live, value, strategy, true);
   *live = taken(value);
   return {};

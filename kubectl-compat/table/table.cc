@@ -6,6 +6,7 @@
 
 #include "kubectl-compat/table/cells.h"
 #include "store/object/access.h"
+#include "store/schema/conversions.h"
 
 namespace compat {
 namespace {
@@ -65,8 +66,11 @@ json render_table(const store::Resource& resource, std::span<const store::Object
   json rows = json::array();
   for (const store::Object& item : items) {
     CellInput in{item.tree(), options.now};
+    // Cells know the version that is kept; paths are of the version that was asked for.
+    const json stored = resource.is_stored() ? json() : store::to_stored(resource, item.tree());
+    CellInput kept{resource.is_stored() ? item.tree() : stored, options.now};
     json cells = json::array();
-    for (const BoundColumn& b : bound) cells.push_back(b.cell ? b.cell(in) : path_cell(in, b.column->path, b.column->type));
+    for (const BoundColumn& b : bound) cells.push_back(b.cell ? b.cell(kept) : path_cell(in, b.column->path, b.column->type));
     json row = {{"cells", std::move(cells)}, {"object", row_object(item, options)}};
     if (pods) {
       if (json conditions = pod_conditions(in.tree); !conditions.is_null()) row["conditions"] = std::move(conditions);

@@ -7,6 +7,7 @@
 #include "server/api/status.h"
 #include "server/api/verbs.h"
 #include "store/object/access.h"
+#include "store/schema/conversions.h"
 
 namespace server {
 namespace {
@@ -32,6 +33,7 @@ base::Result<std::vector<store::Object>> ClientImpl::list(const store::Resource&
   query.ns = ns;
   auto page = TRY(core_.store.list(query));
   if (!selector.empty()) std::erase_if(page.items, [&](const store::Object& o) { return !selector.matches_object(o.tree()); });
+  for (store::Object& item : page.items) item = store::view(r, item);
   return std::move(page.items);
 }
 

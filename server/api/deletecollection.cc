@@ -2,6 +2,7 @@
 #include "server/api/respond.h"
 #include "server/api/status.h"
 #include "server/api/verbs.h"
+#include "store/schema/conversions.h"
 
 namespace server {
 
@@ -20,7 +21,7 @@ HttpResponse serve_delete_collection(const Call& call) {
   if (!page.ok()) return error_response(page.error());
   std::vector<store::Object> deleted;
   for (const store::Object& object : page->items) {
-    if (!list_options->filter.matches(object)) continue;
+    if (!list_options->filter.matches(store::view(call.resource, object))) continue;
     auto removed = call.core.pipeline.remove(call.resource, object.ns(), object.name(), *options);
     if (removed.ok()) deleted.push_back(removed->object);
     else if (removed.error().code != base::Code::kNotFound) return error_response(removed.error());

@@ -4,6 +4,7 @@
 #include "server/api/respond.h"
 #include "server/api/status.h"
 #include "server/api/verbs.h"
+#include "store/schema/conversions.h"
 
 namespace server {
 namespace {
@@ -62,10 +63,11 @@ HttpResponse serve_list(const Call& call) {
   bool more = page->more;
   std::vector<store::Object> items;
   if (filter.empty()) {
-    items = std::move(page->items);
+    for (store::Object& item : page->items) items.push_back(store::view(call.resource, item));
     if (more) meta.remaining = page->remaining;
   } else {
-    for (store::Object& item : page->items) {
+    for (const store::Object& stored : page->items) {
+      store::Object item = store::view(call.resource, stored);
       if (!filter.matches(item)) continue;
       if (options->limit > 0 && items.size() == options->limit) {
         more = true;

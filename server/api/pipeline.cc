@@ -6,6 +6,7 @@
 #include "server/api/meta.h"
 #include "server/api/status.h"
 #include "store/object/access.h"
+#include "store/schema/conversions.h"
 #include "store/schema/hooks.h"
 
 namespace server {
@@ -80,7 +81,20 @@ void keep_from(const json& old_metadata, json& metadata, std::initializer_list<c
 base::Result<store::Object> Pipeline::get(const store::Resource& r, const std::string& ns, const std::string& name) const {
   auto object = store_.get({r.storage(), ns, name});
   if (!object.ok() && object.error().code == base::Code::kNotFound) return not_found(r, name);
-  return object;
+  if (!object.ok()) return object;
+  return store::view(r, *object);
+}
+
+// Defaults, and what depends on them: of the version that was written, then of the one that is kept.
+void Pipeline::complete(const store::Resource& r, json& tree) const {
+  store::apply_defaults(tree, *r.type);
+  if (r.is_stored()) {
+    if (store::PrepareHook hook = store::find_prepare_hook(r.prepare_hook)) hook(tree);
+    return;
+  }
+  json kept = store::to_stored(r, std::move(tree));
+  if (const store::Resource* stored = registry_.stored(r)) complete(*stored, kept);
+  tree = store::from_stored(r, std::move(kept));
 }
 
 // `patched_from`: the tree was made by a patch of this one, which is worded differently.
@@ -118,8 +132,15 @@ base::Status Pipeline::check_namespace(const store::Resource& r, const std::stri
   return e;
 }
 
-base::Status Pipeline::validate(const store::Resource& r, const json& tree, const json* old_tree) const {
-  std::vector<base::Cause> causes = store::validate_object_meta(tree, r);
+// A version that is served, but not kept, is judged by its own hook, or else by that of the kept one; both see the kept form.
+base::Status Pipeline::validate(const store::Resource& r, const json& shown_tree, const json* shown_old) const {
+  const store::Resource* stored = registry_.stored(r);
+  const store::Resource& kept = stored ? *stored : r;
+  const json converted = r.is_stored() ? json() : store::to_stored(r, shown_tree);
+  const json converted_old = r.is_stored() || !shown_old ? json() : store::to_stored(r, *shown_old);
+  const json& tree = r.is_stored() ? shown_tree : converted;
+  const json* old_tree = r.is_stored() || !shown_old ? shown_old : &converted_old;
+  std::vector<base::Cause> causes = store::validate_object_meta(tree, kept);
   auto add = [&](std::vector<base::Cause> more) {
     for (base::Cause& cause : more) {
       // A field's own rule and a hook may find the same thing.
@@ -127,12 +148,12 @@ base::Status Pipeline::validate(const store::Resource& r, const json& tree, cons
       if (!known) causes.push_back(std::move(cause));
     }
   };
-  add(store::validate_fields(tree, *r.type));
+  add(store::validate_fields(tree, *kept.type));
   if (old_tree) {
-    add(store::validate_immutable(*old_tree, tree, *r.type));
+    add(store::validate_immutable(*old_tree, tree, *kept.type));
     add(validate_metadata_update(*old_tree, tree));
   }
-  if (store::ValidateHook hook = store::find_validate_hook(r.validate_hook)) add(hook(tree, old_tree));
+  if (store::ValidateHook hook = store::find_validate_hook(r.validate_hook.empty() ? kept.validate_hook : r.validate_hook)) add(hook(tree, old_tree));
   if (causes.empty()) return {};
   std::string name = store::get_string(tree, "metadata.name");
   return invalid(r, name.empty() ? store::get_string(tree, "metadata.generateName") : name, std::move(causes));
@@ -185,8 +206,7 @@ base::Result<store::Object> Pipeline::do_create(const store::Resource& r, const 
   TRY_STATUS(check_namespace(r, ns, store::get_string(metadata, "name")));
   note_stored_only(r, tree, nullptr, context);
   note_warnings(r, tree, context);
-  store::apply_defaults(tree, *r.type);
-  if (store::PrepareHook hook = store::find_prepare_hook(r.prepare_hook)) hook(tree);
+  complete(r, tree);
   TRY_STATUS(ingresses_.complete(r, tree, context.warnings));
   // Addresses come before validation, as upstream: what was given out is judged too.
   ServiceAllocator::Reservation reservation;
@@ -205,13 +225,13 @@ base::Result<store::Object> Pipeline::do_create(const store::Resource& r, const 
       if (store_.get(key).ok()) return already_exists(r, name);
       return store::Object(r.storage(), std::move(tree));
     }
-    auto created = store_.create(key, tree);
+    auto created = store_.create(key, store::to_stored(r, tree));
     if (created.ok()) {
       reservation.keep();
       claim.keep();
       addresses_.changed(key.resource, nullptr, &created->tree());
       ingresses_.changed(created->key());
-      return created;
+      return store::view(r, *created);
     }
     if (created.error().code != base::Code::kAlreadyExists) return created;
     if (!generate || attempt == kNameAttempts) return already_exists(r, name);
@@ -233,7 +253,7 @@ base::Result<store::Object> Pipeline::update(const store::Resource& r, const std
   WriteContext quiet = context;  // Decoded and warned already.
   quiet.validation = FieldValidation::kIgnore;
   if (context.validation != FieldValidation::kIgnore) {
-    if (auto stored = store_.get({r.storage(), r.namespaced ? ns : "", name}); stored.ok() && subresource.empty()) {
+    if (auto stored = get(r, r.namespaced ? ns : "", name); stored.ok() && subresource.empty()) {
       note_stored_only(r, tree, &stored->tree(), context);
       note_warnings(r, tree, context);
     }
@@ -279,8 +299,7 @@ base::Result<json> Pipeline::finish_update(const store::Resource& r, const std::
   json out = TRY(merge_update(r, subresource, old_tree, std::move(tree)));
   note_stored_only(r, out, &old_tree, context);
   if (subresource.empty()) note_warnings(r, out, context);
-  store::apply_defaults(out, *r.type);
-  if (store::PrepareHook hook = store::find_prepare_hook(r.prepare_hook)) hook(out);
+  complete(r, out);
   return out;
 }
 
@@ -334,8 +353,10 @@ base::Result<store::Object> Pipeline::rewrite(const store::Resource& r, const st
 
 base::Result<store::Object> Pipeline::persist_update(const store::Resource& r, const store::Object& stored, json tree, bool dry_run) {
   if (dry_run) return store::Object(r.storage(), std::move(tree));
-  if (is_finished(tree)) return persist_removal(stored, std::move(tree));
-  return store_.update(stored.key(), std::move(tree), stored.revision());
+  auto written = is_finished(tree) ? persist_removal(stored, store::to_stored(r, std::move(tree)))
+                                   : store_.update(stored.key(), store::to_stored(r, std::move(tree)), stored.revision());
+  if (!written.ok()) return written;
+  return store::view(r, *written);
 }
 
 }  // namespace server

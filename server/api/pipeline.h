@@ -1,6 +1,9 @@
 // server/api/pipeline.h - the one way to write: decode, prune, default, prepare, validate, allocate, persist.
 // REST verbs, subresources, the in-process client and `up -f` all come through here.
 //
+// Trees that go in and objects that come out are of the version that the Resource names; what the store keeps is of the one
+// version that a kind is kept in (store/schema/conversions.h).
+//
 // Thread-safe; calls block on the store.
 #pragma once
 
@@ -85,6 +88,7 @@ class Pipeline {
 
  private:
   base::Result<store::Object> do_create(const store::Resource& r, const std::string& ns, json tree, WriteContext& context, Tracking tracking);
+  void complete(const store::Resource& r, json& tree) const;
   base::Status check_namespace(const store::Resource& r, const std::string& ns, const std::string& name) const;
   base::Result<json> merge_update(const store::Resource& r, const std::string& subresource, const json& old_tree, json tree) const;
   base::Result<json> finish_update(const store::Resource& r, const std::string& subresource, const json& old_tree, json tree, WriteContext& context) const;

@@ -5,6 +5,7 @@
 #include "server/api/pipeline.h"
 #include "server/api/status.h"
 #include "store/object/access.h"
+#include "store/schema/conversions.h"
 
 namespace server {
 namespace {
@@ -69,10 +70,11 @@ base::Result<Removed> Pipeline::remove(const store::Resource& r, const std::stri
     if (r.storage_name == "namespaces" && name == kept) return forbidden(r, name, "this namespace may not be deleted");
   }
   for (int attempt = 1;; ++attempt) {
-    store::Object stored = TRY(get(r, r.namespaced ? ns : "", name));
-    TRY_STATUS(check_preconditions(r, stored.tree(), options));
-    auto removed = remove_once(r, stored, options);
-    if (removed.ok()) return removed;
+    auto stored = store_.get({r.storage(), r.namespaced ? ns : "", name});
+    if (!stored.ok()) return stored.error().code == base::Code::kNotFound ? not_found(r, name) : std::move(stored).error();
+    TRY_STATUS(check_preconditions(r, stored->tree(), options));
+    auto removed = remove_once(r, *stored, options);
+    if (removed.ok()) return Removed{store::view(r, removed->object), removed->gone};
     if (removed.error().code == base::Code::kNotFound) return not_found(r, name);
     if (removed.error().code != base::Code::kConflict) return std::move(removed).error();
     if (attempt == kConflictRetries) return stale(r, name);

@@ -4,6 +4,7 @@
 #include "server/api/respond.h"
 #include "server/api/status.h"
 #include "server/api/verbs.h"
+#include "store/schema/conversions.h"
 
 namespace server {
 namespace {
@@ -25,7 +26,8 @@ class WatchStream {
   }
 
   // Objects that start or stop matching look added or deleted to this client.
-  std::string event(const store::Event& e) {
+  std::string event(const store::Event& stored) {
+    const store::Event e = shown(stored);
     const bool now = options_.filter.matches(e.object);
     if (e.type == store::EventType::kDeleted) {
       if (now || (e.previous && options_.filter.matches(e.previous))) return line("DELETED", e.object);
@@ -51,7 +53,8 @@ class WatchStream {
            const std::function<bool()>& alive) {
     OpenWatches::Entry entry(core_.watches, &watch);
     std::string batch;
-    for (const store::Object& object : initial) {
+    for (const store::Object& stored : initial) {
+      const store::Object object = store::view(resource_, stored);
       if (options_.filter.matches(object)) batch += line("ADDED", object);
     }
     if (options_.send_initial_events.value_or(false) && options_.bookmarks) batch += bookmark(initial_revision, true);
@@ -84,6 +87,14 @@ class WatchStream {
   }
 
  private:
+  // As the version that is watched has it.
+  store::Event shown(const store::Event& stored) const {
+    store::Event e = stored;
+    e.object = store::view(resource_, stored.object);
+    e.previous = store::view(resource_, stored.previous);
+    return e;
+  }
+
   std::chrono::seconds default_timeout() const {
     // Spread by what differs between watches, without a random source.
     auto salt = static_cast<uint64_t>(core_.clock.mono().time_since_epoch().count()) / 1000 % 1800;

@@ -128,14 +128,6 @@ std::vector<base::Cause> validate_secret(const json& tree, const json* old) {
   return causes;
 }
 
-std::vector<base::Cause> validate_event(const json& tree, const json*) {
-  const std::string own = string_at(object_at(tree, "metadata"), "namespace");
-  const std::string involved = string_at(object_at(tree, "involvedObject"), "namespace");
-  // Events of cluster-scoped objects live in "default".
-  if (involved.empty() ? own.empty() || own == "default" : own == involved) return {};
-  return {cause_invalid("involvedObject.namespace", involved, "does not match event.namespace")};
-}
-
 std::vector<base::Cause> validate_node(const json& tree, const json* old) {
   Causes causes;
   const json& spec = object_at(tree, "spec");

@@ -17,11 +17,22 @@ struct ValidateRow {
 };
 
 constexpr PrepareRow kPrepare[] = {
-    {"cronjob", prepare_cronjob},         {"daemonset", prepare_daemonset}, {"job", prepare_job},   {"statefulset", prepare_statefulset},
-    {"deployment", prepare_deployment},   {"ingress", prepare_ingress}, {"namespace", prepare_namespace}, {"node", prepare_node},
-    {"pod", prepare_pod},                 {"replicaset", prepare_pod_template}, {"secret", prepare_secret}, {"service", prepare_service},
+    {"autoscaler", prepare_autoscaler},
+    {"cronjob", prepare_cronjob},
+    {"daemonset", prepare_daemonset},
+    {"deployment", prepare_deployment},
+    {"ingress", prepare_ingress},
+    {"job", prepare_job},
+    {"namespace", prepare_namespace},
+    {"node", prepare_node},
+    {"pod", prepare_pod},
+    {"replicaset", prepare_pod_template},
+    {"secret", prepare_secret},
+    {"service", prepare_service},
+    {"statefulset", prepare_statefulset},
 };
 constexpr ValidateRow kValidate[] = {
+    {"autoscaler", validate_autoscaler},
     {"configmap", validate_configmap},
     {"controllerrevision", validate_controllerrevision},
     {"cronjob", validate_cronjob},
@@ -30,6 +41,7 @@ constexpr ValidateRow kValidate[] = {
     {"endpoints", validate_endpoints},
     {"endpointslice", validate_endpointslice},
     {"event", validate_event},
+    {"event_strict", validate_event_strict},
     {"ingress", validate_ingress},
     {"ingressclass", validate_ingressclass},
     {"ipaddress", validate_ipaddress},
@@ -37,6 +49,7 @@ constexpr ValidateRow kValidate[] = {
     {"node", validate_node},
     {"persistentvolumeclaim", validate_persistentvolumeclaim},
     {"pod", validate_pod},
+    {"poddisruptionbudget", validate_poddisruptionbudget},
     {"replicaset", validate_replicaset},
     {"secret", validate_secret},
     {"service", validate_service},

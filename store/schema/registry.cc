@@ -45,10 +45,12 @@ const Resource* Registry::find_kind(std::string_view api_version, std::string_vi
 
 const Resource* Registry::find_storage(std::string_view storage_name) const {
   for (const Resource* r : resources_) {
-    if (r->storage_name == storage_name) return r;
+    if (r->storage_name == storage_name && r->is_stored()) return r;
   }
   return nullptr;
 }
+
+const Resource* Registry::stored(const Resource& r) const { return r.is_stored() ? &r : find_storage(r.storage_name); }
 
 const Registry& builtin_registry() {
   static const Registry registry = [] {

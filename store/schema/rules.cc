@@ -120,6 +120,14 @@ bool selector_matches(const json& selector, const json& labels) {
   return parsed->matches(values);
 }
 
+void check_nonnegative(const json& parent, std::string_view key, const std::string& field, Causes& causes) {
+  if (!parent.is_object()) return;
+  const auto at = parent.find(key);
+  if (at != parent.end() && at->is_number_integer() && at->get<int64_t>() < 0) {
+    causes.push_back(cause_invalid(field, *at, "must be greater than or equal to 0"));
+  }
+}
+
 std::optional<long double> quantity_nanos(const json& quantity) {
   struct Suffix {
     std::string_view text;

@@ -33,6 +33,9 @@ bool selector_matches(const json& selector, const json& labels);
 // A quantity in billionths, so that "1000m" and "1" compare equal; nothing when it is malformed.
 std::optional<long double> quantity_nanos(const json& quantity);
 
+// As upstream: "must be greater than or equal to 0". Absent is fine.
+void check_nonnegative(const json& parent, std::string_view key, const std::string& field, Causes& causes);
+
 // "spec.containers[0]"
 std::string item(const std::string& path, std::string_view list, size_t index);
 
@@ -69,6 +72,7 @@ void prepare_ingress(json& tree);
 void prepare_namespace(json& tree);
 void prepare_secret(json& tree);
 void prepare_node(json& tree);
+void prepare_autoscaler(json& tree);
 
 Causes validate_pod(const json& tree, const json* old);
 Causes validate_deployment(const json& tree, const json* old);
@@ -89,6 +93,9 @@ Causes validate_ingressclass(const json& tree, const json* old);
 Causes validate_configmap(const json& tree, const json* old);
 Causes validate_secret(const json& tree, const json* old);
 Causes validate_event(const json& tree, const json* old);
+Causes validate_event_strict(const json& tree, const json* old);  // As written through events.k8s.io.
+Causes validate_poddisruptionbudget(const json& tree, const json* old);
+Causes validate_autoscaler(const json& tree, const json* old);
 Causes validate_node(const json& tree, const json* old);
 
 // A PodSpec at `path`, of a pod or a template.

@@ -48,6 +48,7 @@ struct Field {
   std::string_view patch_merge_key;  // Strategic merge list key; "" with patch_merge = primitive merge.
   bool patch_merge = false;        // patchStrategy merge
   bool patch_retain_keys = false;  // patchStrategy retainKeys
+  bool patch_replace = false;      // patchStrategy replace: an object that strategic merge replaces whole.
   bool required = false;
   bool immutable = false;          // After create.
   bool stored_only = false;        // kubelan keeps it and does not act on it: Warning on write, said in explain.
@@ -118,9 +119,12 @@ struct Resource {
   std::string_view prepare_hook;                // Names looked up in server/api's hook table; "" = none.
   std::string_view validate_hook;
   std::string_view doc;
-  std::string_view storage_name;                // "deployments.apps", "pods"
+  std::string_view storage_name;                // "deployments.apps", "pods"; versions of one kind share it.
+  std::string_view stored_version;              // "v1", "autoscaling/v2": the version that objects are kept in; "" = this one.
+  std::string_view convert;                     // Between this version and that one (hooks.h); "" = only apiVersion differs.
 
   std::string storage() const { return std::string(storage_name); }
+  bool is_stored() const { return stored_version.empty(); }
   std::string api_version() const;              // "apps/v1", "v1"
   const Subresource* find_subresource(std::string_view name) const;
 };
@@ -132,7 +136,8 @@ class Registry {
   const std::vector<const Resource*>& resources() const { return resources_; }  // In preference order.
   const Resource* find(std::string_view group, std::string_view version, std::string_view plural) const;
   const Resource* find_kind(std::string_view api_version, std::string_view kind) const;  // "apps/v1", "Deployment"
-  const Resource* find_storage(std::string_view storage_name) const;                     // Preferred version.
+  const Resource* find_storage(std::string_view storage_name) const;                     // The version that objects are kept in.
+  const Resource* stored(const Resource& r) const;                                       // Likewise of `r`; `r` itself when it is that one.
 
  private:
   std::vector<const Resource*> resources_;

@@ -82,7 +82,7 @@ void check_share(const json& value, const std::string& field, bool at_most_all, 
   const auto share = percent_of(value);
   if (!share) {
     causes.push_back(cause_invalid(field, value,
-                                   "a valid percent string must be a numeric value followed by an ending '%' (e.g. '1%',  or '93%', regex "
+                                   "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex "
                                    "used for validation is '[0-9]+%')"));
   } else if (at_most_all && *share > 100) {
     causes.push_back(cause_invalid(field, value, "must not be greater than 100%"));

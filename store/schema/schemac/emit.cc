@@ -85,6 +85,7 @@ class Emitter {
       text(fields_, "patch_merge_key", field.merge_key);
       yes(fields_, "patch_merge", field.patch_merge);
       yes(fields_, "patch_retain_keys", field.patch_retain_keys);
+      yes(fields_, "patch_replace", field.patch_replace);
       yes(fields_, "required", field.required);
       yes(fields_, "immutable", field.immutable);
       yes(fields_, "stored_only", field.stored_only);
@@ -166,6 +167,8 @@ class Emitter {
     text(kinds_, "validate_hook", kind.validate_hook);
     text(kinds_, "doc", kind.doc);
     text(kinds_, "storage_name", kind.storage);
+    text(kinds_, "stored_version", kind.stored_version);
+    text(kinds_, "convert", kind.convert);
     kinds_ << "},\n";
     ++kind_count_;
   }

@@ -49,7 +49,7 @@ struct FieldDef {
   bool wire_zero = false; // A zero that was sent means zero.
   std::string list_type;  // "", "map", "set", "atomic"
   std::vector<std::string> keys;
-  bool patch_merge = false, patch_retain_keys = false;
+  bool patch_merge = false, patch_retain_keys = false, patch_replace = false;
   std::string merge_key;
   int type = -1;  // Index into Model::types, once resolved.
 };
@@ -77,6 +77,7 @@ struct SubresourceDef {
 struct KindDef {
   Where where;
   std::string group, version, kind, plural, singular, list_kind, storage, doc, type_name;
+  std::string stored_version, convert;  // Of a version that is served, but not kept: which one is, and the conversion's name.
   int priority = 0;  // Of the group: higher comes first.
   std::vector<std::string> short_names, categories, verbs, field_labels;
   bool namespaced = true, has_generation = false, has_status = false;

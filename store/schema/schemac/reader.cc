@@ -104,9 +104,12 @@ struct Reader {
         field.patch_merge = true;
       else if (word == "retainKeys")
         field.patch_retain_keys = true;
+      else if (word == "replace")
+        field.patch_replace = true;
       else
-        throw Mistake(at(node), "patch: [merge] or [retainKeys] or both, not \"" + word + "\"");
+        throw Mistake(at(node), "patch: [merge] or [retainKeys] or both, or [replace], not \"" + word + "\"");
     }
+    if (field.patch_replace && (field.patch_merge || field.patch_retain_keys)) throw Mistake(at(node), "patch: [replace] stands alone");
   }
 
   // "3", "2.1" (field 1 of a message that is field 2 and that JSON does not show), each with "*" where upstream has a pointer.
@@ -278,9 +281,26 @@ struct Reader {
     });
     if (out.path.empty() == out.cell.empty()) throw Mistake(at(node), "column " + name + " needs either path or cell");
     if (out.doc.empty()) throw Mistake(at(node), "column " + name + " has no doc");
-    if (out.type != "string" && out.type != "integer" && out.type != "date")
-      throw Mistake(at(node), "column type: string, integer or date");
+    if (out.type != "string" && out.type != "integer" && out.type != "boolean" && out.type != "date")
+      throw Mistake(at(node), "column type: string, integer, boolean or date");
     return out;
+  }
+
+  // {resource: events, version: v1, convert: event}; the group comes with the version, as in apiVersion.
+  void stored_as(KindDef& out, const YAML::Node& node) const {
+    each(node, "storedAs attribute", [&](const std::string& attribute, const YAML::Node& word, const YAML::Node& value) {
+      if (attribute == "resource")
+        out.storage = text(value);
+      else if (attribute == "version")
+        out.stored_version = text(value);
+      else if (attribute == "convert")
+        out.convert = text(value);
+      else
+        unknown(word, "storedAs");
+    });
+    if (out.storage.empty() || out.stored_version.empty()) throw Mistake(at(node), "storedAs needs resource and version");
+    const size_t slash = out.stored_version.find('/');
+    if (slash != std::string::npos) out.storage += "." + out.stored_version.substr(0, slash);
   }
 
   void kind_attribute(KindDef& out, TypeDef& body, const std::string& attribute, const YAML::Node& word, const YAML::Node& value) const {
@@ -310,6 +330,8 @@ struct Reader {
       out.validate_hook = text(value);
     else if (attribute == "fields")
       fields(body, value);
+    else if (attribute == "storedAs")
+      stored_as(out, value);
     else if (attribute == "scope") {
       const std::string where = text(value);
       if (where != "Namespaced" && where != "Cluster") throw Mistake(at(value), "scope: Namespaced or Cluster");
@@ -341,7 +363,7 @@ struct Reader {
       std::transform(name.begin(), name.end(), std::back_inserter(out.singular),
                      [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     out.list_kind = name + "List";
-    out.storage = out.group.empty() ? out.plural : out.plural + "." + out.group;
+    if (out.storage.empty()) out.storage = out.group.empty() ? out.plural : out.plural + "." + out.group;
     for (const SubresourceDef& sub : out.subresources) out.has_status |= sub.name == "status";
     header(body, true, out.metadata_required);
     add_type(model, std::move(body));

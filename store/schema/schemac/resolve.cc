@@ -226,6 +226,22 @@ class Resolver {
     }
   }
 
+  // The version that objects are kept in must be there, and be kept as it is.
+  void check_stored_as(const KindDef& kind) const {
+    if (kind.stored_version.empty()) return;
+    const bool known = std::any_of(model_.kinds.begin(), model_.kinds.end(), [&](const KindDef& other) {
+      const std::string version = other.group.empty() ? other.version : other.group + "/" + other.version;
+      return other.stored_version.empty() && version == kind.stored_version && other.storage == kind.storage && other.kind == kind.kind;
+    });
+    if (!known) throw Mistake(kind.where, "storedAs: no kind " + kind.kind + " in " + kind.stored_version + " is kept as " + kind.storage);
+  }
+
+  // "v2" before "v1", and both before "v1beta1", as clients prefer them.
+  static std::pair<bool, std::string> version_order(const std::string& version) {
+    const bool stable = version.find_first_not_of("v0123456789") == std::string::npos;
+    return {stable, version};
+  }
+
   void resolve_kinds() {
     std::set<std::string> seen, short_names;
     for (KindDef& kind : model_.kinds) {
@@ -233,12 +249,14 @@ class Resolver {
       if (!seen.insert(kind.group + "/" + kind.version + "/" + kind.plural).second)
         throw Mistake(kind.where, "duplicate resource " + kind.plural);
       check_kind(kind);
+      check_stored_as(kind);
     }
     std::stable_sort(model_.kinds.begin(), model_.kinds.end(), [](const KindDef& a, const KindDef& b) {
       if (a.group.empty() != b.group.empty()) return a.group.empty();
       if (a.priority != b.priority) return a.priority > b.priority;
       if (a.group != b.group) return a.group < b.group;
-      return a.version == b.version && a.plural < b.plural;
+      if (a.version != b.version) return version_order(a.version) > version_order(b.version);
+      return a.plural < b.plural;
     });
   }
 };

@@ -257,7 +257,7 @@ TEST(Deployment, PreparesAndValidates) {
        {"spec.strategy.rollingUpdate.maxUnavailable: Invalid value: \"0%\": may not be 0 when `maxSurge` is 0"}},
       {"not a percentage",
        workload(R"("strategy":{"rollingUpdate":{"maxSurge":"a lot"}},)"),
-       {"spec.strategy.rollingUpdate.maxSurge: Invalid value: \"a lot\": a valid percent string must be a numeric value followed by an "
+       {"spec.strategy.rollingUpdate.maxSurge: Invalid value: \"a lot\": a valid percent string must be a numeric string followed by an "
         "ending '%' (e.g. '1%',  or '93%', "
         "regex used for validation is '[0-9]+%')"}},
       {"deadline",

@@ -105,7 +105,7 @@ class Comparison {
       same("list keys", keys, reference_keys);
     }
     same("merge key", std::string(field.patch_merge_key), schema.value("x-kubernetes-patch-merge-key", ""));
-    std::string strategy = field.patch_merge ? "merge" : "";
+    std::string strategy = field.patch_replace ? "replace" : field.patch_merge ? "merge" : "";
     if (field.patch_retain_keys) strategy += strategy.empty() ? "retainKeys" : ",retainKeys";
     same("patch strategy", strategy, schema.value("x-kubernetes-patch-strategy", ""));
   }

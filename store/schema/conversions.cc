@@ -1,0 +1,76 @@
+#include "store/schema/conversions.h"
+
+#include <nlohmann/json.hpp>
+
+namespace store {
+namespace {
+
+struct Row {
+  std::string_view name;
+  Conversion conversion;
+};
+constexpr Row kRows[] = {
+    {"autoscaler", {conversions::autoscaler_to_stored, conversions::autoscaler_from_stored}},
+    {"event", {conversions::event_to_stored, conversions::event_from_stored}},
+};
+
+struct Names {
+  const char* served;
+  const char* stored;
+};
+// events.k8s.io renamed what core/v1 has.
+constexpr Names kEventNames[] = {
+    {"deprecatedCount", "count"},
+    {"deprecatedFirstTimestamp", "firstTimestamp"},
+    {"deprecatedLastTimestamp", "lastTimestamp"},
+    {"deprecatedSource", "source"},
+    {"note", "message"},
+    {"regarding", "involvedObject"},
+    {"reportingController", "reportingComponent"},
+};
+
+void rename(json& tree, const char* from, const char* to) {
+  auto at = tree.find(from);
+  if (at == tree.end()) return;
+  json value = std::move(*at);
+  tree.erase(at);
+  tree[to] = std::move(value);
+}
+
+json converted(const Resource& r, json tree, void (*Conversion::*way)(json&), std::string version) {
+  if (r.is_stored() || !tree.is_object()) return tree;
+  if (const Conversion* conversion = find_conversion(r.convert)) (conversion->*way)(tree);
+  tree["apiVersion"] = std::move(version);
+  return tree;
+}
+
+}  // namespace
+
+const Conversion* find_conversion(std::string_view name) {
+  for (const Row& row : kRows) {
+    if (row.name == name) return &row.conversion;
+  }
+  return nullptr;
+}
+
+json to_stored(const Resource& r, json tree) {
+  return converted(r, std::move(tree), &Conversion::to_stored, std::string(r.stored_version));
+}
+json from_stored(const Resource& r, json tree) { return converted(r, std::move(tree), &Conversion::from_stored, r.api_version()); }
+
+Object view(const Resource& r, const Object& stored) {
+  if (r.is_stored() || !stored) return stored;
+  return Object(r.storage(), from_stored(r, stored.tree()));
+}
+
+namespace conversions {
+
+void event_to_stored(json& tree) {
+  for (const Names& names : kEventNames) rename(tree, names.served, names.stored);
+}
+void event_from_stored(json& tree) {
+  for (const Names& names : kEventNames) rename(tree, names.stored, names.served);
+}
+
+}  // namespace conversions
+}  // namespace store
