@@ -105,6 +105,15 @@ TEST(Strategic, MapsAndPrimitives) {
   check(type_of("apps/v1", "Deployment"), rows);
 }
 
+TEST(Strategic, ReplacesWholeWhatTheSchemaSays) {
+  const Row rows[] = {
+      {"another selector", R"({"spec":{"minAvailable":1,"selector":{"matchLabels":{"a":"1","b":"2"}}}})", R"({"spec":{"selector":{"matchLabels":{"a":"3"}}}})",
+       R"({"spec":{"minAvailable":1,"selector":{"matchLabels":{"a":"3"}}}})"},
+      {"a first one", R"({"spec":{}})", R"({"spec":{"selector":{"matchLabels":{"a":"3"}}}})", R"({"spec":{"selector":{"matchLabels":{"a":"3"}}}})"},
+  };
+  check(type_of("policy/v1", "PodDisruptionBudget"), rows);
+}
+
 TEST(Strategic, DirectivesNeverReachTheObject) {
   auto got = apply_strategic_patch(json::object(), json::parse(R"({"spec":{"$retainKeys":["a"],"containers":[
       {"name":"a","env":[{"$patch":"delete","name":"X"},{"name":"Y"}]},{"$patch":"replace"}],"$setElementOrder/containers":[{"name":"a"}]}})"),
