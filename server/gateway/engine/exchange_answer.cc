@@ -39,6 +39,7 @@ void Exchange::endpoint_head(ResponseHead head, bool end) {
   status_ = head.status;
   answer_began_ = now;
   tunnel_ = head.upgrade;
+  if (forward_->buffer_response && !tunnel_) stream_->hold(forward_->response_buffers);
   stream_->send_head(head, end);
   if (over_) return;
   if (tunnel_) {

@@ -315,7 +315,7 @@ bool Socket::send_gathered(std::string_view more, size_t* more_sent) {
     sent_ = 0;
     out_.clear();
     if (out_.capacity() > kKeptCapacity) out_.shrink_to_fit();
-  } else if (sent_ > 256 * 1024) {
+  } else if (sent_ > 256 * 1024 && sent_ >= out_.size() / 2) {  // No byte is moved more than once on the average.
     out_.erase(0, sent_);
     sent_ = 0;
   }

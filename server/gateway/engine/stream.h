@@ -44,6 +44,8 @@ class Downstream {
   // Who is told from now on; nullptr: nobody, body is read and dropped up to a limit.
   virtual void set_events(DownstreamEvents* events) = 0;
 
+  // So much of this answer may wait for a slow client before send_body() says kFull; nothing less than the connection allows.
+  virtual void hold(size_t bytes) = 0;
   virtual void send_informational(int status, const Headers& headers) = 0;  // 100, 103. Before send_head().
   // The connection adds Date and framing fields. `end`: nothing follows (as with HEAD, 204, 304, whatever `head.body` says).
   virtual void send_head(const ResponseHead& head, bool end) = 0;

@@ -125,6 +125,7 @@ size_t Http1Server::process_head(std::string_view data, bool* stop) {
   chunked_out_ = tunnel_out_ = close_after_ = false;
   awaits_continue_ = head.expects_continue;
   left_ = 0;
+  held_ = options_.buffered;
   body_ = BodyState::kNone;
   if (head.body == BodyKind::kStream) {
     body_ = BodyState::kChunked;
@@ -289,7 +290,7 @@ Flow Http1Server::send_body(std::string_view data, bool end) {
     response_ = Response::kDone;
     if (tunnel_out_) socket_->shut_down();
   }
-  if (socket_->pending() < options_.buffered) return Flow::kOpen;
+  if (socket_->pending() < held_) return Flow::kOpen;
   deadlines_.arm(deadline_, options_.send);
   return Flow::kFull;
 }

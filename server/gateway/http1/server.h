@@ -4,6 +4,7 @@
 // Ownership: the connection belongs to its Host, which is told when it is over. Loop thread only.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -49,6 +50,7 @@ class Http1Server final : public Downstream, public Socket::Owner, public Mortal
 
   const ClientInfo& client() const override { return client_; }
   void set_events(DownstreamEvents* events) override { events_ = events; }
+  void hold(size_t bytes) override { held_ = std::max(bytes, options_.buffered); }
   void send_informational(int status, const Headers& headers) override;
   void send_head(const ResponseHead& head, bool end) override;
   Flow send_body(std::string_view data, bool end) override;
@@ -105,6 +107,7 @@ class Http1Server final : public Downstream, public Socket::Owner, public Mortal
   bool awaits_continue_ = false;  // Expect: 100-continue came, and 100 was not said.
   BodyState body_ = BodyState::kNone;
   uint64_t left_ = 0;              // kLength
+  size_t held_ = 0;                // Of the answer, before kFull.
   std::unique_ptr<http1::ChunkedReader> chunks_;
   uint64_t lingered_ = 0;
   Response response_ = Response::kNone;

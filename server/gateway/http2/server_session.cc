@@ -20,6 +20,7 @@ class ServerStream final : public Stream, public Downstream {
 
   const ClientInfo& client() const override { return server_.client_; }
   void set_events(DownstreamEvents* events) override { events_ = events; }
+  void hold(size_t bytes) override { out_limit_ = std::max(bytes, out_limit_); }
   void send_informational(int status, const Headers& headers) override;
   void send_head(const ResponseHead& head, bool end) override;
   Flow send_body(std::string_view data, bool end) override;

@@ -50,7 +50,7 @@ class Allowance {
 // What server and client streams have in common: the two bodies.
 class Stream : public Mortal {
  public:
-  explicit Stream(Session& session) : session_(session) {}
+  explicit Stream(Session& session);
 
   // ---- From the session ----
   virtual void head_received(FieldBlock& block, bool end) = 0;
@@ -99,7 +99,7 @@ class Stream : public Mortal {
   bool may_wait_ = false;                   // Both directions are open at once: a tunnel, a gRPC stream. Silence is allowed.
 
   std::string out_;
-  size_t out_sent_ = 0;
+  size_t out_sent_ = 0, out_limit_ = 0;     // Of what is not sent: at the limit queue() says kFull.
   std::optional<Headers> out_trailers_;
   bool out_end_ = false, out_deferred_ = false, out_full_ = false, output_done_ = false, drained_ = false;
 

@@ -8,6 +8,8 @@ namespace server::gateway::http2 {
 
 using std::chrono::steady_clock;
 
+Stream::Stream(Session& session) : session_(session), out_limit_(session.options_.buffered) {}
+
 // ---- In ----------------------------------------------------------------------------------------------------------
 
 void Stream::data_received(std::string_view data) {
@@ -84,7 +86,7 @@ Flow Stream::queue(std::string_view data, bool end) {
     nghttp2_session_resume_data(session_.session_, id_);
   }
   session_.carrier_.want_output();
-  if (out_.size() - out_sent_ < session_.options_.buffered) return Flow::kOpen;
+  if (out_.size() - out_sent_ < out_limit_) return Flow::kOpen;
   out_full_ = true;
   return Flow::kFull;
 }
@@ -125,7 +127,7 @@ void Stream::take_out(size_t size, std::string* into) {
     out_sent_ = 0;
   }
   // Early enough for the next piece to come before the last one is out.
-  if (!out_full_ || drained_ || out_.size() - out_sent_ > session_.options_.buffered / 4) return;
+  if (!out_full_ || drained_ || out_.size() - out_sent_ > out_limit_ / 4) return;
   drained_ = true;
   session_.drained_.push_back(this);
 }

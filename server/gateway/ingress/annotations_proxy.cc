@@ -129,7 +129,7 @@ const AnnotationRow kRows[] = {
     {"proxy-next-upstream", "words such as error, timeout, invalid_header, http_502, non_idempotent, off", &set_next_upstream, Support::kFull, "", false, "proxy-next-upstream"},
     {"proxy-next-upstream-timeout", kSecondsForm, &set_next_timeout, Support::kFull, "", false, "proxy-next-upstream-timeout"},
     {"proxy-next-upstream-tries", "a whole number (0: as many as there are endpoints)", &set_next_tries, Support::kFull, "", false, "proxy-next-upstream-tries"},
-    {"proxy-buffering", kSwitchForm, &set_switch<kProxy, &P::buffering>, Support::kFull, "", false, "proxy-buffering"},
+    {"proxy-buffering", kSwitchForm, &set_switch<kProxy, &P::buffering>, Support::kDiffers, "So much of an answer as the buffers hold is taken off the endpoint at once; the client gets all that is there at once, too.", false, "proxy-buffering"},
     {"proxy-buffer-size", kSizeForm, &set_size<kProxy, &P::buffer_size>, Support::kFull, "", false, "proxy-buffer-size"},
     {"proxy-buffers-number", "a whole number, 1 or more", &set_number<kProxy, &P::buffers, 1, 100'000>, Support::kFull, "", false, "proxy-buffers-number"},
     {"proxy-request-buffering", kSwitchForm, &set_switch<kProxy, &P::request_buffering>, Support::kFull, "", false, "proxy-request-buffering"},

@@ -53,6 +53,28 @@ TEST(Policy, cookies_of_the_auth_service_go_with_answers_that_are_no_errors) {
   EXPECT_EQ(rig.ask(get("/always/bad")).header("Set-Cookie"), "a=b");
 }
 
+// proxy-buffering: more than the kernel's buffers hold is taken off the endpoint while the client reads nothing.
+TEST(Policy, a_buffered_answer_does_not_wait_for_its_client) {
+  const std::string body(48 << 20, 'b');
+  std::promise<bool> sent;
+  FakeEndpoint endpoint([&](Wire& w) {
+    w.read_message();
+    sent.set_value(w.send(ok(body)));
+    w.read_to_end();
+  });
+  Forward to = forward_to(upstream("u", {endpoint.port()}));
+  to.buffer_response = true;
+  to.response_buffers = 64 << 20;
+  Rig rig(table({host("", {route(PathKind::kPrefix, "/", to)})}));
+  Wire client = Wire::connect(rig.port());
+  client.send(get("/"));
+  std::future<bool> done = sent.get_future();
+  ASSERT_EQ(done.wait_for(std::chrono::milliseconds(kDeadlineMs)), std::future_status::ready);
+  EXPECT_TRUE(done.get());
+  Wire::Message m = client.read_message();
+  EXPECT_TRUE(m.body == body) << m.body.size();
+}
+
 TEST(Tcp, bytes_pass_and_the_endpoint_learns_who_called_whom) {
   FakeEndpoint endpoint([](Wire& w) {
     std::string line = w.read_until("\r\n");
