@@ -1,5 +1,6 @@
 #include "server/controllers/controllers.h"
 
+#include "server/controllers/daemon_set.h"
 #include "server/controllers/deployment.h"
 #include "server/controllers/endpoint_slice.h"
 #include "server/controllers/endpoint_slice_mirroring.h"
@@ -8,6 +9,7 @@
 #include "server/controllers/namespace.h"
 #include "server/controllers/replica_set.h"
 #include "server/controllers/service_account.h"
+#include "server/controllers/stateful_set.h"
 #include "server/informer/pod_index.h"
 
 namespace server {
@@ -31,6 +33,9 @@ std::vector<std::unique_ptr<Controller>> make_controllers(ControlLoop& loop, con
   out.push_back(make_load_balancer_controller(loop, options.load_balancer_pools));
   out.push_back(make_deployment_controller(loop, pods));
   out.push_back(make_replica_set_controller(loop, pods));
+  out.push_back(make_replication_controller_controller(loop, pods));
+  out.push_back(make_stateful_set_controller(loop, pods));
+  out.push_back(make_daemon_set_controller(loop, pods));
   out.push_back(make_endpoint_slice_controller(loop));
   out.push_back(make_endpoint_slice_mirroring_controller(loop));
   out.push_back(make_namespace_controller(loop));

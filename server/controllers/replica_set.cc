@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "server/controllers/pod_owners.h"
 #include "server/informer/events.h"
 #include "server/informer/writes.h"
 #include "server/model/replica_set.h"
@@ -15,7 +16,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr const char* kReplicaSets = "replicasets.apps";
 constexpr int64_t kBurst = 32;              // Pods created in one run, so that scheduling and starting overlap with creating.
 constexpr milliseconds kInterval{5};        // Status changes of one set are written at most this often.
 
@@ -27,74 +27,54 @@ int phase_order(PodPhase phase) {
   }
 }
 
+// The same for both kinds that keep a number of pods.
+struct PodSetKind {
+  const char* storage;
+  const char* queue;
+  const char* component;
+};
+constexpr PodSetKind kReplicaSet{"replicasets.apps", "replicaset", "replicaset-controller"};
+constexpr PodSetKind kReplicationController{"replicationcontrollers", "replicationcontroller", "replication-controller"};
+
 class ReplicaSetController final : public Controller {
  public:
-  ReplicaSetController(ControlLoop& loop, PodIndex& pods)
+  ReplicaSetController(ControlLoop& loop, PodIndex& pods, const PodSetKind& kind)
       : loop_(loop),
         pods_(pods),
-        events_(loop, "replicaset-controller"),
+        kind_(kind),
+        events_(loop, kind.component),
         queue_(loop.make_queue(
-            "replicaset", [this](const store::Key& key) { return reconcile(key); },
-            QueueOptions{QueueOptions::Priority::kNormal, kInterval})) {
-    loop.on_change(kReplicaSets, [this](const store::Object& before, const store::Object& after) { replica_set_changed(before, after); });
-    pods.on_change([this](const Pod* before, const Pod* after) { pod_changed(before, after); });
+            kind.queue, [this](const store::Key& key) { return reconcile(key); }, QueueOptions{QueueOptions::Priority::kNormal, kInterval})),
+        owners_(loop, pods, kind.storage, queue_) {
+    loop.on_change(kind.storage, [this](const store::Object& before, const store::Object& after) {
+      if (before) sets_.erase(before.uid());
+      if (after) sets_[after.uid()] = project_replica_set(after);
+    });
   }
 
  private:
-  void replica_set_changed(const store::Object& before, const store::Object& after);
-  void pod_changed(const Pod* before, const Pod* after);
-  void add_owner(const Pod& pod);
   base::Result<Requeue> reconcile(const store::Key& key);
-  base::Status claim(const ReplicaSet& rs, std::vector<const Pod*>& owned);
   base::Status create_pods(const ReplicaSet& rs, int64_t count);
   base::Status create_pod(const ReplicaSet& rs);
   base::Status remove_pods(const ReplicaSet& rs, std::vector<const Pod*>& active, int64_t count);
   base::Status write_counts(const ReplicaSet& rs, const std::vector<const Pod*>& active, const base::Status& scaled);
-  milliseconds until_available(const ReplicaSet& rs, const std::vector<const Pod*>& active) const;
   std::map<std::string, int> crowd_of(const ReplicaSet& rs) const;
 
   ControlLoop& loop_;
   PodIndex& pods_;
+  const PodSetKind& kind_;
   EventRecorder events_;
   WorkQueue& queue_;
-  std::map<std::string, ReplicaSet> sets_;                               // By uid.
-  std::map<std::string, std::map<std::string, std::string>> by_namespace_;  // ns -> name -> uid
+  PodOwners owners_;
+  std::map<std::string, ReplicaSet> sets_;  // By uid.
 };
 
-void ReplicaSetController::replica_set_changed(const store::Object& before, const store::Object& after) {
-  if (before) {
-    sets_.erase(before.uid());
-    by_namespace_[before.ns()].erase(before.name());
-  }
-  if (after) {
-    by_namespace_[after.ns()][after.name()] = after.uid();
-    sets_[after.uid()] = project_replica_set(after);
-    queue_.add(after.key());
-  }
-}
-
-void ReplicaSetController::add_owner(const Pod& pod) {
-  if (const OwnerRef* owner = controller_of(pod.meta)) {
-    auto it = sets_.find(owner->uid);
-    if (it != sets_.end()) queue_.add(it->second.object.key());
-    return;
-  }
-  for (const auto& [name, uid] : by_namespace_[pod.meta.ns]) {  // Somebody may adopt it.
-    if (sets_[uid].selector.matches(pod.meta.labels)) queue_.add({kReplicaSets, pod.meta.ns, name});
-  }
-}
-
-void ReplicaSetController::pod_changed(const Pod* before, const Pod* after) {
-  if (before) add_owner(*before);
-  if (after) add_owner(*after);
-}
-
 base::Result<Requeue> ReplicaSetController::reconcile(const store::Key& key) {
-  const store::Object* object = loop_.cache(kReplicaSets).find(key.ns, key.name);
+  const store::Object* object = loop_.cache(kind_.storage).find(key.ns, key.name);
   if (object == nullptr) return Requeue{};
   const ReplicaSet rs = sets_[object->uid()];
   std::vector<const Pod*> owned;
-  TRY_STATUS(claim(rs, owned));
+  TRY_STATUS(claim_pods(loop_, pods_, rs.object, rs.selector, {}, owned));
   std::vector<const Pod*> active;
   std::copy_if(owned.begin(), owned.end(), std::back_inserter(active), [](const Pod* pod) { return pod->active(); });
   const int64_t missing = rs.replicas - static_cast<int64_t>(active.size());
@@ -106,32 +86,8 @@ base::Result<Requeue> ReplicaSetController::reconcile(const store::Key& key) {
     return std::move(scaled).error();
   }
   TRY_STATUS(write_counts(rs, active, {}));
-  return Requeue{until_available(rs, active)};
-}
-
-// Owned pods that still match; adopts matching pods without a controller and releases the others.
-base::Status ReplicaSetController::claim(const ReplicaSet& rs, std::vector<const Pod*>& owned) {
-  for (const auto& [name, pod] : pods_.owned_by(rs.meta.uid)) {
-    if (rs.selector.matches(pod->meta.labels)) {
-      owned.push_back(pod);
-    } else if (!rs.meta.deleting && !pod->meta.deleting) {
-      const store::Object* object = loop_.cache("pods").find(pod->meta.ns, name);
-      if (object == nullptr) continue;
-      TRY(merge_patch(loop_.client(), object->key(),
-                      {{"metadata", {{"uid", pod->meta.uid}, {"ownerReferences", owner_refs_without(*object, rs.meta.uid)}}}}));
-    }
-  }
-  if (rs.meta.deleting) return {};
-  for (const auto& [name, pod] : pods_.uncontrolled(rs.meta.ns)) {
-    if (pod->meta.deleting || pod->finished() || !rs.selector.matches(pod->meta.labels)) continue;
-    const store::Object* object = loop_.cache("pods").find(pod->meta.ns, name);
-    if (object == nullptr) continue;
-    json refs = owner_refs_without(*object, rs.meta.uid);
-    refs.push_back(render_controller_ref(rs.object));
-    TRY(merge_patch(loop_.client(), object->key(), {{"metadata", {{"uid", pod->meta.uid}, {"ownerReferences", std::move(refs)}}}}));
-    owned.push_back(pod);
-  }
-  return {};
+  // Nothing tells when minReadySeconds have passed, so come back then.
+  return Requeue{until_available(active, rs.min_ready, loop_.clock().wall())};
 }
 
 base::Status ReplicaSetController::create_pods(const ReplicaSet& rs, int64_t count) {
@@ -140,13 +96,9 @@ base::Status ReplicaSetController::create_pods(const ReplicaSet& rs, int64_t cou
 }
 
 base::Status ReplicaSetController::create_pod(const ReplicaSet& rs) {
-  const json& pod_template = rs.pod_template();
-  json metadata = {{"generateName", rs.meta.name + "-"}, {"namespace", rs.meta.ns}, {"ownerReferences", {render_controller_ref(rs.object)}}};
-  for (const char* field : {"labels", "annotations", "finalizers"}) {
-    if (const json* value = store::find(pod_template, std::string("metadata.") + field)) metadata[field] = *value;
-  }
-  auto created = create_object(loop_.client(), "pods",
-                               {{"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", std::move(metadata)}, {"spec", store::get_object(pod_template, "spec")}});
+  json pod = pod_from_template(rs.pod_template(), rs.object);
+  pod["metadata"]["generateName"] = rs.meta.name + "-";
+  auto created = create_object(loop_.client(), "pods", std::move(pod));
   if (!created.ok()) {
     // A namespace on its way out refuses; saying so for every set in it would only be noise.
     if (created.error().code != base::Code::kForbidden) {
@@ -224,18 +176,6 @@ base::Status ReplicaSetController::write_counts(const ReplicaSet& rs, const std:
   return {};
 }
 
-// Nothing tells when minReadySeconds have passed, so come back then.
-milliseconds ReplicaSetController::until_available(const ReplicaSet& rs, const std::vector<const Pod*>& active) const {
-  const base::WallTime now = loop_.clock().wall();
-  milliseconds wait{0};
-  for (const Pod* pod : active) {
-    if (!pod->ready || pod->available(now, rs.min_ready)) continue;
-    const auto left = std::chrono::ceil<milliseconds>(pod->ready_since + rs.min_ready - now);
-    wait = wait.count() == 0 ? left : std::min(wait, left);
-  }
-  return wait;
-}
-
 }  // namespace
 
 void rank_for_deletion(std::vector<const Pod*>& pods, const std::map<std::string, int>& crowd) {
@@ -254,7 +194,10 @@ void rank_for_deletion(std::vector<const Pod*>& pods, const std::map<std::string
 }
 
 std::unique_ptr<Controller> make_replica_set_controller(ControlLoop& loop, PodIndex& pods) {
-  return std::make_unique<ReplicaSetController>(loop, pods);
+  return std::make_unique<ReplicaSetController>(loop, pods, kReplicaSet);
+}
+std::unique_ptr<Controller> make_replication_controller_controller(ControlLoop& loop, PodIndex& pods) {
+  return std::make_unique<ReplicaSetController>(loop, pods, kReplicationController);
 }
 
 }  // namespace server

@@ -1,4 +1,4 @@
-// server/controllers/replica_set.h - keeps as many pods as each ReplicaSet asks for.
+// server/controllers/replica_set.h - keeps as many pods as each ReplicaSet or ReplicationController asks for.
 #pragma once
 
 #include <memory>
@@ -9,6 +9,7 @@
 namespace server {
 
 std::unique_ptr<Controller> make_replica_set_controller(ControlLoop& loop, PodIndex& pods);
+std::unique_ptr<Controller> make_replication_controller_controller(ControlLoop& loop, PodIndex& pods);
 
 // The pods to delete first, as upstream ranks them: unbound, pending, not ready, low deletion cost, crowded nodes,
 // recently ready, often restarted, young. `crowd` counts a related set's pods on a node. Pure.

@@ -1,4 +1,5 @@
-// server/model/replica_set.h - a ReplicaSet as its controller and the Deployment controller see it. Pure; any thread.
+// server/model/replica_set.h - a ReplicaSet, or a ReplicationController, as its controller and the Deployment controller see
+// it. Pure; any thread.
 #pragma once
 
 #include <chrono>
@@ -8,6 +9,10 @@
 #include "store/object/selector.h"
 
 namespace server {
+
+// The selector of any kind that has pods: {matchLabels, matchExpressions}, or a ReplicationController's plain map.
+// Absent, empty or unreadable it selects nothing.
+store::LabelSelector selector_of(const json& tree);
 
 struct ReplicaSet {
   store::Object object;

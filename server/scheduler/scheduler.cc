@@ -10,7 +10,7 @@
 #include "server/informer/writes.h"
 #include "server/model/node.h"
 #include "server/model/pod.h"
-#include "server/scheduler/fit.h"
+#include "server/model/fit.h"
 #include "store/object/access.h"
 
 namespace server {

@@ -2,7 +2,7 @@
 
 #include <set>
 
-#include "server/scheduler/fit.h"
+#include "server/model/fit.h"
 #include "tests/server/support/world.h"
 
 namespace server {

@@ -1,4 +1,4 @@
-#include "server/scheduler/fit.h"
+#include "server/model/fit.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -85,6 +85,11 @@ std::string why_not(const Placement& placement, const NodeView& node) {
   }
   if (!node.ready && !tolerated(placement, kNotReady)) return kTainted;
   return matches_nodes(placement, node) ? "" : "node(s) didn't match Pod's node affinity/selector";
+}
+
+bool may_stay(const Placement& placement, const NodeView& node) {
+  const bool evicted = std::any_of(node.taints.begin(), node.taints.end(), [&](const Taint& taint) { return taint.effect == "NoExecute" && !tolerated(placement, taint); });
+  return !evicted && matches_nodes(placement, node);
 }
 
 int count_unwelcome(const Placement& placement, const NodeView& node) {

@@ -1,4 +1,4 @@
-// server/scheduler/fit.h - may this pod run on that node? Pure.
+// server/model/fit.h - may this pod run on that node? Pure.
 #pragma once
 
 #include <map>
@@ -32,6 +32,9 @@ struct Placement {
 Placement project_placement(const json& pod);
 // Empty: it fits. Else upstream's reason, such as "node(s) didn't match Pod's node affinity/selector".
 std::string why_not(const Placement& placement, const NodeView& node);
+// Of a daemon's pod: may it stay where it is, though it could not be placed there any more? Taints that only keep new pods
+// away let it.
+bool may_stay(const Placement& placement, const NodeView& node);
 // Taints "PreferNoSchedule" that the pod does not tolerate: the fewer, the better.
 int count_unwelcome(const Placement& placement, const NodeView& node);
 
