@@ -1,10 +1,12 @@
 #include "server/controllers/controllers.h"
 
+#include "server/controllers/cron_job.h"
 #include "server/controllers/daemon_set.h"
 #include "server/controllers/deployment.h"
 #include "server/controllers/endpoint_slice.h"
 #include "server/controllers/endpoint_slice_mirroring.h"
 #include "server/controllers/garbage_collector.h"
+#include "server/controllers/job.h"
 #include "server/controllers/load_balancer.h"
 #include "server/controllers/namespace.h"
 #include "server/controllers/replica_set.h"
@@ -36,6 +38,8 @@ std::vector<std::unique_ptr<Controller>> make_controllers(ControlLoop& loop, con
   out.push_back(make_replication_controller_controller(loop, pods));
   out.push_back(make_stateful_set_controller(loop, pods));
   out.push_back(make_daemon_set_controller(loop, pods));
+  out.push_back(make_cron_job_controller(loop));
+  out.push_back(make_job_controller(loop, pods));
   out.push_back(make_endpoint_slice_controller(loop));
   out.push_back(make_endpoint_slice_mirroring_controller(loop));
   out.push_back(make_namespace_controller(loop));

@@ -185,4 +185,18 @@ std::optional<WallTime> CronSchedule::next(WallTime after, const TimeZone& zone)
   }
 }
 
+// However long ago `since` is: whether a time comes between a moment and now is asked for ever later moments.
+std::optional<WallTime> CronSchedule::last(WallTime since, WallTime now, const TimeZone& zone) const {
+  const auto first = next(since, zone);
+  if (!first || *first > now) return std::nullopt;
+  if (every_) return *first + (now - *first) / *every_ * *every_;
+  WallTime some = since, none = now;
+  while (none - some > seconds(1)) {
+    const WallTime middle = some + (none - some) / 2;
+    const auto found = next(middle, zone);
+    (found && *found <= now ? some : none) = middle;
+  }
+  return next(some, zone);
+}
+
 }  // namespace base

@@ -20,6 +20,8 @@ class CronSchedule {
   // The first time after `after` at which the zone's clock shows what the schedule asks for; nothing within five years:
   // never. A time that a leap of the clock leaves out is left out.
   std::optional<WallTime> next(WallTime after, const TimeZone& zone) const;
+  // The newest time after `since` that is not after `now`; nothing: none has come.
+  std::optional<WallTime> last(WallTime since, WallTime now, const TimeZone& zone) const;
 
  private:
   bool day_matches(int day, int weekday) const;

@@ -70,6 +70,24 @@ TEST(Cron, NextTime) {
   }
 }
 
+TEST(Cron, LastTime) {
+  struct Row {
+    const char *schedule, *since, *now, *want;
+  };
+  const Row rows[] = {
+      {"* * * * *", "2026-01-01T00:00:00Z", "2026-01-01T00:00:59Z", ""},
+      {"* * * * *", "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z", "2026-01-01T00:01:00Z"},
+      {"*/5 * * * *", "2024-01-01T00:00:00Z", "2026-01-01T00:04:10Z", "2026-01-01T00:00:00Z"},
+      {"* 0 1 1 *", "2024-01-01T00:00:00Z", "2025-12-31T00:00:00Z", "2025-01-01T00:59:00Z"},
+      {"@every 90s", "2026-01-01T00:00:00Z", "2026-01-01T00:05:00Z", "2026-01-01T00:04:30Z"},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.schedule);
+    const auto last = CronSchedule::parse(row.schedule)->last(at(row.since), at(row.now), TimeZone());
+    EXPECT_EQ(last ? render_rfc3339(*last) : "", row.want);
+  }
+}
+
 TEST(Cron, WhatIsWrongIsSaidAsUpstreamSaysIt) {
   const std::pair<const char*, const char*> rows[] = {
       {"", "empty spec string"},
