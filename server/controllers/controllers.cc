@@ -3,6 +3,7 @@
 #include "server/controllers/cron_job.h"
 #include "server/controllers/daemon_set.h"
 #include "server/controllers/deployment.h"
+#include "server/controllers/disruption.h"
 #include "server/controllers/endpoint_slice.h"
 #include "server/controllers/endpoint_slice_mirroring.h"
 #include "server/controllers/garbage_collector.h"
@@ -40,6 +41,7 @@ std::vector<std::unique_ptr<Controller>> make_controllers(ControlLoop& loop, con
   out.push_back(make_daemon_set_controller(loop, pods));
   out.push_back(make_cron_job_controller(loop));
   out.push_back(make_job_controller(loop, pods));
+  out.push_back(make_disruption_controller(loop, pods));
   out.push_back(make_endpoint_slice_controller(loop));
   out.push_back(make_endpoint_slice_mirroring_controller(loop));
   out.push_back(make_namespace_controller(loop));
