@@ -1,5 +1,6 @@
 #include "server/controllers/controllers.h"
 
+#include "server/controllers/autoscaler.h"
 #include "server/controllers/cron_job.h"
 #include "server/controllers/daemon_set.h"
 #include "server/controllers/deployment.h"
@@ -42,6 +43,7 @@ std::vector<std::unique_ptr<Controller>> make_controllers(ControlLoop& loop, con
   out.push_back(make_cron_job_controller(loop));
   out.push_back(make_job_controller(loop, pods));
   out.push_back(make_disruption_controller(loop, pods));
+  out.push_back(make_autoscaler_controller(loop));
   out.push_back(make_endpoint_slice_controller(loop));
   out.push_back(make_endpoint_slice_mirroring_controller(loop));
   out.push_back(make_namespace_controller(loop));
