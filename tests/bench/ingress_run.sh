@@ -153,9 +153,9 @@ run_wrk() {  # URL CONNECTIONS HOST EXTRA...
     awk "$microseconds"' $1 == "99%" { p99 = us($2) } /^Requests\/sec/ { rps = $2 } /Socket errors/ { gsub(",", ""); bad += $4 + $6 + $8 + $10 } /Non-2xx/ { bad += $NF }
       END { printf "%.0f %.0f %d\n", rps, p99, bad }'
 }
-run_h2load() {  # URL CONNECTIONS HOST: ten streams a connection
+run_h2load() {  # URL CONNECTIONS HOST: ten streams a connection, once all have shaken hands
   rm -f "$dir/h2.log"
-  on_others h2load -t "$((clients < $2 ? clients : $2))" -c "$2" -m 10 -D "$SECONDS_PER_CELL" --log-file="$dir/h2.log" -H ":authority: $3" "$1" >"$dir/h2.out" 2>&1
+  on_others h2load -t "$((clients < $2 ? clients : $2))" -c "$2" -m 10 -D "$SECONDS_PER_CELL" --warm-up-time=1 --log-file="$dir/h2.log" -H ":authority: $3" "$1" >"$dir/h2.out" 2>&1
   local failed
   failed=$(awk '/^requests:/ { gsub(",", ""); for (i = 1; i < NF; i++) if ($(i + 1) == "failed" || $(i + 1) == "errored") n += $i } END { print n + 0 }' "$dir/h2.out")
   awk '$2 == 200 { print $3 }' "$dir/h2.log" | sort -n | awk -v seconds="$SECONDS_PER_CELL" -v failed="$failed" '{ v[NR] = $1 } END { printf "%.0f %.0f %d\n", NR / seconds, v[int(NR * 0.99)], failed }'
@@ -187,7 +187,7 @@ fi
 
 echo "== ingress: the gateway beside $("$NGINX_PROGRAM" -v 2>&1 | sed 's/.*: //')$([ -n "$HAPROXY" ] && "$HAPROXY" -v | sed -n '1s/^HAProxy version \([^ ]*\).*/ and haproxy \1/p')"
 echo "   one thread each, on CPU $PROXY_CPU; backend (nginx) and clients (wrk, h2load with 10 streams a connection) on CPU $OTHER_CPUS; upstream connections kept;"
-echo "   TLS: ECDSA P-256, 'new': a connection a request; small 100 B, big 10 KiB; $ROUNDS run(s) of $SECONDS_PER_CELL s in turn, medians."
+echo "   TLS: ECDSA P-256, 'new': a connection a request; HTTP/2 after a second to warm up; small 100 B, big 10 KiB; $ROUNDS run(s) of $SECONDS_PER_CELL s in turn, medians."
 echo "   cpu%: of the proxy's core; below 90 the client, the backend or a neighbour was the limit, and requests/s say less than 'us', the proxy's CPU time a request."
 echo "   Ratios are kubelan's over the other's: /s should be above 1, p99 and us below."
 printf '%-28s %9s %8s %5s %6s' "connections size protocol" "kubelan/s" "p99 us" "cpu%" "us"
@@ -203,7 +203,7 @@ while read -r -d ';' connections size protocol routes; do
       before=$(cpu_of "${PID[$proxy]}") began=$(now_us)
       result=$(measure "$proxy" "$connections" "$size" "$protocol" "$routes")
       took=$(($(now_us) - began)) used=$(($(cpu_of "${PID[$proxy]}") - before))
-      echo "$result $took $used" | awk -v seconds="$SECONDS_PER_CELL" '{ print $1, $2, $3, 100 * $5 / $4, $1 ? $5 / $1 / seconds : 0 }' >>"$dir/$proxy.cell"
+      echo "$result $took $used" | awk -v seconds="$((SECONDS_PER_CELL + ($(echo "$protocol" | grep -c http2))))" '{ print $1, $2, $3, 100 * $5 / $4, $1 ? $5 / $1 / seconds : 0 }' >>"$dir/$proxy.cell"
     done
   done
   for proxy in $PROXIES; do
