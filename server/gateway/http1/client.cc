@@ -71,27 +71,14 @@ void Http1Client::send_head(const RequestHead& head, bool end) {
   if (state_ == State::kOver) return;
   method_ = head.method;
   std::string& out = socket_->gathered();
-  out.append(head.method).append(" ", 1).append(head.target).append(http10_ ? " HTTP/1.0\r\nHost: " : " HTTP/1.1\r\nHost: ").append(head.authority).append("\r\n", 2);
-  http1::append_fields(head.headers, &out);
-  chunked_out_ = false;
-  if (head.body == BodyKind::kLength) http1::append_length(head.length, &out);
-  if (head.body == BodyKind::kStream && !http10_) {
-    out.append("Transfer-Encoding: chunked\r\n");
-    chunked_out_ = true;
-  }
+  http1::append_request_head(head, http10_, connection_header_, &out);
+  chunked_out_ = head.body == BodyKind::kStream && !http10_;
   if (!head.upgrade.empty()) {
-    out.append("Connection: upgrade\r\nUpgrade: ").append(head.upgrade).append("\r\n");
     tunnel_ = true;  // Asked for; on_head() tells whether it was agreed.
     end = false;
-  } else if (!connection_header_.empty()) {
-    out.append("Connection: ").append(connection_header_).append("\r\n");
-    if (equal_names(connection_header_, "close")) keep_alive_ = false;
-  } else if (http10_) {
-    out.append("Connection: close\r\n");
+  } else if (connection_header_.empty() ? http10_ : equal_names(connection_header_, "close")) {
     keep_alive_ = false;
   }
-  if (head.accepts_trailers) out.append("TE: trailers\r\n");
-  out.append("\r\n");
   socket_->touch();
   if (end) {
     if (chunked_out_) http1::append_last_chunk(nullptr, &out);

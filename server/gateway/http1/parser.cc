@@ -299,6 +299,7 @@ Parsed parse_response_head(std::string_view bytes, std::string_view method, cons
     if (bytes.substr(0, 5) != std::string_view("HTTP/").substr(0, std::min<size_t>(bytes.size(), 5))) return refuse(502, "it does not begin with a version of HTTP");
     return {};
   }
+  if (line.size() > limits.line) return refuse(502, "a status line that is too long");
   auto digit = [&line](size_t i) { return line[i] >= '0' && line[i] <= '9'; };
   if (line.size() < 12 || line.substr(0, 7) != "HTTP/1." || !digit(7) || line[8] != ' ' || !digit(9) || !digit(10) || !digit(11) || (line.size() > 12 && line[12] != ' ')) {
     return refuse(502, "a status line that is not one");

@@ -31,6 +31,18 @@ void append_length(uint64_t length, std::string* out) {
 
 void append_date(std::string* out) { out->append("Date: ").append(http_date_now()).append("\r\n"); }
 
+void append_request_head(const RequestHead& head, bool http10, std::string_view connection, std::string* out) {
+  out->append(head.method).append(" ", 1).append(head.target).append(http10 ? " HTTP/1.0\r\nHost: " : " HTTP/1.1\r\nHost: ").append(head.authority).append("\r\n", 2);
+  append_fields(head.headers, out);
+  if (head.body == BodyKind::kLength) append_length(head.length, out);
+  if (head.body == BodyKind::kStream && !http10) out->append("Transfer-Encoding: chunked\r\n");
+  if (!head.upgrade.empty()) out->append("Connection: upgrade\r\nUpgrade: ").append(head.upgrade).append("\r\n");
+  else if (!connection.empty()) out->append("Connection: ").append(connection).append("\r\n");
+  else if (http10) out->append("Connection: close\r\n");
+  if (head.accepts_trailers) out->append("TE: trailers\r\n");
+  out->append("\r\n");
+}
+
 void write_body(Socket& socket, bool chunked, std::string_view data, bool end) {
   // From here on copying costs more than another element for writev().
   constexpr size_t kWriteThrough = 4096;

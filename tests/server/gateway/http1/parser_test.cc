@@ -167,6 +167,16 @@ std::string read_chunks(const std::string& bytes, size_t piece, size_t* left = n
   return out + "|more";
 }
 
+// In one piece as in many.
+TEST(ResponseHead, the_status_line_has_the_limit_of_lines) {
+  HeadLimits limits;
+  limits.line = 64;
+  ResponseHead head;
+  const std::string line = "HTTP/1.1 200 " + std::string(60, 'x');
+  EXPECT_EQ(parse_response_head(line, "GET", limits, &head).kind, Parsed::Kind::kRefused);
+  EXPECT_EQ(parse_response_head(line + "\r\n\r\n", "GET", limits, &head).kind, Parsed::Kind::kRefused);
+}
+
 TEST(Chunks, rows_in_pieces_of_any_size) {
   const Row rows[] = {
       {"5\r\nhello\r\n0\r\n\r\n", "hello|end"},
