@@ -2,7 +2,8 @@
 //
 //   bound pod -> attach (address, sandbox) -> prepare (files, volumes) -> init containers, one by one
 //             -> containers, all at once -> status; exits and restarts -> status; all ended -> network given back
-//   deletion  -> drain, signals, exits -> last status -> gone
+//   all ended for good -> sidecars, the last one first
+//   deletion  -> drain, signals, exits -> the same for sidecars -> last status -> gone
 //
 // Every answer of the kernel's side (attached, started, exited) is posted back and carries the pod's uid, so that
 // an answer to a pod that is gone finds nobody.
@@ -50,6 +51,7 @@ class Agent final : public NodeAgent {
   void set_kill_time(PodRun& run, std::chrono::seconds grace);
   enum class Urgency { kAsk, kKill, kForce };  // kKill: those that were asked too late get a moment.
   void signal_all(PodRun& run, Urgency urgency);
+  void end_sidecars(PodRun& run);
   base::Result<Requeue> finish_deletion(const store::Object& pod);
   void release_network(PodRun& run);
   void forget(PodRun& run);
@@ -77,6 +79,7 @@ class Agent final : public NodeAgent {
   void begin_post_start(PodRun& run, ContainerRun& c);
   void begin_pre_stop(PodRun& run, ContainerRun& c);
   void end_pre_stop(PodRun& run, ContainerRun& c);
+  void stop_sidecars(PodRun& run);
   void stop_container(PodRun& run, ContainerRun& c, std::chrono::seconds grace, const std::string& why);
   void ask(PodRun& run, ContainerRun& c);
 

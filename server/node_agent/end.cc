@@ -1,6 +1,7 @@
 // How a pod's run ends: signals, the last status, and what is given back.
 #include <signal.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -23,6 +24,7 @@ base::Result<Requeue> Agent::end(PodRun& run, const store::Object* pod) {
   int64_t grace = pod == nullptr ? 0 : store::get_int(pod->tree(), "metadata.deletionGracePeriodSeconds", run.spec.grace_seconds);
   if (run.stage != PodStage::kEnding) begin_ending(run, std::chrono::seconds(grace));
   set_kill_time(run, std::chrono::seconds(grace));
+  end_sidecars(run);
   TRY_STATUS(write_status(run));  // How containers ended, before the pod goes.
   if (run.attach_due || anything_alive(run)) return Requeue{};
   store::Object last = pod == nullptr ? store::Object() : *pod;
@@ -35,13 +37,14 @@ void Agent::begin_ending(PodRun& run, std::chrono::seconds grace) {
   run.stage = PodStage::kEnding;
   run.ending_since = loop_.clock().mono();
   for_each_container(run, [&](ContainerRun& c) {
-    if (c.state != ContainerState::kRunning) return;
+    if (c.state != ContainerState::kRunning || c.plan->sidecar) return;
     event(run, &c, "Normal", "Killing", "Stopping container " + c.plan->name);
     if (grace.count() > 0) begin_pre_stop(run, c);
   });
   later(kDrainDelay, run, [this](PodRun& ending) {
     ending.asked = true;
     signal_all(ending, Urgency::kAsk);
+    end_sidecars(ending);
   });
 }
 
@@ -62,8 +65,23 @@ void Agent::signal_all(PodRun& run, Urgency urgency) {
     if (urgency == Urgency::kForce) spawner_.signal(c.process, SIGKILL);
     else if (urgency == Urgency::kKill && c.pre_stop_due) end_pre_stop(run, c);
     else if (urgency == Urgency::kKill && c.spare_until <= now) spawner_.signal(c.process, SIGKILL);
-    else if (urgency == Urgency::kAsk && !c.pre_stop_due) spawner_.signal(c.process, c.stop_signal);
+    else if (urgency == Urgency::kAsk && !c.pre_stop_due && !c.plan->sidecar) spawner_.signal(c.process, c.stop_signal);
   });
+}
+
+// They go when everything that they serve has gone, the last one first.
+void Agent::end_sidecars(PodRun& run) {
+  if (!run.asked || std::any_of(run.main.begin(), run.main.end(), is_alive)) return;
+  for (auto c = run.init.rbegin(); c != run.init.rend(); ++c) {
+    if (!is_alive(*c)) continue;
+    const bool told = c->kill_at != base::MonoTime::max();
+    if (c->starting || told || !c->plan->sidecar) return;
+    c->kill_at = run.kill_at;
+    event(run, &*c, "Normal", "Killing", "Stopping container " + c->plan->name);
+    begin_pre_stop(run, *c);
+    if (!c->pre_stop_due) ask(run, *c);
+    return;
+  }
 }
 
 base::Result<Requeue> Agent::finish_deletion(const store::Object& pod) {

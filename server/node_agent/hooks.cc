@@ -67,6 +67,16 @@ void Agent::end_pre_stop(PodRun& run, ContainerRun& c) {
   if (run.stage != PodStage::kEnding || run.asked) ask(run, c);
 }
 
+// What they served has ended: they follow, one by one, the last one first.
+void Agent::stop_sidecars(PodRun& run) {
+  for (auto c = run.init.rbegin(); c != run.init.rend(); ++c) {
+    if (!c->plan->sidecar || !is_alive(*c)) continue;
+    const bool told = c->kill_at != base::MonoTime::max();
+    if (!c->starting && !told) stop_container(run, *c, std::chrono::seconds(run.spec.grace_seconds), "Stopping container " + c->plan->name);
+    return;
+  }
+}
+
 void Agent::stop_container(PodRun& run, ContainerRun& c, std::chrono::seconds grace, const std::string& why) {
   event(run, &c, "Normal", "Killing", why);
   c.kill_at = loop_.clock().mono() + grace;

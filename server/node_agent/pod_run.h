@@ -52,7 +52,8 @@ struct ContainerRun {
   std::chrono::seconds pull_backoff{0};  // Between looks for an image that was not found.
   bool replace = false;                  // Its image changed: it starts anew whatever the restart policy says.
   bool starting = false;                 // Handed to the spawner, no answer yet.
-  bool tried = false;                    // Its first start is not held back by another's postStart hook any more.
+  bool tried = false;                    // Its first start is not held back by another's any more.
+  bool restart_due = false;              // It has ended and will be started again.
   bool post_start_due = false;           // Runs, but its postStart hook has not passed: still waiting, seen from outside.
   bool pre_stop_due = false;             // Its preStop hook runs; the stop signal comes after it.
   std::function<void()> cancel_hook;
@@ -109,9 +110,10 @@ void for_each_container(Run& run, Fn fn) {
 }
 inline ProbeRun& probe_of(ContainerRun& c, ProbeKind kind) { return c.probes[static_cast<size_t>(kind)]; }
 inline const ProbeRun& probe_of(const ContainerRun& c, ProbeKind kind) { return c.probes[static_cast<size_t>(kind)]; }
+inline bool is_alive(const ContainerRun& c) { return c.starting || c.state == ContainerState::kRunning; }
 inline bool anything_alive(const PodRun& run) {
   bool alive = false;
-  for_each_container(run, [&](const ContainerRun& c) { alive = alive || c.starting || c.state == ContainerState::kRunning; });
+  for_each_container(run, [&](const ContainerRun& c) { alive = alive || is_alive(c); });
   return alive;
 }
 

@@ -51,6 +51,11 @@ EnvSource project_env_from(const json& e) {
   return out;
 }
 
+RestartPolicy parse_restart(const std::string& policy) {
+  if (policy == "Never") return RestartPolicy::kNever;
+  return policy == "OnFailure" ? RestartPolicy::kOnFailure : RestartPolicy::kAlways;
+}
+
 ContainerPlan project_container(const json& c) {
   ContainerPlan out;
   out.name = get_string(c, "name");
@@ -64,6 +69,8 @@ ContainerPlan project_container(const json& c) {
   out.capabilities = strings(c, "securityContext.capabilities.add");
   out.termination_path = get_string(c, "terminationMessagePath", "/dev/termination-log");
   out.logs_as_message = get_string(c, "terminationMessagePolicy") == "FallbackToLogsOnError";
+  const std::string restart = get_string(c, "restartPolicy");
+  if (!restart.empty()) out.restart = parse_restart(restart);
   out.std_in = get_bool(c, "stdin");
   out.std_in_once = get_bool(c, "stdinOnce");
   out.tty = get_bool(c, "tty");
@@ -77,12 +84,6 @@ void add_shown(const json& volume, std::set<std::pair<std::string, std::string>>
   if (const json* map = store::find(volume, "configMap")) shown.emplace("configmaps", get_string(*map, "name"));
   if (const json* secret = store::find(volume, "secret")) shown.emplace("secrets", get_string(*secret, "secretName", get_string(*secret, "name")));
   for (const json& source : get_array(volume, "projected.sources")) add_shown(source, shown);
-}
-
-RestartPolicy project_restart(const json& spec) {
-  std::string policy = get_string(spec, "restartPolicy", "Always");
-  if (policy == "Never") return RestartPolicy::kNever;
-  return policy == "OnFailure" ? RestartPolicy::kOnFailure : RestartPolicy::kAlways;
 }
 
 }  // namespace
@@ -103,7 +104,7 @@ PodSpecView project_pod_spec(const store::Object& pod) {
   out.service_links = get_bool(spec, "enableServiceLinks", true);
   out.host_network = get_bool(spec, "hostNetwork");
   if (out.host_network) out.hostname = out.node;
-  out.restart = project_restart(spec);
+  out.restart = parse_restart(get_string(spec, "restartPolicy", "Always"));
   out.grace_seconds = get_int(spec, "terminationGracePeriodSeconds", 30);
   out.dns_policy = get_string(spec, "dnsPolicy", "ClusterFirst");
   out.dns_config = &get_object(spec, "dnsConfig");
@@ -111,7 +112,10 @@ PodSpecView project_pod_spec(const store::Object& pod) {
   out.volumes = &get_array(spec, "volumes");
   for (const json& volume : *out.volumes) add_shown(volume, out.shown);
   for (const json& gate : get_array(spec, "readinessGates")) out.readiness_gates.push_back(get_string(gate, "conditionType"));
-  for (const json& c : get_array(spec, "initContainers")) out.init_containers.push_back(project_container(c));
+  for (const json& c : get_array(spec, "initContainers")) {
+    out.init_containers.push_back(project_container(c));
+    out.init_containers.back().sidecar = out.init_containers.back().restart == RestartPolicy::kAlways;
+  }
   for (const json& c : get_array(spec, "containers")) out.containers.push_back(project_container(c));
   return out;
 }

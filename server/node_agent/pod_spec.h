@@ -31,6 +31,8 @@ struct VolumeMount {
   bool read_only = false;
 };
 
+enum class RestartPolicy { kAlways, kOnFailure, kNever };
+
 struct ContainerPlan {
   std::string name;
   std::string image;
@@ -43,14 +45,14 @@ struct ContainerPlan {
   std::vector<std::string> capabilities;  // securityContext.capabilities.add
   std::string termination_path;
   bool logs_as_message = false;           // terminationMessagePolicy FallbackToLogsOnError
+  std::optional<RestartPolicy> restart;   // Its own, if it has one.
+  bool sidecar = false;                   // An init container that goes on running beside the others.
   bool std_in = false;
   bool std_in_once = false;
   bool tty = false;
   ProbePlans probes;                      // And hooks.
   const json* resources = nullptr;        // For resourceFieldRef. Into PodSpecView::source.
 };
-
-enum class RestartPolicy { kAlways, kOnFailure, kNever };
 
 struct PodSpecView {
   store::Object source;             // Keeps alive what the pointers below point into.

@@ -26,19 +26,45 @@ json render_state(const ContainerRun& c) {
   return {{"waiting", waiting}};
 }
 
+// Attached, prepared or with init containers to go.
+bool before_main(const PodRun& run) { return run.stage == PodStage::kAttaching || run.stage == PodStage::kPreparing || run.stage == PodStage::kInit; }
+
+bool is_init(const PodRun& run, const ContainerRun& c) {
+  return std::any_of(run.init.begin(), run.init.end(), [&c](const ContainerRun& i) { return &i == &c; });
+}
+
+// It has ended and stays so.
+bool ended_for_good(const PodRun& run, const ContainerRun& c) {
+  return c.state == ContainerState::kTerminated && !c.restart_due && !will_restart(restart_policy(run, c), c.now->exit_code);
+}
+
 bool succeeded(const ContainerRun& c) { return c.state == ContainerState::kTerminated && c.now.has_value() && c.now->exit_code == 0; }
 
 json render_container(const ContainerRun& c, bool is_init) {
-  json out = {{"name", c.plan->name}, {"image", c.plan->image}, {"imageID", c.image_id}, {"restartCount", c.restarts}, {"ready", is_init ? succeeded(c) : container_ready(c)}, {"started", container_started(c)}, {"state", render_state(c)}, {"lastState", json::object()}};
+  json out = {{"name", c.plan->name}, {"image", c.plan->image}, {"imageID", c.image_id}, {"restartCount", c.restarts}, {"ready", is_init && !c.plan->sidecar ? succeeded(c) : container_ready(c)}, {"started", container_started(c)}, {"state", render_state(c)}, {"lastState", json::object()}};
   if (c.last.has_value()) out["lastState"]["terminated"] = render_termination(*c.last);
   if (!c.container_id.empty()) out["containerID"] = c.container_id;
   return out;
 }
 
-std::string unready_names(const std::vector<ContainerRun>& containers, bool init) {
+void add_name(std::string& names, const ContainerRun& c) { names += (names.empty() ? "" : " ") + c.plan->name; }
+
+// Init containers that hold the others back.
+std::string unfinished_names(const PodRun& run) {
   std::string names;
-  for (const ContainerRun& c : containers) {
-    if (init ? !succeeded(c) : !container_ready(c)) names += (names.empty() ? "" : " ") + c.plan->name;
+  for (const ContainerRun& c : run.init) {
+    if (!init_done(c)) add_name(names, c);
+  }
+  return names;
+}
+
+std::string unready_names(const PodRun& run) {
+  std::string names;
+  for (const ContainerRun& c : run.init) {
+    if (c.plan->sidecar && !container_ready(c)) add_name(names, c);
+  }
+  for (const ContainerRun& c : run.main) {
+    if (!container_ready(c)) add_name(names, c);
   }
   return names;
 }
@@ -76,9 +102,10 @@ json render_condition(const Condition& c, const json& old_status, base::WallTime
 std::vector<Condition> own_conditions(const PodRun& run) {
   std::string phase = pod_phase(run);
   bool done = phase == "Succeeded" || phase == "Failed";
-  std::string waiting_init = unready_names(run.init, true);
+  // Once the others have started it has been initialized, whatever becomes of a sidecar.
+  std::string waiting_init = run.stage == PodStage::kRunning ? "" : unfinished_names(run);
   bool initialized = waiting_init.empty();
-  std::string unready = unready_names(run.main, false);
+  std::string unready = unready_names(run);
   bool ready = containers_ready(run);
   std::string gates = unready_gates(run);
   std::string why = done ? (phase == "Succeeded" ? "PodCompleted" : "PodFailed") : "ContainersNotReady";
@@ -96,17 +123,36 @@ std::vector<Condition> own_conditions(const PodRun& run) {
 
 bool will_restart(RestartPolicy policy, int exit_code) { return policy == RestartPolicy::kAlways || (policy == RestartPolicy::kOnFailure && exit_code != 0); }
 
+RestartPolicy restart_policy(const PodRun& run, const ContainerRun& c) {
+  if (c.plan->restart.has_value()) return *c.plan->restart;
+  // An init container that has succeeded has done its work.
+  return is_init(run, c) && run.spec.restart == RestartPolicy::kAlways ? RestartPolicy::kOnFailure : run.spec.restart;
+}
+
+bool init_done(const ContainerRun& c) { return c.plan->sidecar ? container_started(c) : succeeded(c); }
+
+bool init_failed(const PodRun& run) {
+  return std::any_of(run.init.begin(), run.init.end(), [&run](const ContainerRun& c) { return ended_for_good(run, c) && c.now->exit_code != 0; });
+}
+
+bool work_over(const PodRun& run) {
+  if (init_failed(run)) return true;
+  return run.stage == PodStage::kRunning && std::all_of(run.main.begin(), run.main.end(), [&run](const ContainerRun& c) { return ended_for_good(run, c); });
+}
+
 const char* pod_phase(const PodRun& run) {
-  for (const ContainerRun& c : run.init) {
-    if (c.state == ContainerState::kTerminated && c.now->exit_code != 0 && run.spec.restart == RestartPolicy::kNever) return "Failed";
-    if (!succeeded(c)) return "Pending";
-  }
+  if (init_failed(run)) return "Failed";
   bool waiting_first = false, running = false, failed = false;
+  for (const ContainerRun& c : run.init) {
+    if (!c.plan->sidecar && !succeeded(c)) return "Pending";
+    if (c.plan->sidecar && before_main(run) && !container_started(c)) return "Pending";
+    if (c.plan->sidecar && c.state == ContainerState::kRunning) running = true;
+  }
   for (const ContainerRun& c : run.main) {
     bool waiting = c.state == ContainerState::kWaiting || c.post_start_due;
     if (c.state == ContainerState::kRunning && !waiting) running = true;
     else if (waiting) (c.last.has_value() ? running : waiting_first) = true;
-    else if (will_restart(run.spec.restart, c.now->exit_code) && run.stage != PodStage::kEnding) running = true;
+    else if (!ended_for_good(run, c) && run.stage != PodStage::kEnding) running = true;
     else if (c.now->exit_code != 0) failed = true;
   }
   if (waiting_first) return "Pending";
@@ -120,12 +166,7 @@ bool container_started(const ContainerRun& c) {
 
 bool container_ready(const ContainerRun& c) { return container_started(c) && (!c.plan->probes.readiness.has_value() || probe_of(c, ProbeKind::kReadiness).passed); }
 
-bool containers_ready(const PodRun& run) {
-  for (const ContainerRun& c : run.main) {
-    if (!container_ready(c)) return false;
-  }
-  return unready_names(run.init, true).empty();
-}
+bool containers_ready(const PodRun& run) { return unready_names(run).empty() && unfinished_names(run).empty(); }
 
 json compile_pod_status(const PodRun& run, const json& old_status, base::WallTime now) {
   json status = {{"phase", pod_phase(run)}, {"startTime", render_rfc3339(run.started)}, {"hostIP", run.host_ip}, {"hostIPs", {{{"ip", run.host_ip}}}}};

@@ -252,10 +252,11 @@ base::Result<Requeue> Agent::advance(PodRun& run) {
       start_main(run);
     } else {
       run.stage = PodStage::kInit;
-      start_container(run, run.init[0]);
     }
   }
+  if (run.stage == PodStage::kInit) start_next_init(run);
   if (run.stage == PodStage::kRunning) start_further(run);
+  if (work_over(run)) stop_sidecars(run);
   // A reference that was missing may be there now.
   for_each_container(run, [&](ContainerRun& c) {
     if (waits_for_config(c)) start_container(run, c);

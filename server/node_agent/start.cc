@@ -303,7 +303,7 @@ void Agent::on_started(PodRun& run, ContainerRun& c, base::Result<netns::Started
   event(run, &c, "Normal", "Pulled", "Container image \"" + c.plan->image + "\" already present on machine");
   event(run, &c, "Normal", "Created", "Created container: " + c.plan->name);
   event(run, &c, "Normal", "Started", "Started container " + c.plan->name);
-  if (run.stage != PodStage::kEnding && is_main(run, c)) begin_post_start(run, c);
+  if (run.stage != PodStage::kEnding && (is_main(run, c) || c.plan->sidecar)) begin_post_start(run, c);
   directory_.publish(run);
   // Deleted while it was being started: the signal sent then, if it was, found no process.
   if (run.stage == PodStage::kEnding && run.asked) spawner_.signal(c.process, c.stop_signal);
@@ -335,27 +335,32 @@ void Agent::record_exit(PodRun& run, ContainerRun& c, netns::ExitInfo exit) {
   c.std_in.reset();
   c.pty.reset();
   run.status_dirty = true;
-  if (run.stage == PodStage::kInit && exit.code == 0) start_next_init(run);
+  if (run.stage == PodStage::kInit && exit.code == 0 && !c.plan->sidecar) start_next_init(run);
   else if (run.stage != PodStage::kEnding) schedule_restart(run, c);
   directory_.publish(run);
   requeue(run);
 }
 
+// The first that is not done, unless it is under way; a sidecar is done when it has started.
 void Agent::start_next_init(PodRun& run) {
   for (ContainerRun& c : run.init) {
-    if (c.state == ContainerState::kTerminated && c.now->exit_code == 0) continue;
-    return start_container(run, c);
+    if (init_done(c)) continue;
+    if (!c.tried) {
+      c.tried = true;
+      start_container(run, c);
+    }
+    return;
   }
   start_main(run);
 }
 
 // The first restart comes at once; then 10 s, doubling to 5 min, as the kubelet.
 void Agent::schedule_restart(PodRun& run, ContainerRun& c) {
-  bool init = run.stage == PodStage::kInit;
-  RestartPolicy policy = init && run.spec.restart == RestartPolicy::kAlways ? RestartPolicy::kOnFailure : run.spec.restart;
   bool replace = std::exchange(c.replace, false);
   bool failed_probe = std::exchange(c.failed_probe, false);
-  if (!replace && !failed_probe && !will_restart(policy, c.now->exit_code)) return;
+  if (!replace && !failed_probe && !will_restart(restart_policy(run, c), c.now->exit_code)) return;
+  if (c.plan->sidecar && work_over(run)) return;  // There is nothing left to serve.
+  c.restart_due = true;
   if (replace || (c.now->finished - c.now->started > kHealthyRun && c.now->reason != "StartError")) c.backoff = std::chrono::seconds(0);
   std::chrono::seconds wait = c.backoff;
   if (!replace) c.backoff = wait.count() == 0 ? kFirstBackoff : std::min(wait * 2, kMaxBackoff);
@@ -369,7 +374,8 @@ void Agent::schedule_restart(PodRun& run, ContainerRun& c) {
   }
   later(wait, run, c, [this](PodRun& owner, ContainerRun& ended) {
     bool over = owner.stage != PodStage::kInit && owner.stage != PodStage::kRunning;
-    if (over || ended.starting || ended.state == ContainerState::kRunning) return;
+    ended.restart_due = false;
+    if (over || ended.starting || ended.state == ContainerState::kRunning || (ended.plan->sidecar && work_over(owner))) return;
     if (ended.now.has_value()) ended.last = ended.now;
     ++ended.restarts;
     start_container(owner, ended);
