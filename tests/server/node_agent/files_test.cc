@@ -175,11 +175,13 @@ TEST(PodStatus, Phases) {
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.name);
+    const ContainerPlan plan;
     PodRun run;
     run.spec.restart = row.policy;
     run.stage = PodStage::kRunning;
     for (int code : row.exits) {
       ContainerRun c;
+      c.plan = &plan;
       c.state = code == -1 ? ContainerState::kRunning : code < -1 ? ContainerState::kWaiting : ContainerState::kTerminated;
       if (code >= 0) c.now = Termination{code, 0, "", "", {}, {}, ""};
       if (code == -3) c.last = Termination{1, 0, "", "", {}, {}, ""};
