@@ -49,7 +49,8 @@ Exchange::~Exchange() {
 TemplateContext Exchange::context() const {
   TemplateContext out;
   out.request = &request_;
-  out.client = &stream_->client();
+  out.client = &client();
+  out.origin = origin_.get();
   out.host = matched_.host;
   out.route = matched_.route;
   out.path = path_;
@@ -68,6 +69,7 @@ void Exchange::decide() {
   if (!path.ok()) return reply(400);
   if (request_.method == "TRACE") return reply(405);  // As nginx: it would show a page's script the headers of its own requests.
   path_ = std::move(*path);
+  origin_ = find_origin(listener_->listener(), request_, stream_->client());
   const Listener& listener = listener_->listener();
   matched_ = listener_->matcher->find({&request_, path_});
   if (listener.check_misdirected && stream_->client().tls) {
@@ -177,7 +179,7 @@ void Exchange::write_log() {
   if (lane_.log == nullptr || !policy_->access_log) return;
   AccessRecord record;
   record.request = &request_;
-  record.client = &stream_->client();
+  record.client = &client();
   record.status = status_;
   record.sent = sent_;
   record.request_id = request_id_;

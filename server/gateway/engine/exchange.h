@@ -15,6 +15,7 @@
 #include "server/gateway/engine/lane.h"
 #include "server/gateway/engine/stream.h"
 #include "server/gateway/policy/limits.h"
+#include "server/gateway/policy/request_origin.h"
 #include "server/gateway/policy/template.h"
 #include "server/gateway/table/matcher.h"
 
@@ -68,6 +69,7 @@ class Exchange final : public Mortal {
   void end();
   void write_log();
   TemplateContext context() const;
+  const ClientInfo& client() const { return origin_ ? origin_->client : stream_->client(); }  // With the address that is believed.
 
   // exchange_access.cc: who may. True: go on; false: answered, or waiting for another's answer.
   bool refuse(int status);                                       // Answers; false.
@@ -127,6 +129,7 @@ class Exchange final : public Mortal {
 
   std::string path_;                    // Normalised.
   std::string request_id_;
+  std::unique_ptr<const RequestOrigin> origin_;
   Matched matched_;
   const Policy* policy_ = nullptr;      // nullptr: no route.
   const Forward* forward_ = nullptr;    // Of the route, or of what counts without one.

@@ -40,7 +40,8 @@ bool Exchange::check_client_certificate() {
 
 bool Exchange::check_redirect() {
   const Route& route = *matched_.route;
-  if (route.redirect && !(route.redirect->to_tls && (stream_->client().tls || std::string_view(path_).substr(0, kAcmeChallenge.size()) == kAcmeChallenge))) {
+  const bool plain = origin_ ? origin_->scheme == "http" : !stream_->client().tls;
+  if (route.redirect && !(route.redirect->to_tls && (!plain || std::string_view(path_).substr(0, kAcmeChallenge.size()) == kAcmeChallenge))) {
     redirect(route.redirect->status, route.redirect->location->render(context()));
     return false;
   }
@@ -54,7 +55,7 @@ bool Exchange::check_redirect() {
 bool Exchange::check_limits() {
   const Limits& limits = policy_->limits;
   if (limits.key.empty()) return true;
-  const base::Ip& address = stream_->client().address;
+  const base::Ip& address = client().address;
   if (limits.connections > 0) {
     slot_ = lane_.shared.limits.take_connection(limits, address);
     if (!slot_) return refuse(limits.status);
@@ -63,7 +64,7 @@ bool Exchange::check_limits() {
 }
 
 bool Exchange::check_access() {
-  bool address = address_allowed(*policy_, stream_->client().address);
+  bool address = address_allowed(*policy_, client().address);
   if (!policy_->required_cn.empty() || policy_->required_cn_regex) {
     const std::string& cn = stream_->client().subject_cn;
     bool fits = policy_->required_cn_regex ? policy_->required_cn_regex->search(cn) : cn == policy_->required_cn;

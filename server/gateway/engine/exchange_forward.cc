@@ -143,6 +143,7 @@ void Exchange::build_request() {
   if (request_id_.empty()) request_id_ = request_id_of(request_);
   names.request_id = request_id_;
   set_forwarded_headers(out_, names, listener_->listener());
+  if (origin_) out_.authority = origin_->host;
   if (forward_->upstream_host) out_.authority = forward_->upstream_host->render(names);
   apply_changes(forward_->request_headers, names, out_.headers);
   if (backend_ != nullptr) apply_changes(backend_->request_headers, names, out_.headers);

@@ -8,6 +8,7 @@
 #include "server/gateway/engine/front.h"
 #include "server/gateway/l4/proxy_protocol.h"
 #include "server/gateway/message/thread_buffer.h"
+#include "server/gateway/policy/addresses.h"
 
 namespace server::gateway {
 namespace {
@@ -83,7 +84,10 @@ bool Greeter::peek_proxy(std::string_view bytes) {
   }
   ::recv(fd_.get(), peek_buffer.data(), parsed.used, MSG_DONTWAIT);
   wait_for(0);
-  if (header.has_addresses) {
+  if (!header.has_addresses) return true;
+  client_.proxied_port = header.destination_port;
+  const std::vector<base::Cidr>& trusted = listener_->listener().trusted_proxies;
+  if (trusted.empty() || contains_address(trusted, client_.address)) {
     client_.address = header.source;
     client_.port = header.source_port;
   }

@@ -92,8 +92,10 @@ std::shared_ptr<Listener> make_listener(const Compilation& compilation, const Ho
   out->accept_proxy_protocol = config.proxy_protocol;
   out->otherwise = hosts.otherwise();
   out->trust_forwarded = config.trust_forwarded;
+  out->find_client = config.trust_forwarded || config.real_ip;
+  out->append_forwarded_for = config.full_forwarded_for;
   out->forwarded_for_header = config.forwarded_for_header;
-  out->trusted_proxies = config.trusted_proxies;
+  if (out->find_client || out->accept_proxy_protocol) out->trusted_proxies = config.trusted_proxies;
   return out;
 }
 

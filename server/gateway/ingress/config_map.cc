@@ -63,6 +63,9 @@ base::Status set_forwarded_for_header(const std::string& value, Config& config) 
   config.forwarded_for_header = value;
   return {};
 }
+base::Status set_real_ip_ranges(const std::string& value, Config& config) {
+  return value.empty() ? base::Status() : ranges<&Config::trusted_proxies>(value, config);
+}
 base::Status set_stream_timeout(const std::string& value, Config& config) {
   const auto time = parse_time(value);
   if (!time || time->count() == 0) return malformed();
@@ -104,9 +107,10 @@ const Row kRows[] = {
     {"add-headers", "NAMESPACE/NAME of a ConfigMap", &object<&Config::add_headers>},
     {"allow-cross-namespace-resources", kFlagForm, &flag<&Config::cross_namespace>},
     {"use-forwarded-headers", kFlagForm, &flag<&Config::trust_forwarded>},
+    {"enable-real-ip", kFlagForm, &flag<&Config::real_ip>},
     {"compute-full-forwarded-for", kFlagForm, &flag<&Config::full_forwarded_for>},
     {"forwarded-for-header", "the name of a header", &set_forwarded_for_header},
-    {"proxy-real-ip-cidr", kRangesForm, &ranges<&Config::trusted_proxies>},
+    {"proxy-real-ip-cidr", kRangesForm, &set_real_ip_ranges},
     {"proxy-add-original-uri-header", kFlagForm, &flag<&Config::original_uri>},
     {"use-proxy-protocol", kFlagForm, &flag<&Config::proxy_protocol>},
     {"block-cidrs", kRangesForm, &ranges<&Config::blocked>},
@@ -123,7 +127,7 @@ constexpr std::string_view kElsewhere[] = {"strict-validate-path-type", "annotat
 constexpr std::string_view kNoEffect[] = {
     "access-log-params", "access-log-path", "http-access-log-path", "stream-access-log-path", "error-log-path", "error-log-level", "bind-address", "client-body-timeout",
     "client-header-buffer-size", "client-header-timeout", "disable-ipv6", "disable-ipv6-dns", "enable-brotli", "brotli-level", "brotli-min-length", "brotli-types", "enable-multi-accept",
-    "enable-real-ip", "enable-underscores-in-headers", "generate-request-id", "gzip-level", "gzip-min-length", "gzip-types", "gzip-disable", "http2-max-concurrent-streams",
+    "enable-underscores-in-headers", "generate-request-id", "gzip-level", "gzip-min-length", "gzip-types", "gzip-disable", "http2-max-concurrent-streams",
     "http2-max-field-size", "http2-max-header-size", "http2-max-requests", "ignore-invalid-headers", "keep-alive", "keep-alive-requests", "large-client-header-buffers",
     "limit-conn-zone-variable", "log-format-escape-json", "log-format-escape-none", "log-format-stream", "log-format-upstream", "log-reject-handshake", "map-hash-bucket-size",
     "max-worker-connections", "max-worker-open-files", "plugins", "proxy-headers-hash-bucket-size", "proxy-headers-hash-max-size", "proxy-stream-next-upstream",
@@ -217,11 +221,6 @@ ControllerConfig read_controller_config(const ConfigMap* config_map, const TellK
     const base::Status done = row->apply(value, out);
     if (done.ok()) continue;
     tell(key, "ConfigKeyInvalid", shown(key, raw) + "is not used: it must be " + row->form + (done.error().message.empty() ? "" : " (" + done.error().message + ")") + ".");
-  }
-  // Compiled, so that the table can be looked at; the engine does not read it yet.
-  if (out.trust_forwarded) {
-    tell("use-forwarded-headers", "ConfigKeyUnsupported",
-         shown("use-forwarded-headers", "true") + "is not honoured yet: X-Forwarded-* of clients are replaced, and their address is that of the connection. A proxy in front can say who the client is by PROXY protocol (use-proxy-protocol).");
   }
   out.base.annotated = false;
   return out;

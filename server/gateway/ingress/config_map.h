@@ -23,9 +23,9 @@ struct ControllerConfig {
   std::vector<std::string> allowed_response_headers;  // Lower case.
   std::string set_headers, add_headers;               // ConfigMaps: for endpoints, for clients.
   bool cross_namespace = false;        // allow-cross-namespace-resources
-  bool trust_forwarded = false, full_forwarded_for = false, original_uri = false, proxy_protocol = false;
+  bool trust_forwarded = false, real_ip = false, full_forwarded_for = false, original_uri = false, proxy_protocol = false;
   std::string forwarded_for_header = "X-Forwarded-For";
-  std::vector<base::Cidr> trusted_proxies, blocked;
+  std::vector<base::Cidr> trusted_proxies = {base::Cidr::everything(base::Family::kIpv4)}, blocked;
   milliseconds stream_timeout{600'000};
   std::string hsts_value() const;
 };

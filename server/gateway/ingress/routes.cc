@@ -38,7 +38,6 @@ Routes::Routes(Compilation& compilation, Backends& backends) : compilation_(comp
   const ControllerConfig& config = compilation.config;
   set_headers_ = headers_of(config.set_headers, "proxy-set-headers");
   add_headers_ = headers_of(config.add_headers, "add-headers");
-  if (config.full_forwarded_for) set_headers_.push_back({HeaderChange::Kind::kSet, "X-Forwarded-For", *Template::parse("$proxy_add_x_forwarded_for")});
   if (config.original_uri) set_headers_.push_back({HeaderChange::Kind::kSet, "X-Original-URI", *Template::parse("$request_uri")});
   if (const auto name = parse_object_name(compilation.options.default_backend, ""); name) default_backend_ = backends_.first_port({name->ns, name->name}).upstream;
 }
@@ -208,7 +207,7 @@ void Routes::fill_redirects(const Chosen& chosen, Prepared& out) const {
   const RewriteSettings& rewrite = chosen.settings.rewrite;
   if (rewrite.temporal != nullptr) out.elsewhere = Redirect{rewrite.temporal_code, rewrite.temporal, false, false};
   else if (rewrite.permanent != nullptr) out.elsewhere = Redirect{rewrite.permanent_code, rewrite.permanent, false, false};
-  std::string to = "https://$host";
+  std::string to = compilation_.config.trust_forwarded ? "https://$redirect_host" : "https://$host";
   if (rewrite.port_in_redirects) to += ":" + std::to_string(compilation_.options.https_port);
   to += rewrite.keep_slash ? "$request_uri" : "$request_uri_without_slash";
   out.to_tls = {compilation_.config.redirect_code, *Template::parse(to), false, true};

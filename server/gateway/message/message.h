@@ -61,6 +61,7 @@ struct ClientInfo {
   base::Ip address;          // As the network shows it, or as PROXY protocol said.
   uint16_t port = 0;
   uint16_t local_port = 80;  // Of the listener: 80, 443.
+  uint16_t proxied_port = 0; // That the client called, by the word of PROXY protocol; 0: nobody said.
   bool tls = false;
   std::string server_name;   // SNI, lower case.
   std::string tls_version;   // "TLSv1.3"

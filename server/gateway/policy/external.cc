@@ -4,6 +4,7 @@
 
 #include "server/gateway/policy/balance.h"
 #include "server/gateway/policy/encoding.h"
+#include "server/gateway/policy/request_origin.h"
 
 namespace server::gateway {
 namespace {
@@ -79,14 +80,14 @@ RequestHead auth_request(const ExternalAuth& auth, const RequestHead& request, c
   set("X-Request-ID", std::string(context.request_id));
   if (!auth.method.empty()) {
     set("X-Original-URI", request.target);
-    set("X-Scheme", context.client != nullptr && context.client->tls ? "https" : "http");
+    set("X-Scheme", context.origin != nullptr ? context.origin->scheme : context.client != nullptr && context.client->tls ? "https" : "http");
   }
   set("X-Original-URL", kOriginalUrl->render(context));
   set("X-Original-Method", request.method);
   set("X-Sent-From", "nginx-ingress-controller");
   std::string address = context.client != nullptr ? context.client->address.text() : std::string();
   set("X-Real-IP", address);
-  set("X-Forwarded-For", address);
+  set("X-Forwarded-For", context.origin != nullptr ? context.origin->forwarded_for : address);
   set("X-Auth-Request-Redirect", auth.request_redirect ? auth.request_redirect->render(context) : request.target);
   for (const HeaderChange& change : auth.request_headers) {
     std::string value = change.value ? change.value->render(context) : std::string();

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "server/gateway/policy/encoding.h"
+#include "server/gateway/policy/request_origin.h"
 
 namespace server::gateway {
 namespace {
@@ -24,6 +25,7 @@ void take_random(unsigned char* out, size_t size) {
 }
 
 // What is added to a request of a client with IPv6 and a long name, with some room for what a route adds.
+constexpr std::string_view kForwardedFor = "x-forwarded-for";
 constexpr size_t kUsualBytes = 512, kUsualFields = 12;
 
 enum class Known : uint8_t { kNone, kOurs, kForwardedFor, kForwardedHost, kCertificate };
@@ -119,12 +121,15 @@ std::string request_id_of(const RequestHead& request) {
 void set_forwarded_headers(RequestHead& out, const TemplateContext& context, const Listener& listener) {
   const ClientAuth* certificates = context.host != nullptr && context.host->client_auth && context.host->client_auth->mode != ClientAuth::Mode::kOff ? context.host->client_auth.get() : nullptr;
   std::string original_for, original_host;
+  const std::string_view chain = listener.forwarded_for_header;
+  const bool usual_chain = equal_names(chain, kForwardedFor);
   out.headers.remove_if([&](Headers::Field field) {
+    if (!usual_chain && equal_names(field.name, chain)) original_for.append(original_for.empty() ? "" : ", ").append(field.value);
     switch (find_known(field.name)) {
       case Known::kNone:
         return !is_plain(field.name);
       case Known::kForwardedFor:
-        original_for.append(original_for.empty() ? "" : ", ").append(field.value);
+        if (usual_chain) original_for.append(original_for.empty() ? "" : ", ").append(field.value);
         return true;
       case Known::kForwardedHost:
         original_host.append(original_host.empty() ? "" : ", ").append(field.value);
@@ -142,13 +147,14 @@ void set_forwarded_headers(RequestHead& out, const TemplateContext& context, con
   std::string_view host = context.request != nullptr ? std::string_view(context.request->authority) : std::string_view(out.authority);
   if (context.client != nullptr) {
     const ClientInfo& client = *context.client;
-    const char* scheme = client.tls ? "https" : "http";
+    const RequestOrigin* origin = context.origin;
+    const std::string_view scheme = origin != nullptr ? std::string_view(origin->scheme) : client.tls ? "https" : "http";
     std::string address = client.address.text();
     headers.add("X-Real-IP", address);
-    headers.add("X-Forwarded-For", address);
-    headers.add("X-Forwarded-Host", host);
+    headers.add("X-Forwarded-For", origin != nullptr ? origin->forwarded_for : address);
+    headers.add("X-Forwarded-Host", origin != nullptr ? origin->host : host);
     uint16_t port = listener.port != 0 ? listener.port : client.local_port;
-    headers.add("X-Forwarded-Port", port == 443 ? "443" : port == 80 ? "80" : std::to_string(port));
+    headers.add("X-Forwarded-Port", origin != nullptr ? origin->port : port == 443 ? "443" : port == 80 ? "80" : std::to_string(port));
     headers.add("X-Forwarded-Proto", scheme);
     headers.add("X-Forwarded-Scheme", scheme);
     headers.add("X-Scheme", scheme);

@@ -14,8 +14,8 @@ namespace server::gateway {
 std::string request_id_of(const RequestHead& request);
 
 // Sets X-Request-ID, X-Real-IP, X-Forwarded-For/-Host/-Port/-Proto/-Scheme, X-Scheme and, of what the client had sent,
-// X-Original-Forwarded-For and -Host; the client's own values of all these go, and Proxy (httpoxy). On hosts that ask for client
-// certificates also ssl-client-verify, -subject-dn, -issuer-dn and, if wanted, ssl-client-cert. `out` begins as a copy of
+// X-Original-Forwarded-For and -Host; the client's own values of all these go, but for
+// what `context.origin` believes, and Proxy (httpoxy). On hosts that ask for client certificates also ssl-client-verify, -subject-dn, -issuer-dn and, if wanted, ssl-client-cert. `out` begins as a copy of
 // `context.request`; of `context` the request, client, host and request_id are used.
 void set_forwarded_headers(RequestHead& out, const TemplateContext& context, const Listener& listener);
 

@@ -7,123 +7,14 @@
 #include <chrono>
 
 #include "server/gateway/policy/encoding.h"
+#include "server/gateway/policy/request_origin.h"
 #include "server/gateway/policy/rewrite.h"
+#include "server/gateway/policy/template_variables.h"
 #include "store/base/clock.h"
 #include "store/base/text.h"
 
 namespace server::gateway {
 namespace {
-
-enum Variable : uint8_t {
-  kLiteral,
-  kGroup,
-  kArgument,
-  kHeader,
-  kCookie,
-  kScheme,
-  kHttps,
-  kHost,
-  kHttpHost,
-  kUriPath,
-  kRequestUri,
-  kRequestUriWithoutSlash,
-  kEscapedRequestUri,
-  kRequestLine,
-  kArguments,
-  kIsArguments,
-  kHostname,
-  kRemoteAddress,
-  kBinaryRemoteAddress,
-  kRemotePort,
-  kRemoteUser,
-  kServerName,
-  kServerPort,
-  kServerProtocol,
-  kMethod,
-  kRequestId,
-  kContentLength,
-  kMsec,
-  kTimeIso,
-  kTlsVersion,
-  kTlsCipher,
-  kTlsServerName,
-  kClientVerify,
-  kClientSubject,
-  kClientIssuer,
-  kClientCertificate,
-  kClientRawCertificate,
-  kClientEscapedCertificate,
-  kNamespace,
-  kIngressName,
-  kServiceName,
-  kServicePort,
-  kLocationPath,
-  kUpstreamName,
-  kForwardedFor,
-};
-
-struct Name {
-  std::string_view name;
-  Variable variable;
-};
-
-constexpr Name kNames[] = {
-    {"scheme", kScheme},
-    {"pass_access_scheme", kScheme},
-    {"https", kHttps},
-    {"host", kHost},
-    {"http_host", kHttpHost},
-    {"best_http_host", kHttpHost},
-    {"uri", kUriPath},
-    {"document_uri", kUriPath},
-    {"request_uri", kRequestUri},
-    {"request_uri_without_slash", kRequestUriWithoutSlash},
-    {"escaped_request_uri", kEscapedRequestUri},
-    {"request", kRequestLine},
-    {"args", kArguments},
-    {"query_string", kArguments},
-    {"is_args", kIsArguments},
-    {"hostname", kHostname},
-    {"remote_addr", kRemoteAddress},
-    {"the_real_ip", kRemoteAddress},
-    {"realip_remote_addr", kRemoteAddress},
-    {"binary_remote_addr", kBinaryRemoteAddress},
-    {"remote_port", kRemotePort},
-    {"remote_user", kRemoteUser},
-    {"server_name", kServerName},
-    {"server_port", kServerPort},
-    {"pass_server_port", kServerPort},
-    {"pass_port", kServerPort},
-    {"server_protocol", kServerProtocol},
-    {"request_method", kMethod},
-    {"request_id", kRequestId},
-    {"req_id", kRequestId},
-    {"content_length", kContentLength},
-    {"msec", kMsec},
-    {"time_iso8601", kTimeIso},
-    {"ssl_protocol", kTlsVersion},
-    {"ssl_cipher", kTlsCipher},
-    {"ssl_server_name", kTlsServerName},
-    {"ssl_client_verify", kClientVerify},
-    {"ssl_client_s_dn", kClientSubject},
-    {"ssl_client_i_dn", kClientIssuer},
-    {"ssl_client_cert", kClientCertificate},
-    {"ssl_client_raw_cert", kClientRawCertificate},
-    {"ssl_client_escaped_cert", kClientEscapedCertificate},
-    {"namespace", kNamespace},
-    {"ingress_name", kIngressName},
-    {"service_name", kServiceName},
-    {"service_port", kServicePort},
-    {"location_path", kLocationPath},
-    {"proxy_upstream_name", kUpstreamName},
-    {"proxy_add_x_forwarded_for", kForwardedFor},
-};
-
-struct Prefix {
-  std::string_view prefix;
-  Variable variable;
-};
-constexpr Prefix kPrefixes[] = {{"arg_", kArgument}, {"http_", kHeader}, {"cookie_", kCookie}};
 
 bool is_name_char(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
 
@@ -166,8 +57,8 @@ void append_remote_user(const RequestHead& request, std::string* out) {
   if (decoded) out->append(*decoded, 0, decoded->find(':'));
 }
 
-void append_host(const TemplateContext& context, std::string* out) {
-  std::string_view host = context.request != nullptr ? std::string_view(context.request->authority) : std::string_view();
+void append_host(const TemplateContext& context, std::string_view called, std::string* out) {
+  std::string_view host = !called.empty() ? called : context.request != nullptr ? std::string_view(context.request->authority) : std::string_view();
   size_t bracket = host.rfind(']');
   size_t colon = host.find(':', bracket == std::string_view::npos ? 0 : bracket);
   host = host.substr(0, colon);
@@ -251,6 +142,15 @@ void append_client(Variable variable, const TemplateContext& context, std::strin
     case kScheme:
       out->append(client.tls ? "https" : "http");
       break;
+    case kPassScheme:
+      out->append(context.origin != nullptr ? context.origin->scheme : client.tls ? "https" : "http");
+      break;
+    case kPassPort:
+      out->append(context.origin != nullptr ? context.origin->port : std::to_string(client.local_port));
+      break;
+    case kPeerAddress:
+      out->append((context.origin != nullptr ? context.origin->peer : client.address).text());
+      break;
     case kHttps:
       out->append(client.tls ? "on" : "");
       break;
@@ -261,7 +161,7 @@ void append_client(Variable variable, const TemplateContext& context, std::strin
       out->append(reinterpret_cast<const char*>(client.address.bytes()), client.address.size());
       break;
     case kRemotePort:
-      out->append(std::to_string(client.port));
+      if (client.port != 0) out->append(std::to_string(client.port));
       break;
     case kServerPort:
       out->append(std::to_string(client.local_port));
@@ -362,24 +262,11 @@ struct TemplateParser {
   }
 
   bool add_named(std::string_view name) {
-    if (name == "content_type") name = "http_content_type";
-    for (const Name& known : kNames) {
-      if (known.name != name) continue;
-      end_literal();
-      pieces.push_back({known.variable, 0, {}});
-      return true;
-    }
-    for (const Prefix& known : kPrefixes) {
-      if (name.size() <= known.prefix.size() || name.substr(0, known.prefix.size()) != known.prefix) continue;
-      std::string rest(name.substr(known.prefix.size()));
-      if (known.variable == kHeader) {
-        for (char& c : rest) c = c == '_' ? '-' : c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-      }
-      end_literal();
-      pieces.push_back({known.variable, 0, std::move(rest)});
-      return true;
-    }
-    return false;
+    const std::optional<NamedVariable> known = find_variable(name);
+    if (!known) return false;
+    end_literal();
+    pieces.push_back({known->variable, 0, known->rest});
+    return true;
   }
 };
 
@@ -427,7 +314,13 @@ void Template::append_value(const Piece& piece, const TemplateContext& context, 
       if (context.request != nullptr) out->append(find_cookie_view(context.request->headers, piece.text).value_or(std::string_view()));
       return;
     case kHost:
-      return append_host(context, out);
+      return append_host(context, {}, out);
+    case kBestHttpHost:
+      if (context.origin == nullptr) return append_request(kHttpHost, context, out);
+      out->append(context.origin->host);
+      return;
+    case kRedirectHost:
+      return append_host(context, context.origin != nullptr ? context.origin->host : std::string_view(), out);
     case kUriPath:
       return append_path(context, out);
     case kHostname:
@@ -450,11 +343,12 @@ void Template::append_value(const Piece& piece, const TemplateContext& context, 
     case kServicePort:
     case kUpstreamName:
       return append_upstream(variable, context, out);
-    case kForwardedFor: {
+    case kForwardedFor:
+    case kFullForwardedFor: {
       size_t before = out->size();
       if (context.request != nullptr) append_header(*context.request, "x-forwarded-for", out);
       if (out->size() > before && context.client != nullptr) out->append(", ");
-      return append_client(kRemoteAddress, context, out);
+      return append_client(variable == kForwardedFor ? kRemoteAddress : kPeerAddress, context, out);
     }
     default:
       append_request(variable, context, out);

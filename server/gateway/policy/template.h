@@ -7,8 +7,9 @@
 // $ssl_protocol $ssl_cipher $ssl_server_name $ssl_client_verify $ssl_client_s_dn $ssl_client_i_dn $ssl_client_cert
 // $ssl_client_raw_cert $ssl_client_escaped_cert
 // of ingress-nginx: $namespace $ingress_name $service_name $service_port $location_path $proxy_upstream_name $best_http_host
-// $pass_access_scheme $pass_server_port $pass_port $escaped_request_uri $the_real_ip $proxy_add_x_forwarded_for
-// and ours: $request_uri_without_slash, the request URI less one "/" at its end (ssl-redirect, from-to-www-redirect).
+// $pass_access_scheme $pass_server_port $pass_port $escaped_request_uri $the_real_ip $realip_remote_addr $proxy_add_x_forwarded_for $full_x_forwarded_for
+// and ours: $request_uri_without_slash, the request URI less one "/" at its end (ssl-redirect, from-to-www-redirect);
+// $redirect_host, $best_http_host less the port.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +24,8 @@
 
 namespace server::gateway {
 
+struct RequestOrigin;  // request_origin.h
+
 // Where values come from. Any pointer may be nullptr; what hangs on it is empty then. Lives as long as the call.
 struct TemplateContext {
   const RequestHead* request = nullptr;   // As the client sent it.
@@ -33,6 +36,7 @@ struct TemplateContext {
   std::string_view request_id;
   const std::vector<std::string_view>* captures = nullptr;
   std::string_view path;                  // Normalised, for $uri; empty: worked out from `request`.
+  const RequestOrigin* origin = nullptr;  // By the word of proxies in front; nullptr: as `client` is connected.
 };
 
 class Template {

@@ -285,7 +285,9 @@ void Writer::host(const VirtualHost& h) {
 void Writer::listener(const Listener& l) {
   std::string out = l.name + " :" + std::to_string(l.port);
   if (l.accept_proxy_protocol) out += " proxy-protocol";
-  if (l.trust_forwarded) out += " trusts " + l.forwarded_for_header + (l.trusted_proxies.empty() ? "" : " of " + text(l.trusted_proxies));
+  if (l.trust_forwarded) out += std::string(" trusts X-Forwarded-*") + (l.append_forwarded_for ? " and appends" : "");
+  if (l.find_client) out += " client by " + l.forwarded_for_header;
+  if ((l.find_client || l.accept_proxy_protocol) && !l.trusted_proxies.empty()) out += " of " + text(l.trusted_proxies);
   if (l.identity != nullptr && !l.identity->origin.name.empty()) out += " certificate " + l.identity->origin.ns + "/" + l.identity->origin.name;
   if (l.protocol == Listener::Protocol::kTcp || l.protocol == Listener::Protocol::kUdp) {
     line(0, out + " idle " + text(l.idle) + " -> " + summary(Action(Forward{.backends = l.backends})), l.backends.empty() ? Origin() : l.backends[0].origin);

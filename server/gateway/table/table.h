@@ -329,11 +329,13 @@ struct Listener {
   Action otherwise = Reply{};  // No host fits.
   IdentityPtr identity;        // Served to names without one of their own.
   bool check_misdirected = false;  // 421 when SNI and Host choose different hosts.
-  // X-Forwarded-* of clients in `trusted_proxies` are believed: their address, scheme and port are the client's, and go on to the
-  // upstream as they came (use-forwarded-headers). Else they are replaced.
+  // Proxies in front (policy/request_origin.h). X-Forwarded-Proto, -Port and -Host are believed and go on to the upstream as they
+  // came; else they are replaced (use-forwarded-headers).
   bool trust_forwarded = false;
+  bool find_client = false;             // Its address is the one that `trusted_proxies` name in `forwarded_for_header`.
+  bool append_forwarded_for = false;    // With trust_forwarded: the upstream's X-Forwarded-For goes on with the connection's address.
   std::string forwarded_for_header = "X-Forwarded-For";
-  std::vector<base::Cidr> trusted_proxies;  // Empty: everybody.
+  std::vector<base::Cidr> trusted_proxies;  // Empty: everybody. Others are not believed in PROXY protocol, either.
   // kTcp, kUdp.
   std::vector<Backend> backends;
   milliseconds idle{600'000};

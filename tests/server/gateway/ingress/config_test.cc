@@ -28,10 +28,11 @@ const Row kRows[] = {
     {"hsts-max-age", "60", "hsts max-age=60; includeSubDomains\n"},
     {"hsts-include-subdomains", "false", "hsts max-age=31536000\n"},
     {"hsts-preload", "true", "hsts max-age=31536000; includeSubDomains; preload\n"},
-    {"use-forwarded-headers", "true", "http :80 trusts X-Forwarded-For\n", "ConfigKeyUnsupported"},
+    {"use-forwarded-headers", "true", "http :80 trusts X-Forwarded-* client by X-Forwarded-For of 0.0.0.0/0\n"},
+    {"enable-real-ip", "true", "http :80 client by X-Forwarded-For of 0.0.0.0/0\n"},
     {"proxy-real-ip-cidr", "10.0.0.0/8", ""},
-    {"use-proxy-protocol", "true", "http :80 proxy-protocol\n"},
-    {"compute-full-forwarded-for", "true", "request header set X-Forwarded-For: $proxy_add_x_forwarded_for\n"},
+    {"use-proxy-protocol", "true", "http :80 proxy-protocol of 0.0.0.0/0\n"},
+    {"compute-full-forwarded-for", "true", ""},
     {"proxy-add-original-uri-header", "true", "request header set X-Original-URI: $request_uri\n"},
     {"whitelist-source-range", "10.0.0.0/8", "allow 10.0.0.0/8\n"},
     {"denylist-source-range", "10.9.0.0/16", "deny 10.9.0.0/16\n"},
@@ -72,6 +73,13 @@ TEST(Config, is_for_all) {
     EXPECT_EQ(result.problems[0].reason, row.reason) << row.key;
     EXPECT_EQ(result.problems[0].origin, (Origin{"ConfigMap", "ingress-nginx", "ingress-nginx-controller", "data[" + std::string(row.key) + "]"}));
   }
+}
+
+TEST(Config, of_proxies_in_front) {
+  Rig rig;
+  rig.config({{"use-forwarded-headers", "true"}, {"proxy-real-ip-cidr", "172.30.0.2,10.0.0.0/8"}, {"forwarded-for-header", "X-Client"}, {"compute-full-forwarded-for", "true"}});
+  const std::string got = http_of(rig.compile());
+  EXPECT_EQ(got.substr(0, got.find('\n')), "http :80 trusts X-Forwarded-* and appends client by X-Client of 172.30.0.2/32 10.0.0.0/8");
 }
 
 TEST(Config, gives_way_to_annotations_and_shapes_them) {
