@@ -16,6 +16,8 @@ constexpr int kNameAttempts = 8;      // generateName, as upstream since 1.30.
 constexpr size_t kMaxGenerated = 58;  // 63 less the suffix.
 constexpr int kConflictRetries = 64;  // Somebody else wrote between read and write; each round is one who succeeded.
 
+constexpr const char* kClaimWarning = "kubelan keeps the files of a claim in memory: they outlive pods, and go with the claim or when kubelan ends";
+
 std::string join(const std::vector<std::string>& items) {
   std::string out;
   for (const std::string& item : items) out += (out.empty() ? "" : ", ") + item;
@@ -206,6 +208,7 @@ base::Result<store::Object> Pipeline::do_create(const store::Resource& r, const 
   TRY_STATUS(check_namespace(r, ns, store::get_string(metadata, "name")));
   note_stored_only(r, tree, nullptr, context);
   note_warnings(r, tree, context);
+  if (r.storage_name == "persistentvolumeclaims") context.warnings.push_back(kClaimWarning);
   complete(r, tree);
   TRY_STATUS(ingresses_.complete(r, tree, context.warnings));
   // Addresses come before validation, as upstream: what was given out is judged too.

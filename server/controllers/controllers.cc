@@ -1,6 +1,7 @@
 #include "server/controllers/controllers.h"
 
 #include "server/controllers/autoscaler.h"
+#include "server/controllers/claim.h"
 #include "server/controllers/cron_job.h"
 #include "server/controllers/daemon_set.h"
 #include "server/controllers/deployment.h"
@@ -35,6 +36,7 @@ std::vector<std::unique_ptr<Controller>> make_controllers(ControlLoop& loop, con
   out.push_back(std::move(shared));
   out.push_back(make_service_account_controller(loop, options.root_ca_pem));
   out.push_back(make_load_balancer_controller(loop, options.load_balancer_pools));
+  out.push_back(make_claim_controller(loop));
   out.push_back(make_deployment_controller(loop, pods));
   out.push_back(make_replica_set_controller(loop, pods));
   out.push_back(make_replication_controller_controller(loop, pods));

@@ -99,7 +99,7 @@ base::Status EventRecorder::write(const std::string& identity, const Pending& ev
   json source = {{"component", component_}};
   if (!event.host.empty()) source["host"] = event.host;
   const int64_t stamp = std::chrono::duration_cast<std::chrono::nanoseconds>(loop_.clock().wall().time_since_epoch()).count();
-  const std::string name = event.about.name + "." + hex(stamp) + base::make_name_suffix(2);
+  const std::string name = event.about.name + "." + hex(stamp) + base::make_name_suffix(5);  // One whose name is taken would be lost.
   json tree = {{"apiVersion", "v1"},
                {"kind", "Event"},
                {"metadata", {{"name", name}, {"namespace", ns}}},

@@ -11,6 +11,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "server/images/images.h"
@@ -86,6 +87,8 @@ class Agent final : public NodeAgent {
   // start.cc
   base::Status prepare(PodRun& run);
   Lookups lookups_for(const PodRun& run);
+  base::Status show_claim(PodRun& run, const std::string& claim, const std::string& link);
+  void drop_claim(const std::string& claim);
   void start_container(PodRun& run, ContainerRun& c);
   base::Result<netns::ContainerSpec> compile_container(PodRun& run, ContainerRun& c, const ResolvedImage& image);
   base::Status hand_to_spawner(PodRun& run, ContainerRun& c, const netns::ContainerSpec& spec);
@@ -122,6 +125,7 @@ class Agent final : public NodeAgent {
   std::map<std::string, PodAddressPool> pools_;
   std::map<std::string, std::unique_ptr<PodRun>> runs_;       // By uid.
   std::map<store::Key, std::string> by_key_;                  // The uid that runs under a name.
+  std::set<std::string> claims_;                              // That exist, by uid.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   uint64_t last_ticket_ = 0;
   WorkQueue& queue_;

@@ -116,7 +116,9 @@ void Agent::forget(PodRun& run) {
     by_key_.erase(named);
     directory_.forget(key);
   }
+  const std::set<std::string> claims = std::move(run.claims);
   runs_.erase(uid);
+  for (const std::string& claim : claims) drop_claim(claim);
 }
 
 }  // namespace server

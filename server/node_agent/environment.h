@@ -16,6 +16,7 @@ namespace server {
 struct Lookups {
   std::function<const store::Object*(const std::string& name)> config_map;  // In the pod's namespace.
   std::function<const store::Object*(const std::string& name)> secret;
+  std::function<const store::Object*(const std::string& name)> claim;
   std::vector<store::Object> services;   // Of the pod's namespace, and default/kubernetes.
   const json* pod = nullptr;             // The pod's tree, for fieldRef.
   std::string pod_ip, host_ip, node;

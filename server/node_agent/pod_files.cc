@@ -143,6 +143,12 @@ base::Result<VolumePlan> compile_volume(const json& volume, const PodSpecView& p
     out.kind = VolumePlan::Kind::kHostPath;
     out.host_path = get_string(*h, "path");
     if (::access(out.host_path.c_str(), F_OK) != 0) return base::Error(base::Code::kInvalid, "hostPath " + out.host_path + " does not exist (kubelan shows host paths read-only and makes none)");
+  } else if (const json* c = store::find(volume, "persistentVolumeClaim")) {
+    const std::string name = get_string(*c, "claimName");
+    const store::Object* claim = lookups.claim(name);
+    if (claim == nullptr) return base::Error(base::Code::kInvalid, "persistentvolumeclaim \"" + name + "\" not found");
+    out.kind = VolumePlan::Kind::kClaim;
+    out.claim = claim->uid();
   } else if (store::find(volume, "emptyDir") != nullptr || volume.size() == 1) {  // A volume of no kind is an emptyDir.
     out.kind = VolumePlan::Kind::kEmpty;
   } else {
@@ -150,7 +156,7 @@ base::Result<VolumePlan> compile_volume(const json& volume, const PodSpecView& p
     for (const auto& [key, value] : volume.items()) {
       if (key != "name") kind = key;
     }
-    return base::Error(base::Code::kInvalid, "kubelan has no volumes of kind " + kind + "; it has configMap, secret, emptyDir, downwardAPI, projected and hostPath (read-only)");
+    return base::Error(base::Code::kInvalid, "kubelan has no volumes of kind " + kind + "; it has configMap, secret, emptyDir, persistentVolumeClaim, downwardAPI, projected and hostPath (read-only)");
   }
   return out;
 }

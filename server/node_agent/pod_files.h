@@ -27,11 +27,12 @@ struct PodFile {
   unsigned mode = 0644;
 };
 struct VolumePlan {
-  enum class Kind { kFiles, kEmpty, kHostPath };
+  enum class Kind { kFiles, kEmpty, kHostPath, kClaim };
   std::string name;
   Kind kind = Kind::kFiles;
   std::vector<PodFile> files;
   std::string host_path;
+  std::string claim;          // Its uid.
   uint64_t size_limit = 0;
 };
 // kInvalid worded as the kubelet's MountVolume failures when something it needs is missing, or for a kind of

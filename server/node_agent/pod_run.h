@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -99,6 +100,7 @@ struct PodRun {
   base::MonoTime ending_since{};
   base::MonoTime kill_at = base::MonoTime::max();
   bool asked = false;                     // Containers were sent their stop signal.
+  std::set<std::string> claims;           // That its volumes show, by uid.
   std::string failure_message;            // Why the files cannot be made (FailedMount).
   std::map<std::string, std::string> gates;  // Condition types of the readiness gates that exist, with their status.
 };

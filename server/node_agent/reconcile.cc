@@ -63,6 +63,13 @@ Agent::Agent(ControlLoop& loop, netns::Fabric& fabric, netns::Spawner& spawner, 
   for (const char* sub : {"/pods", "/logs", "/serviceaccount"}) ::mkdir((options_.run_dir + sub).c_str(), 0755);
   loop.on_change("pods", [this](const store::Object& before, const store::Object& after) { on_pod(before, after); });
   loop.on_change("configmaps", [this](const store::Object& before, const store::Object& after) { on_config(after ? after : before); });
+  loop.on_change("persistentvolumeclaims", [this](const store::Object& before, const store::Object& after) {
+    if (before && (!after || before.uid() != after.uid())) claims_.erase(before.uid()), drop_claim(before.uid());
+    if (!after || !claims_.insert(after.uid()).second) return;
+    for (const auto& [uid, run] : runs_) {  // It may be waited for.
+      if (run->key.ns == after.ns() && run->stage == PodStage::kPreparing) queue_.add(run->key);
+    }
+  });
   loop.on_change("secrets", [this](const store::Object& before, const store::Object& after) { on_config(after ? after : before); });
 }
 

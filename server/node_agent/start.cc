@@ -62,9 +62,10 @@ base::Result<netns::Mount> compile_mount(const PodRun& run, const VolumeMount& m
   }
   if (volume == nullptr) return base::Error(base::Code::kInvalid, "volume \"" + m.volume + "\" is not defined");
   const json* host = store::find(*volume, "hostPath");
-  bool empty_dir = store::find(*volume, "emptyDir") != nullptr || volume->size() == 1;
+  const json* claim = store::find(*volume, "persistentVolumeClaim");
+  bool writable = store::find(*volume, "emptyDir") != nullptr || volume->size() == 1 || (claim != nullptr && !store::get_bool(*claim, "readOnly"));
   out.source = host != nullptr ? store::get_string(*host, "path") : run.dir + "/volumes/" + m.volume;
-  if (!empty_dir) out.read_only = true;  // Files of the API and of the host are not for pods to change.
+  if (!writable) out.read_only = true;  // Files of the API and of the host are not for pods to change.
   if (m.sub_path.empty()) return out;
   if (leaves(m.sub_path) || m.sub_path[0] == '/') return base::Error(base::Code::kInvalid, "subPath \"" + m.sub_path + "\" must stay inside its volume");
   out.source += "/" + m.sub_path;
@@ -74,7 +75,7 @@ base::Result<netns::Mount> compile_mount(const PodRun& run, const VolumeMount& m
   const std::string resolved = fs::weakly_canonical(out.source, error).string();
   if (error || (resolved + "/").rfind(root + "/", 0) != 0) return base::Error(base::Code::kInvalid, "subPath \"" + m.sub_path + "\" must stay inside its volume");
   out.source = resolved;
-  if (empty_dir) fs::create_directories(out.source, error);
+  if (writable) fs::create_directories(out.source, error);
   if (!fs::exists(out.source, error)) return base::Error(base::Code::kInvalid, "subPath \"" + m.sub_path + "\" is not in volume \"" + m.volume + "\"");
   return out;
 }
@@ -108,6 +109,8 @@ Lookups Agent::lookups_for(const PodRun& run) {
   const Cache* secrets = &loop_.cache("secrets");
   out.config_map = [maps, ns](const std::string& name) { return maps->find(ns, name); };
   out.secret = [secrets, ns](const std::string& name) { return secrets->find(ns, name); };
+  const Cache* claims = &loop_.cache("persistentvolumeclaims");
+  out.claim = [claims, ns](const std::string& name) { return claims->find(ns, name); };
   if (run.spec.service_links) out.services = loop_.cache("services").list(ns);
   const store::Object* api = loop_.cache("services").find("default", "kubernetes");
   if (api != nullptr && (ns != "default" || !run.spec.service_links)) out.services.push_back(*api);
@@ -125,6 +128,7 @@ base::Status Agent::prepare(PodRun& run) {
   for (const VolumePlan& v : volumes) {
     std::string dir = run.dir + "/volumes/" + v.name;
     if (v.kind == VolumePlan::Kind::kFiles) TRY_STATUS(write_files(dir, v.files));
+    if (v.kind == VolumePlan::Kind::kClaim) TRY_STATUS(show_claim(run, v.claim, dir));
     if (v.kind != VolumePlan::Kind::kEmpty) continue;
     std::error_code error;
     fs::create_directories(dir, error);
@@ -137,6 +141,28 @@ base::Status Agent::prepare(PodRun& run) {
   std::string account = options_.run_dir + "/serviceaccount/" + run.key.ns;
   if (::access(account.c_str(), F_OK) == 0) return {};
   return write_files(account, {{"ca.crt", options_.root_ca_pem}, {"namespace", run.key.ns}});
+}
+
+// All pods that use a claim see one folder, which stays when they go.
+base::Status Agent::show_claim(PodRun& run, const std::string& claim, const std::string& link) {
+  const std::string dir = options_.run_dir + "/claims/" + claim;
+  std::error_code error;
+  fs::create_directories(dir, error);
+  ::chmod(dir.c_str(), 0777);
+  run.claims.insert(claim);
+  if (fs::is_symlink(link, error)) return {};
+  fs::create_directories(fs::path(link).parent_path(), error);
+  fs::create_directory_symlink(dir, link, error);
+  if (error) return base::Error(base::Code::kInternal, "cannot show the claim's files: " + error.message());
+  return {};
+}
+
+// Of a claim that is gone, when nobody uses them any more.
+void Agent::drop_claim(const std::string& claim) {
+  const bool used = std::any_of(runs_.begin(), runs_.end(), [&claim](const auto& entry) { return entry.second->claims.count(claim) > 0; });
+  if (used || claims_.count(claim) > 0) return;
+  std::error_code error;
+  fs::remove_all(options_.run_dir + "/claims/" + claim, error);
 }
 
 base::Result<netns::ContainerSpec> Agent::compile_container(PodRun& run, ContainerRun& c, const ResolvedImage& image) {

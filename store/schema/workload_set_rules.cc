@@ -1,4 +1,5 @@
 // StatefulSet, DaemonSet and ControllerRevision.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "store/schema/rules.h"
@@ -45,6 +46,20 @@ void check_stateful_update(const json& spec, Causes& causes) {
   if (says_zero(unavailable)) causes.push_back(cause_invalid("spec.updateStrategy.rollingUpdate.maxUnavailable", unavailable, "cannot be 0"));
 }
 
+// The template with the volumes that claims will be: containers may mount them.
+json with_claims(json spec) {
+  for (const json& claim : array_at(spec, "volumeClaimTemplates")) {
+    json& pod = spec["template"];
+    if (!pod.is_object() || !pod.contains("spec") || !pod["spec"].is_object()) return spec;
+    json& volumes = pod["spec"]["volumes"];
+    if (!volumes.is_array()) volumes = json::array();
+    const std::string name = string_at(object_at(claim, "metadata"), "name");
+    const bool there = std::any_of(volumes.begin(), volumes.end(), [&name](const json& v) { return string_at(v, "name") == name; });
+    if (!there) volumes.push_back({{"name", name}, {"persistentVolumeClaim", {{"claimName", name}}}});
+  }
+  return spec;
+}
+
 // What may differ between two specs of one stateful set; everything else is part of what its pods are.
 json frozen_part(const json& tree) {
   json spec = object_at(tree, "spec");
@@ -74,7 +89,7 @@ std::vector<base::Cause> validate_statefulset(const json& tree, const json* old)
   Causes causes;
   if (!tree.is_object() || !tree.contains("spec")) return {cause_required("spec.selector"), cause_required("spec.template")};
   const json& spec = object_at(tree, "spec");
-  check_selector_and_template(spec, "statefulset", "StatefulSet", causes);
+  check_selector_and_template(with_claims(spec), "statefulset", "StatefulSet", causes);
   check_stateful_update(spec, causes);
   if (old && frozen_part(tree) != frozen_part(*old)) {
     causes.push_back(cause_forbidden("spec",

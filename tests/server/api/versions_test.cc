@@ -104,7 +104,7 @@ TEST_F(Versions, AnAutoscalerKeepsWhatV1CannotSay) {
                                             {"type":"Resource","resource":{"name":"memory","target":{"type":"AverageValue","averageValue":"1Gi"}}}])");
   Answer made = call("POST", kScalersV2, body);
   ASSERT_EQ(made.status, 201) << made.text;
-  EXPECT_NE(made.header("Warning").find("kubelan stores spec and does not act on it"), std::string::npos) << made.header("Warning");
+  EXPECT_NE(made.header("Warning").find("kubelan stores spec.metrics and does not act on it"), std::string::npos) << made.header("Warning");
   Answer v1 = call("GET", std::string(kScalersV1) + "/web");
   EXPECT_EQ(v1.body["spec"]["targetCPUUtilizationPercentage"], 60);
   EXPECT_EQ(v1.body["spec"]["minReplicas"], 1);

@@ -193,6 +193,8 @@ TEST_F(StatefulSetTest, ClaimsComeWithPodsAndStayOrGoAsTheSetSays) {
   const json claim = get(std::string(kClaims) + "/data-web-1");
   EXPECT_EQ(claim["metadata"]["labels"]["app"], "web");
   EXPECT_FALSE(claim["metadata"].contains("ownerReferences"));
+  EXPECT_EQ(claim["status"]["phase"], "Bound");
+  EXPECT_EQ(claim["status"]["capacity"]["storage"], "1Gi");
   const json pod = get("/api/v1/namespaces/default/pods/web-1");
   EXPECT_EQ(pod["spec"]["volumes"][0], json::parse(R"({"name":"data","persistentVolumeClaim":{"claimName":"data-web-1"}})"));
   merge(kPath, {{"spec", {{"replicas", 1}}}});

@@ -101,6 +101,34 @@ TEST_F(AgentTest, VolumesAreWrittenAndFollow) {
   EXPECT_EQ(*base::read_file(file), "two");
 }
 
+TEST_F(AgentTest, AClaimsFolderOutlivesPodsAndGoesWithTheClaim) {
+  namespace fs = std::filesystem;
+  const std::string spec = "{volumes: [{name: v, persistentVolumeClaim: {claimName: data}}], containers: [{name: c, image: nginx, volumeMounts: [{name: v, mountPath: /data}]}]}";
+  run_pod("a", spec);
+  EXPECT_EQ(shown("a"), "0/1 ContainerCreating 0") << "waits for its claim";
+  apply("apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\nspec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n");
+  EXPECT_EQ(shown("a"), "1/1 Running 0");
+  const std::string claim = dir + "/claims/" + get("/api/v1/namespaces/default/persistentvolumeclaims/data")["metadata"]["uid"].get<std::string>();
+  auto source = [this](size_t process) {
+    for (const netns::Mount& mount : spawner.processes.at(process).spec.mounts) {
+      if (mount.target == "/data") return fs::weakly_canonical(mount.source).string() + (mount.read_only ? " ro" : "");
+    }
+    return std::string("none");
+  };
+  EXPECT_EQ(source(0), fs::weakly_canonical(claim).string());
+  ASSERT_TRUE(base::write_file_atomic(claim + "/kept", "x", 0644).ok());
+  remove_pod("a", R"({"gracePeriodSeconds":0})");
+  exit(0, 137);
+  EXPECT_TRUE(fs::exists(claim + "/kept"));
+  run_pod("b", spec);
+  EXPECT_EQ(source(1), fs::weakly_canonical(claim).string());
+  remove("/api/v1/namespaces/default/persistentvolumeclaims/data");
+  EXPECT_TRUE(fs::exists(claim + "/kept")) << "still in use";
+  remove_pod("b", R"({"gracePeriodSeconds":0})");
+  exit(1, 137);
+  EXPECT_FALSE(fs::exists(claim));
+}
+
 TEST_F(AgentTest, DeletionAsksThenKills) {
   run_pod("a", "{terminationGracePeriodSeconds: 5, containers: [{name: c, image: busybox, command: [x]}]}");
   remove_pod("a");

@@ -118,7 +118,7 @@ TEST(PodFiles, Volumes) {
       {"optional", {{"configMap", {{"name", "none"}, {"optional", true}}}}, ""},
       {"downward", {{"downwardAPI", {{"items", {{{"path", "labels"}, {"fieldRef", {{"fieldPath", "metadata.labels"}}}}}}}}}, "labels=app=\"web\" 644;"},
       {"projected", {{"projected", {{"sources", {{{"configMap", {{"name", "cm"}, {"items", {{{"key", "key"}, {"path", "a"}}}}}}}, {{"secret", {{"name", "sec"}}}}}}}}}, "a=value 644;pass=s3cret 644;"},
-      {"unknown kind", {{"nfs", {{"server", "x"}}}}, "!MountVolume.SetUp failed for volume \"v\" : kubelan has no volumes of kind nfs; it has configMap, secret, emptyDir, downwardAPI, projected and hostPath (read-only)"},
+      {"unknown kind", {{"nfs", {{"server", "x"}}}}, "!MountVolume.SetUp failed for volume \"v\" : kubelan has no volumes of kind nfs; it has configMap, secret, emptyDir, persistentVolumeClaim, downwardAPI, projected and hostPath (read-only)"},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.name);

@@ -74,6 +74,9 @@ TEST(ValidateWorkload, Sets) {
       "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
   const Checked rows[] = {
       {"fine", "StatefulSet", set_with(R"(,"serviceName":"s")"), "", {}},
+      {"claims may be mounted", "StatefulSet",
+       R"({"spec":{"selector":{"matchLabels":{"a":"b"}},"template":{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"nginx:1",
+           "volumeMounts":[{"name":"d","mountPath":"/d"}]}]}},"volumeClaimTemplates":[{"metadata":{"name":"d"},"spec":{"accessModes":["ReadWriteOnce"]}}]}})", "", {}},
       {"no labels of its own", "StatefulSet",
        R"({"spec":{"selector":{"matchLabels":{"a":"c"}},)" + std::string(kTemplate) + "}}", "",
        {R"(spec.template.metadata.labels: Invalid value: {"a":"b"}: `selector` does not match template `labels`)"}},
