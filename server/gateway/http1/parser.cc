@@ -149,7 +149,7 @@ Parsed read_fields(std::string_view bytes, size_t at, const HeadLimits& limits, 
     size_t begin = at;
     std::string_view line;
     if (!take_line(bytes, &at, &line)) {
-      if (bytes.size() - begin > limits.line || bytes.size() > limits.head) return refuse(431, "a header that is too large");
+      if (bytes.size() - begin > limits.line + 1 || bytes.size() > limits.head) return refuse(431, "a header that is too large");
       return {};
     }
     if (line.empty()) break;
@@ -253,13 +253,14 @@ bool is_authority(std::string_view text) {
 
 Parsed parse_request_head(std::string_view bytes, const HeadLimits& limits, RequestHead* out) {
   size_t at = 0;
+  // (Where a line has not ended, one byte more than the limit may still be its CR.)
   // A client may end a body with one line too many (RFC 9112, 2.2).
   while (at < bytes.size() && at < 4 && (bytes[at] == '\r' || bytes[at] == '\n')) ++at;
   if (at == bytes.size()) return {};
   if (!kTokenBytes[static_cast<uint8_t>(bytes[at])]) return refuse(400, "it does not begin with a method");
   size_t begin = at;
   std::string_view line;
-  if (!take_line(bytes, &at, &line)) return bytes.size() - begin > limits.line ? refuse(414, "a request line that is too long") : Parsed();
+  if (!take_line(bytes, &at, &line)) return bytes.size() - begin > limits.line + 1 ? refuse(414, "a request line that is too long") : Parsed();
   if (line.size() > limits.line) return refuse(414, "a request line that is too long");
   *out = RequestHead();
   Parsed step = read_request_line(line, out);
@@ -295,7 +296,7 @@ Parsed parse_response_head(std::string_view bytes, std::string_view method, cons
   size_t at = 0;
   std::string_view line;
   if (!take_line(bytes, &at, &line)) {
-    if (bytes.size() > limits.line) return refuse(502, "a status line that is too long");
+    if (bytes.size() > limits.line + 1) return refuse(502, "a status line that is too long");
     if (bytes.substr(0, 5) != std::string_view("HTTP/").substr(0, std::min<size_t>(bytes.size(), 5))) return refuse(502, "it does not begin with a version of HTTP");
     return {};
   }

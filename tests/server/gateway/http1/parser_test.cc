@@ -175,6 +175,9 @@ TEST(ResponseHead, the_status_line_has_the_limit_of_lines) {
   const std::string line = "HTTP/1.1 200 " + std::string(60, 'x');
   EXPECT_EQ(parse_response_head(line, "GET", limits, &head).kind, Parsed::Kind::kRefused);
   EXPECT_EQ(parse_response_head(line + "\r\n\r\n", "GET", limits, &head).kind, Parsed::Kind::kRefused);
+  const std::string longest = "HTTP/1.1 200 " + std::string(51, 'x') + "\r";
+  EXPECT_EQ(parse_response_head(longest, "GET", limits, &head).kind, Parsed::Kind::kNeedMore);
+  EXPECT_EQ(parse_response_head(longest + "\n\r\n", "GET", limits, &head).kind, Parsed::Kind::kDone);
 }
 
 TEST(Chunks, rows_in_pieces_of_any_size) {
