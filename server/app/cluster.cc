@@ -243,7 +243,11 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
   NodeAgentOptions agent_options{options.state_dir + "/run", p.addresses.dns, p.addresses.domain, p.pki.ca.cert_pem};
   p.agent = make_node_agent(*p.loop, *p.fabric, *p.spawner, *p.io, agent_options);
   p.api->set_runtime(&p.agent->runtime());
-  p.gateway = make_gateway(*p.loop, *p.services, p.agent->runtime(), GatewayOptions());
+  GatewayOptions gateway_options;
+  gateway_options.look_up = [dns = p.dns.get()](const std::string& name, std::function<void(NameAnswer)> done) {
+    dns->look_up(name, [done = std::move(done)](DnsAddresses found) { done({found.answered, std::move(found.ips), std::chrono::seconds(found.ttl_seconds)}); });
+  };
+  p.gateway = make_gateway(*p.loop, *p.services, p.agent->runtime(), gateway_options);
   PublisherOptions publisher_options{options.ephemeral ? "" : options.state_dir + "/published.json", {p.addresses.services, p.addresses.pods}};
   p.publisher = make_publisher(*p.loop, *p.io, *p.fabric, std::move(inputs.host_ports), publisher_options);
   TRY_STATUS(p.proxy->load());

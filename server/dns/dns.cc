@@ -3,6 +3,7 @@
 #include <set>
 #include <utility>
 
+#include "server/dns/look_up.h"
 #include "server/dns/records.h"
 #include "server/dns/server.h"
 #include "server/dns/zone.h"
@@ -27,7 +28,7 @@ struct Delta {
 class DnsImpl final : public Dns {
  public:
   DnsImpl(ControlLoop& loop, ServiceFeed& services, base::Loop& io, std::vector<DnsSockets> sockets, const DnsOptions& options)
-      : loop_(loop), index_(services.index()), io_(io), io_side_(std::make_shared<IoSide>(IoSide{dns::Zone(options.domain, options.ttl_seconds), {}})) {
+      : loop_(loop), domain_(options.domain), index_(services.index()), io_(io), io_side_(std::make_shared<IoSide>(IoSide{dns::Zone(options.domain, options.ttl_seconds), {}})) {
     auto held = std::make_shared<std::vector<DnsSockets>>(std::move(sockets));
     io_.post([side = io_side_, held, loop_of_io = &io_] {
       for (DnsSockets& pair : *held) {
@@ -46,6 +47,10 @@ class DnsImpl final : public Dns {
     });
     // Handled after start() has delivered everything there is; says that the zone is complete.
     schedule_flush();
+  }
+
+  void look_up(std::string name, std::function<void(DnsAddresses)> done) override {
+    io_.post([side = io_side_, domain = domain_, name = std::move(name), done = std::move(done)] { done(dns::find_addresses(side->zone, name, domain)); });
   }
 
   ~DnsImpl() override {
@@ -79,6 +84,7 @@ class DnsImpl final : public Dns {
   }
 
   ControlLoop& loop_;
+  const std::string domain_;
   const model::ServiceIndex& index_;
   base::Loop& io_;
   std::shared_ptr<IoSide> io_side_;

@@ -2,6 +2,7 @@
 // conntrack). Zone data is compiled on the control thread and handed to the io loop.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,9 +25,18 @@ struct DnsSockets {
   base::Fd tcp;
 };
 
+// What is known of a name's addresses; of one family, IPv4 where there are both.
+struct DnsAddresses {
+  bool answered = false;         // False: whoever knows could not be asked (SERVFAIL).
+  std::vector<base::Ip> ips;     // Sorted.
+  uint32_t ttl_seconds = 0;
+};
+
 class Dns {
  public:
   virtual ~Dns() = default;
+  // As a pod's resolver finds it: below svc.DOMAIN and DOMAIN first, then as it is. Any thread; `done` on the io loop.
+  virtual void look_up(std::string name, std::function<void(DnsAddresses)> done) = 0;
 };
 std::unique_ptr<Dns> make_dns(ControlLoop& loop, ServiceFeed& services, base::Loop& io, std::vector<DnsSockets> sockets, const DnsOptions& options);
 

@@ -63,13 +63,14 @@ class GatewayImpl final : public Gateway {
   GatewayImpl(ControlLoop& loop, ServiceFeed& services, PodRuntime& runtime, const GatewayOptions& options)
       : loop_(loop),
         events_(loop, kComponent),
+        names_(loop, options.look_up, [this] { compile_soon(); }),
         serving_(loop, runtime, choose_threads(options.threads), options.start_engine, [this] { compile_soon(); }),
         compile_queue_(loop.make_queue("ingress", [this](const store::Key&) { return compile_all(); }, {QueueOptions::Priority::kNormal, kBetweenCompilations})),
         status_queue_(loop.make_queue("ingress-status", [this](const store::Key& key) { return write_addresses(key); })) {
     input_.services = &services.index();
     follow("ingresses.networking.k8s.io", input_.ingresses, gateway::project_ingress);
-    follow("secrets", input_.secrets, gateway::project_secret);
-    follow("configmaps", input_.config_maps, gateway::project_config_map);
+    follow("secrets", input_.secrets, gateway::project_secret, &Group::secrets);
+    follow("configmaps", input_.config_maps, gateway::project_config_map, &Group::config_maps);
     loop.on_change("ingressclasses.networking.k8s.io", [this](const store::Object& before, const store::Object& after) {
       if (after) input_.classes[after.name()] = gateway::project_ingress_class(after);
       else input_.classes.erase(before.name());
@@ -118,22 +119,28 @@ class GatewayImpl final : public Gateway {
     std::vector<Problem> problems;
     std::set<ObjectKey> claimed;   // By the last compilation.
     std::set<ObjectKey> served;    // By the last table that is in force.
+    std::set<ObjectKey> secrets, config_maps;  // That the last compilation looked at, or for.
+    std::set<std::string> names;   // That it needs the addresses of.
+    std::set<std::string> told;    // Its problems, by object, generation and text.
   };
 
   template <class Key, class Value>
-  void follow(const char* storage, std::map<Key, Value>& into, Value (*project)(const store::Object&)) {
-    loop_.on_change(storage, [this, &into, project](const store::Object& before, const store::Object& after) {
+  void follow(const char* storage, std::map<Key, Value>& into, Value (*project)(const store::Object&), std::set<ObjectKey> Group::* of_interest = nullptr) {
+    loop_.on_change(storage, [this, &into, project, of_interest](const store::Object& before, const store::Object& after) {
       const store::Object& object = after ? after : before;
       const Key key{object.ns(), object.name()};
+      // What nobody looked at changes no table; whoever begins to look compiles then.
+      const bool counts = of_interest == nullptr || std::any_of(groups_.begin(), groups_.end(), [&](const auto& entry) { return (entry.second.*of_interest).contains(key); });
       if (!after) {
         into.erase(key);
-        return compile_soon();
+        if (counts) compile_soon();
+        return;
       }
       Value value = project(after);
       auto [at, fresh] = into.try_emplace(key);
       if (!fresh && at->second == value) return;
       at->second = std::move(value);
-      compile_soon();
+      if (counts) compile_soon();
     });
   }
 
@@ -141,17 +148,25 @@ class GatewayImpl final : public Gateway {
 
   gateway::TablePtr compile(const ControllerSettings& settings) {
     Group& group = groups_[settings];
+    input_.resolved = names_.known();
     gateway::IngressResult result = gateway::compile_ingress(input_, make_options(settings), &group.cache);
     result.table.generation = ++generation_;
     group.claimed = {result.served.begin(), result.served.end()};
     group.problems = std::move(result.problems);
+    group.secrets = std::move(result.secrets);
+    group.config_maps = std::move(result.config_maps);
+    group.names = std::move(result.names);
     return std::make_shared<const gateway::Table>(std::move(result.table));
   }
 
   base::Result<Requeue> compile_all() {
     const std::set<ControllerSettings> groups = serving_.groups();
     std::erase_if(groups_, [&](const auto& entry) { return !groups.contains(entry.first); });
-    std::vector<std::function<void()>> waiters = std::exchange(waiters_, {});
+    for (const ControllerSettings& settings : groups) groups_[settings].table = compile(settings);
+    want_names();
+    // Who waits, waits for the names' addresses, too.
+    std::vector<std::function<void()>> waiters;
+    if (!names_.asking()) waiters = std::exchange(waiters_, {});
     auto left = std::make_shared<size_t>(groups.size());
     auto done = [left, waiters = std::make_shared<std::vector<std::function<void()>>>(std::move(waiters))] {
       if (*left > 0 && --*left > 0) return;
@@ -160,7 +175,6 @@ class GatewayImpl final : public Gateway {
     if (groups.empty()) done();
     for (const ControllerSettings& settings : groups) {
       Group& group = groups_[settings];
-      group.table = compile(settings);
       tell(settings, group);
       serving_.publish(settings, group.table, [this, settings, claimed = group.claimed, done] {
         if (auto found = groups_.find(settings); found != groups_.end()) found->second.served = claimed;
@@ -171,24 +185,31 @@ class GatewayImpl final : public Gateway {
     return Requeue{};
   }
 
+  void want_names() {
+    std::set<std::string> all;
+    for (const auto& [settings, group] : groups_) all.insert(group.names.begin(), group.names.end());
+    names_.want(all);
+  }
+
   const store::Object* find(const Origin& origin) {
     const std::string storage = storage_of(origin.kind);
     return storage.empty() ? nullptr : loop_.cache(storage).find(origin.ns, origin.name);
   }
 
   // Each problem once for each generation of the object it is about, and again when it comes back.
-  void tell(const ControllerSettings& settings, const Group& group) {
+  void tell(const ControllerSettings& settings, Group& group) {
     std::set<std::string> now;
     for (const Problem& problem : group.problems) {
       const store::Object* object = find(problem.origin);
       if (object == nullptr) continue;
       const std::string identity = store::get_string(object->tree(), "metadata.uid") + "/" + std::to_string(store::get_int(object->tree(), "metadata.generation")) + "/" + problem.reason + "/" + problem.message;
-      if (!now.insert(identity).second || told_.contains(identity)) continue;
+      const bool known = std::any_of(groups_.begin(), groups_.end(), [&](const auto& entry) { return entry.second.told.contains(identity); });
+      if (!known && problem.reason == "NameNotResolved" && names_.asking()) continue;  // The answer makes another table.
+      if (!now.insert(identity).second || known) continue;
       events_.warning(make_ref(*object), problem.reason, problem.message);
       serving_.print(settings, "W " + problem.origin.kind + " " + problem.origin.ns + "/" + problem.origin.name + ": " + problem.message + "\n");
     }
-    if (groups_.size() == 1) told_ = std::move(now);
-    else told_.merge(now);
+    group.told = std::move(now);
     for (const ObjectKey& key : group.claimed) {
       const store::Object* object = loop_.cache("ingresses.networking.k8s.io").find(key.ns, key.name);
       if (object != nullptr && synced_.insert(object->key()).second) events_.normal(make_ref(*object), "Sync", "Scheduled for sync");
@@ -242,9 +263,9 @@ class GatewayImpl final : public Gateway {
   gateway::IngressInput input_;
   std::map<ControllerSettings, Group> groups_;
   std::vector<std::function<void()>> waiters_;
-  std::set<std::string> told_;
   std::set<store::Key> synced_;      // Ingresses that have their "Sync".
   uint64_t generation_ = 0;
+  Names names_;
   Serving serving_;
   WorkQueue& compile_queue_;
   WorkQueue& status_queue_;

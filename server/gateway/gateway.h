@@ -17,6 +17,7 @@
 
 #include "server/api/pod_runtime.h"
 #include "server/gateway/explain.h"
+#include "server/gateway/names.h"
 #include "server/gateway/serving.h"
 #include "server/informer/control_loop.h"
 #include "server/informer/service_feed.h"
@@ -28,6 +29,7 @@ using json = nlohmann::json;
 struct GatewayOptions {
   int threads = 0;  // Of an engine; 0: as many as there are cores, four at the most.
   Serving::StartEngine start_engine = gateway::Engine::start;
+  LookUp look_up;   // Empty: names outside the cluster have no address.
 };
 
 class Gateway {

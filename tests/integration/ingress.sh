@@ -62,6 +62,42 @@ k patch ingress no-class --type merge -p '{"spec":{"ingressClassName":"other"}}'
 check "another class takes it away" until_true 5 has_address no-class ""
 check_equal "404 then" 404 "$(code "$KUBELAN" enter client -- curl -sS --max-time 5 -H 'Host: plain.test' "http://$lb/")"
 
+# A name that kubelan knows by its Services, one that only DNS finds, one that nobody knows.
+k apply -f - >/dev/null <<'Y'
+apiVersion: v1
+kind: Service
+metadata: {name: by-domain}
+spec: {type: ExternalName, externalName: app-service.default.svc.cluster.local}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: by-search}
+spec: {type: ExternalName, externalName: app-service.default.svc}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: by-nobody}
+spec: {type: ExternalName, externalName: nowhere.example}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: names}
+spec:
+  rules:
+  - {host: domain.test, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: by-domain, port: {number: 80}}}}]}}
+  - {host: search.test, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: by-search, port: {number: 80}}}}]}}
+  - {host: nobody.test, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: by-nobody, port: {number: 80}}}}]}}
+Y
+of_host() { "$KUBELAN" enter client -- curl -sS --max-time 5 -H "Host: $1" "http://$lb/" "${@:2}"; }
+check "ExternalName of a Service" until_true 5 says "this is the app" of_host domain.test
+check "ExternalName that DNS finds" until_true 10 says "this is the app" of_host search.test
+check_equal "ExternalName that nobody knows: 503" 503 "$(code of_host nobody.test)"
+check "and an Event" until_true 10 says 'NameNotResolved.*nowhere.example' k get events --field-selector type=Warning
+
+k patch -n ingress-nginx configmap ingress-nginx-controller --type merge -p '{"data":{"use-forwarded-headers":"true"}}' >/dev/null
+check "use-forwarded-headers" until_true 5 says '^X-Real-Ip: 192.0.2.7' from_client -H 'X-Forwarded-For: 192.0.2.7' http://devopsexample.com/api
+check "and TLS that a proxy had ends no more in a redirect" says "this is the app" from_client -H 'X-Forwarded-Proto: https' http://devopsexample.com/app
+
 check "the controller restarts" k rollout restart -n ingress-nginx deployment/ingress-nginx-controller
 check "and is there again" k rollout status -n ingress-nginx deployment/ingress-nginx-controller --timeout=60s
 check "and serves" until_true 5 says "this is the app" from_client http://devopsexample.com/app

@@ -80,6 +80,10 @@ Backends::Found Backends::make(const ObjectKey& key, const std::string& wanted, 
     const uint16_t number = port == nullptr ? number_of(wanted) : number_of(port->target_port) != 0 ? number_of(port->target_port) : port->port;
     if (number != 0) {
       add_external(*service_of, number, *out);
+      if (out->endpoints.empty()) {
+        found.reason = "NameNotResolved";
+        found.message = "Service " + key.text() + " is the name " + service_of->external_name + ", which cannot be resolved; requests are answered 503 until it can.";
+      }
       return found;
     }
   }
@@ -144,7 +148,9 @@ std::vector<base::Ip> Backends::cluster_addresses(const ObjectKey& key, int dept
 std::vector<base::Ip> Backends::addresses_of(const std::string& host, int depth) {
   if (auto ip = base::Ip::parse(host); ip.ok()) return {*ip};
   if (depth > kMostAliases) return {};
-  const std::string name = base::lower(host), suffix = ".svc." + compilation_.options.cluster_domain;
+  std::string name = base::lower(host);
+  if (name.ends_with('.')) name.pop_back();
+  const std::string suffix = ".svc." + compilation_.options.cluster_domain;
   if (name.size() > suffix.size() && name.ends_with(suffix)) {
     const std::string rest = name.substr(0, name.size() - suffix.size());
     const size_t dot = rest.find('.');

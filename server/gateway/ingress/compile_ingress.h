@@ -60,6 +60,7 @@ struct IngressResult {
   std::vector<Problem> problems;   // In the order in which they were met: oldest Ingress first in each step; none twice.
   std::vector<ObjectKey> served;   // Ingresses that are ours: their status gets the controller's addresses.
   std::set<std::string> names;     // To be looked up in DNS and given as IngressInput::resolved (ExternalName, auth-url, mirrors).
+  std::set<ObjectKey> secrets, config_maps;  // All that were looked at or looked for: a change of others changes nothing.
 };
 
 // What is costly and needed again by the next compilation: compiled regexes, judged certificates. Bounded. One thread at a time.

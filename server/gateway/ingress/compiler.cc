@@ -35,12 +35,14 @@ base::Result<RegexPtr> Compilation::regex(const std::string& pattern, bool ignor
   return made;
 }
 
-const Secret* Compilation::find_secret(const ObjectKey& key) const {
+const Secret* Compilation::find_secret(const ObjectKey& key) {
+  result.secrets.insert(key);
   const auto it = input.secrets.find(key);
   return it == input.secrets.end() ? nullptr : &it->second;
 }
 
-const ConfigMap* Compilation::find_config_map(const ObjectKey& key) const {
+const ConfigMap* Compilation::find_config_map(const ObjectKey& key) {
+  result.config_maps.insert(key);
   const auto it = input.config_maps.find(key);
   return it == input.config_maps.end() ? nullptr : &it->second;
 }

@@ -46,8 +46,8 @@ class Compilation {
   void tell_annotation(const Ingress& ingress, std::string_view name, std::string reason, std::string message);
 
   base::Result<RegexPtr> regex(const std::string& pattern, bool ignore_case, bool anchored);
-  const Secret* find_secret(const ObjectKey& key) const;
-  const ConfigMap* find_config_map(const ObjectKey& key) const;
+  const Secret* find_secret(const ObjectKey& key);
+  const ConfigMap* find_config_map(const ObjectKey& key);
   // What "name" or "ns/name" in an annotation means for an Ingress; kForbidden: another namespace, which the ConfigMap must allow.
   base::Result<ObjectKey> resolve(const Ingress& ingress, const std::string& text) const;
   std::string key_of(std::string_view annotation) const { return options.annotation_prefix + std::string(annotation); }

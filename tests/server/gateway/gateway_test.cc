@@ -58,6 +58,11 @@ struct GatewayTest : WorldTest {
     services = std::make_unique<ServiceFeed>(*loop);
     GatewayOptions options;
     options.start_engine = [this](gateway::EngineOptions) -> base::Result<std::unique_ptr<gateway::Engine>> { return std::unique_ptr<gateway::Engine>(new FakeEngine(seen)); };
+    options.look_up = [this](const std::string& name, std::function<void(NameAnswer)> done) {
+      ++asked[name];
+      if (hold) held.push_back(std::move(done));
+      else done(names[name]);
+    };
     gateway = make_gateway(*loop, *services, runtime, options);
     ASSERT_TRUE(ensure_ingress_classes(api->client()).ok());
     ASSERT_TRUE(ensure_ingress_workload(api->client(), {base::Ip::v4(172, 30, 255, 254)}).ok());
@@ -102,6 +107,27 @@ struct GatewayTest : WorldTest {
     return false;
   }
 
+  void make_external(const std::string& name) {
+    apply("apiVersion: v1\nkind: Service\nmetadata: {name: app}\nspec: {type: ExternalName, externalName: " + name + "}\n");
+    make_ingress();
+  }
+  // Where /app of the newest table goes.
+  std::string endpoints() {
+    std::string out;
+    for (const gateway::VirtualHost& host : seen.tables.back()->listeners[0]->hosts) {
+      for (const gateway::Route& route : host.routes) {
+        const auto* forward = std::get_if<gateway::Forward>(&route.action);
+        if (forward == nullptr || !forward->backends[0].upstream) continue;
+        for (const gateway::Endpoint& endpoint : forward->backends[0].upstream->endpoints) out += endpoint.address.text() + " ";
+      }
+    }
+    return out;
+  }
+
+  std::map<std::string, NameAnswer> names;  // What DNS says; nothing: it fails.
+  std::map<std::string, int> asked;
+  bool hold = false;
+  std::vector<std::function<void(NameAnswer)>> held;
   Seen seen;
   FakeRuntime runtime{seen};
   std::unique_ptr<ServiceFeed> services;
@@ -203,6 +229,72 @@ TEST_F(GatewayTest, explains_a_request) {
   EXPECT_EQ((*out)["steps"][0], "the path is rewritten to /?y=1");
   EXPECT_EQ((*out)["backends"][0]["endpoints"][0]["address"], "10.244.1.7:8080");
   EXPECT_EQ(store::get_string(*gateway->explain(*gateway::parse_question("nobody.test/")), "why"), "no rule has this host");
+}
+
+TEST_F(GatewayTest, names_outside_the_cluster_are_asked_for_again_and_kept_while_DNS_fails) {
+  const base::Ip one = base::Ip::v4(192, 0, 2, 1), two = base::Ip::v4(192, 0, 2, 2);
+  run_controller();
+  names["db.example"] = {true, {one}, std::chrono::seconds(30)};
+  make_external("db.example.");
+  EXPECT_EQ(endpoints(), "192.0.2.1 ");
+  EXPECT_EQ(asked["db.example"], 1);
+  pass(std::chrono::seconds(29));
+  EXPECT_EQ(asked["db.example"], 1);
+  names["db.example"].ips = {one, two};
+  pass(std::chrono::seconds(1));
+  EXPECT_EQ(endpoints(), "192.0.2.1 192.0.2.2 ");
+  names["db.example"] = {};
+  pass(std::chrono::seconds(30));
+  EXPECT_EQ(asked["db.example"], 3);
+  EXPECT_EQ(endpoints(), "192.0.2.1 192.0.2.2 ") << "it failed";
+  names["db.example"] = {true, {two}, std::chrono::seconds(1'000'000)};
+  pass(std::chrono::seconds(5));
+  EXPECT_EQ(endpoints(), "192.0.2.2 ");
+  EXPECT_FALSE(told("NameNotResolved", "")) << "it was always known";
+  names["db.example"] = {true, {}, std::chrono::seconds(5)};
+  pass(std::chrono::seconds(300));
+  EXPECT_EQ(endpoints(), "") << "there is no such name any more";
+  EXPECT_TRUE(told("NameNotResolved", "db.example"));
+  const int before = asked["db.example"];
+  remove("/apis/networking.k8s.io/v1/namespaces/default/ingresses/web");
+  pass(std::chrono::seconds(600));
+  EXPECT_LE(asked["db.example"], before + 1) << "nobody wants it";
+}
+
+TEST_F(GatewayTest, synced_waits_for_the_first_answer_about_names) {
+  hold = true;
+  run_controller();
+  make_external("db.example");
+  confirm();
+  ASSERT_EQ(held.size(), 1u);
+  bool synced = false;
+  gateway->when_synced([&] { synced = true; });
+  idle();
+  confirm();
+  EXPECT_FALSE(synced);
+  EXPECT_FALSE(told("NameNotResolved", "")) << "nobody knows yet";
+  held[0]({});
+  idle();
+  confirm();
+  EXPECT_TRUE(synced);
+  EXPECT_TRUE(told("NameNotResolved", "db.example"));
+}
+
+TEST_F(GatewayTest, objects_that_nobody_names_are_nobodys_business) {
+  run_controller();
+  make_ingress();
+  confirm();
+  const size_t before = seen.tables.size();
+  apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\ndata: {a: b}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: users}\nstringData: {auth: 'ann:x'}\n");
+  EXPECT_EQ(seen.tables.size(), before);
+  merge("/apis/networking.k8s.io/v1/namespaces/default/ingresses/web", {{"metadata", {{"annotations", {{"nginx.ingress.kubernetes.io/auth-type", "basic"}, {"nginx.ingress.kubernetes.io/auth-secret", "users"}}}}}});
+  EXPECT_EQ(seen.tables.size(), before + 1);
+  merge("/api/v1/namespaces/default/secrets/users", {{"stringData", {{"auth", "bob:x"}}}});
+  EXPECT_EQ(seen.tables.size(), before + 2);
+  remove("/api/v1/namespaces/default/secrets/users");
+  EXPECT_EQ(seen.tables.size(), before + 3);
+  apply("apiVersion: v1\nkind: Secret\nmetadata: {name: users}\nstringData: {auth: 'ann:x'}\n");
+  EXPECT_EQ(seen.tables.size(), before + 4) << "it was missed";
 }
 
 TEST(ControllerPod, arguments) {

@@ -157,7 +157,7 @@ const Row kRows[] = {
     prefix /far -> default/far:443 []
     prefix /ip -> default/ip:8000 [192.0.2.7:8000]
   host *
-)"},
+)", {"NameNotResolved"}},
     {"classes", R"(
 {kind: Ingress, metadata: {name: own}, spec: {ingressClassName: own, defaultBackend: {service: {name: web, port: {number: 80}}}}}
 ---
