@@ -12,6 +12,7 @@ HttpResponse serve_delete_collection(const Call& call) {
   if (!list_options.ok()) return error_response(list_options.error());
   auto options = remove_options(call.request);
   if (!options.ok()) return error_response(options.error());
+  const std::vector<std::string> warnings = default_propagation(call.resource, *options);
   auto form = choose_form(call);
   if (!form.ok()) return error_response(form.error());
   store::ListQuery query;
@@ -28,7 +29,9 @@ HttpResponse serve_delete_collection(const Call& call) {
   }
   ListMeta meta;
   meta.revision = call.core.store.revision();
-  return list_response(call, *form, deleted, meta);
+  HttpResponse response = list_response(call, *form, deleted, meta);
+  add_warnings(response, warnings);
+  return response;
 }
 
 }  // namespace server

@@ -66,6 +66,15 @@ json& metadata_of(json& tree) {
   return metadata;
 }
 
+// Go leaves empty ones out, and so no client ever sees them.
+void drop_empty_metadata(json& tree) {
+  json& metadata = metadata_of(tree);
+  for (const char* key : {"labels", "annotations", "finalizers", "ownerReferences"}) {
+    auto at = metadata.find(key);
+    if (at != metadata.end() && at->empty()) metadata.erase(at);
+  }
+}
+
 std::string generated_name(std::string base) {
   if (base.size() > kMaxGenerated) base.resize(kMaxGenerated);
   return base + base::make_name_suffix(5);
@@ -92,6 +101,7 @@ void Pipeline::complete(const store::Resource& r, json& tree) const {
   store::apply_defaults(tree, *r.type);
   if (r.is_stored()) {
     if (store::PrepareHook hook = store::find_prepare_hook(r.prepare_hook)) hook(tree);
+    drop_empty_metadata(tree);
     return;
   }
   json kept = store::to_stored(r, std::move(tree));

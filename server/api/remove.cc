@@ -82,13 +82,25 @@ base::Result<RemoveOptions> remove_options(const HttpRequest& request) {
   return remove_options_from(options);
 }
 
+// Of clients that do not say: pods of these two kinds stayed when their API was made, so they still do.
+std::vector<std::string> default_propagation(const store::Resource& r, RemoveOptions& options) {
+  const bool job = r.storage_name == "jobs.batch";
+  if (!options.propagation.empty() || (!job && r.storage_name != "replicationcontrollers")) return {};
+  options.propagation = "Orphan";
+  if (!job) return {};
+  return {"child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning"};
+}
+
 HttpResponse serve_delete(const Call& call) {
   auto options = remove_options(call.request);
   if (!options.ok()) return error_response(options.error());
+  const std::vector<std::string> warnings = default_propagation(call.resource, *options);
   auto removed = call.core.pipeline.remove(call.resource, call.info.ns, call.info.name, *options);
   if (!removed.ok()) return error_response(removed.error());
-  if (!removed->gone || returns_object(call.resource)) return object_response(call, 200, removed->object);
-  return json_response(200, success_status(call.resource, call.info.name, removed->object.uid()));
+  if (!removed->gone || returns_object(call.resource)) return object_response(call, 200, removed->object, warnings);
+  HttpResponse response = json_response(200, success_status(call.resource, call.info.name, removed->object.uid()));
+  add_warnings(response, warnings);
+  return response;
 }
 
 }  // namespace server

@@ -24,6 +24,8 @@ base::Result<WriteContext> write_context(const Call& call);
 // The body of a create or update: JSON, YAML or protobuf; any other is kUnsupportedMediaType.
 base::Result<json> read_body(const Call& call, WriteContext& context);
 // DeleteOptions from body and query.
+// Fills in what happens to dependents when the client does not say; what it should be told of that.
+std::vector<std::string> default_propagation(const store::Resource& r, RemoveOptions& options);
 base::Result<RemoveOptions> remove_options(const HttpRequest& request);
 RemoveOptions remove_options_from(const json& options);
 

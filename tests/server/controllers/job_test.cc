@@ -235,6 +235,18 @@ TEST_F(JobTest, PodsOfADeletedJobAreLetGo) {
   EXPECT_FALSE(pods()[0]["metadata"].contains("finalizers"));
 }
 
+TEST_F(JobTest, PodsStayWhenTheClientDoesNotSay) {
+  apply(pi());
+  Answer gone = call("DELETE", kPath);
+  EXPECT_EQ(gone.status, 200);
+  EXPECT_NE(gone.header("Warning").find("child pods are preserved by default when jobs are deleted"), std::string::npos) << gone.header("Warning");
+  idle();
+  EXPECT_EQ(call("GET", kPath).status, 404);
+  ASSERT_EQ(pods().size(), 1u);
+  EXPECT_FALSE(pods()[0]["metadata"].contains("ownerReferences"));
+  EXPECT_FALSE(pods()[0]["metadata"].contains("finalizers"));
+}
+
 TEST_F(JobTest, RestartsOfContainersCountAsFailures) {
   apply(pi("  backoffLimit: 2\n", "OnFailure"));
   auto restarts = [this](int n) {
