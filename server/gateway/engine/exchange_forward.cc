@@ -15,6 +15,8 @@ using std::chrono::milliseconds;
 
 namespace {
 
+// The same endpoint, on another connection.
+bool wants_new_connection(Failure failure) { return failure == Failure::kStale || failure == Failure::kUnprocessed; }
 bool timed_out(Failure failure) { return failure == Failure::kConnectTimeout || failure == Failure::kTimeout; }
 
 }  // namespace
@@ -208,9 +210,9 @@ bool Exchange::tries_left() const {
 bool Exchange::may_retry(Failure failure) const {
   const Retry& rules = forward_->retry;
   if (!can_be_sent_again()) return false;
-  bool never_sent = failure == Failure::kRefused || failure == Failure::kConnectTimeout;
+  bool never_sent = failure == Failure::kRefused || failure == Failure::kConnectTimeout || failure == Failure::kUnprocessed;
   if (!never_sent && !is_idempotent(request_.method) && !rules.non_idempotent) return false;
-  if (failure == Failure::kStale) return attempts_ < 8;
+  if (wants_new_connection(failure)) return attempts_ < 8;
   if (failure == Failure::kTooLarge) return false;
   if (failure == Failure::kInvalid && !rules.on_invalid_header) return false;
   if (timed_out(failure) ? !rules.on_timeout : !rules.on_error) return false;
@@ -221,7 +223,7 @@ void Exchange::attempt_failed(Failure failure) {
   if (over_) return;
   close_upstream();  // Where it was not the stream itself that failed.
   table_->state_of(*upstream_of_).failed(*upstream_of_, endpoint_index_);
-  if (may_retry(failure)) return retry(failure == Failure::kStale);
+  if (may_retry(failure)) return retry(wants_new_connection(failure));
   if (started_) {
     // Half an answer must not look like a whole one.
     status_ = status_ == 0 ? 502 : status_;

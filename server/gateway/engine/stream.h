@@ -73,6 +73,7 @@ enum class Failure : uint8_t {
   kTimeout,        // Sent, and silent for too long.
   kStale,        // A kept connection was closed before any byte of an answer came: trying anew is safe for idempotent
                  // requests, and for all when nothing was sent.
+  kUnprocessed,  // The endpoint says that it has not looked at the request (HTTP/2): safe for all requests.
   kReset,        // Closed or reset in the middle of things.
   kInvalid,      // What came is not HTTP.
   kTooLarge,     // The head is above the limit.

@@ -27,6 +27,8 @@ const char* failure_text(Failure failure) {
       return "no answer in time";
     case Failure::kStale:
       return "the kept connection was closed";
+    case Failure::kUnprocessed:
+      return "the endpoint did not take the request";
     case Failure::kReset:
       return "the connection was closed in the middle of the answer";
     case Failure::kInvalid:

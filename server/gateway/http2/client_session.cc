@@ -69,7 +69,7 @@ void ClientStream::send_head(const RequestHead& head, bool end) {
   if (head.accepts_trailers) fields.add("te", "trailers");
   nghttp2_data_provider body = body_of(this);
   int32_t id = nghttp2_submit_request(session_.session_, nullptr, fields.data(), fields.size(), end ? nullptr : &body, this);
-  if (id < 0) return refuse(Failure::kStale, nghttp2_strerror(id));
+  if (id < 0) return refuse(Failure::kUnprocessed, nghttp2_strerror(id));
   id_ = id;
   out_end_ = end;
   session_.carrier_.want_output();
@@ -132,7 +132,7 @@ void ClientStream::closed(uint32_t code) {
   if (in_ended_ && headed_) return;  // Whole, whatever became of the request; the handler closes it.
   std::string why = "the endpoint reset the stream: ";
   why += nghttp2_http2_strerror(code);
-  if (code == NGHTTP2_REFUSED_STREAM && !answered_) return fail(Failure::kStale, why);
+  if (code == NGHTTP2_REFUSED_STREAM && !answered_) return fail(Failure::kUnprocessed, why);
   fail(code == NGHTTP2_PROTOCOL_ERROR ? Failure::kInvalid : Failure::kReset, why);
 }
 

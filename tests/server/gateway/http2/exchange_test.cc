@@ -208,7 +208,7 @@ TEST(Http2, answers_that_are_none) {
       {"too large", frame(kHeaders, kEndHeaders, 1, block({{":status", "200"}, {"x", std::string(5000, 'x')}})), Failure::kTooLarge},
       {"less than its length", frame(kHeaders, kEndHeaders, 1, block({{":status", "200"}, {"content-length", "5"}})) + frame(kData, kEndStream, 1, "abc"),
        Failure::kInvalid},
-      {"refused", frame(kReset, 0, 1, std::string("\0\0\0\7", 4)), Failure::kStale},
+      {"refused", frame(kReset, 0, 1, std::string("\0\0\0\7", 4)), Failure::kUnprocessed},
       {"refused in the middle", ok + frame(kReset, 0, 1, std::string("\0\0\0\7", 4)), Failure::kReset},
       {"given up", ok + frame(kData, 0, 1, "x") + frame(kReset, 0, 1, std::string("\0\0\0\2", 4)), Failure::kReset},
   };

@@ -285,9 +285,9 @@ TEST(Http2, streams_above_the_last_one_are_safe_to_send_again) {
   }
   Answer& later = pair.get("/later");
   pair.settle();
-  EXPECT_EQ(late.kind, Failure::kStale);
+  EXPECT_EQ(late.kind, Failure::kUnprocessed);
   EXPECT_NE(late.failure, "");
-  EXPECT_EQ(later.kind, Failure::kStale);
+  EXPECT_EQ(later.kind, Failure::kUnprocessed);
   EXPECT_NE(later.failure, "");
   EXPECT_EQ(running.failure, "");
   EXPECT_EQ(pair.server.handler.requests.size(), 1u);
@@ -303,7 +303,7 @@ TEST(Http2, refused_streams_are_safe_to_send_again) {
   pair.get("/0");
   Answer& second = pair.get("/1");  // The server's limit is not known yet.
   pair.settle();
-  EXPECT_EQ(second.kind, Failure::kStale);
+  EXPECT_EQ(second.kind, Failure::kUnprocessed);
   EXPECT_NE(second.failure, "");
 }
 
