@@ -7,8 +7,10 @@
 
 #include "server/gateway/engine/front.h"
 #include "server/gateway/l4/proxy_protocol.h"
+#include "server/gateway/message/now.h"
 #include "server/gateway/message/thread_buffer.h"
 #include "server/gateway/policy/addresses.h"
+#include "server/gateway/policy/pages.h"
 
 namespace server::gateway {
 namespace {
@@ -126,7 +128,21 @@ void Greeter::on_open() {
   front_.begin_http1(*this, std::move(socket_), std::move(client_), {});
 }
 
-void Greeter::on_open_failed(const std::string&) { front_.give_up(*this); }
+// OpenSSL sends no alert to who does not speak TLS at all; nginx says in plain text what is wrong.
+void Greeter::on_open_failed(const std::string& why) {
+  for (const char* not_tls : {"http request", "https proxy request", "wrong version number"}) {
+    if (why.find(not_tls) == std::string::npos) continue;
+    const std::string body = error_page(497);
+    const std::string answer = "HTTP/1.1 400 Bad Request\r\nServer: kubelan\r\nDate: " + std::string(http_date_now()) + "\r\nContent-Type: text/html\r\nContent-Length: " + std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" + body;
+    // What is unread when a socket is closed makes a reset of the end, which could overtake the answer.
+    while (::recv(socket_->fd(), peek_buffer.data(), peek_buffer.size(), MSG_DONTWAIT) > 0) {
+    }
+    ::send(socket_->fd(), answer.data(), answer.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    ::shutdown(socket_->fd(), SHUT_WR);
+    break;
+  }
+  front_.give_up(*this);
+}
 void Greeter::on_broken() { front_.give_up(*this); }
 
 void Greeter::on_readable() {
