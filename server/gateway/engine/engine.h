@@ -27,6 +27,8 @@ struct EngineOptions {
   bool ephemeral_ports = false;         // Tests: whatever port a listener names, take a free one; see ports().
   // Lines of the access log, each with its newline, many at once. Called on the loops' threads; empty: no log.
   std::function<void(std::string&& lines)> access_log;
+  size_t tcp_sessions = 0;              // Of a loop, of TCP and TLS that is passed on; further ones are reset. 0: by the limit of descriptors.
+  size_t udp_sessions = 4096;           // Of a loop and a UDP listener.
   uint16_t health_port = 0;             // GET /healthz answers "ok"; 0: none.
   std::string name = "gateway";         // Of the threads.
 };

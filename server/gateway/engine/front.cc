@@ -17,6 +17,7 @@ namespace {
 // Of one turn, so that connections that stand get theirs.
 constexpr int kAcceptedAtOnce = 64;
 constexpr std::chrono::milliseconds kPause{100};
+constexpr std::chrono::milliseconds kDrain{240'000};  // As ingress-nginx's worker-shutdown-timeout.
 
 }  // namespace
 
@@ -119,10 +120,14 @@ void Front::begin_stream(Greeter& greeter, base::Fd fd, ClientInfo client) {
 }
 
 void Front::begin_raw(base::Fd fd, ClientInfo client, const UpstreamPtr& upstream) {
-  if (!upstream) {
+  if (!upstream || lane_.tcp_sessions >= lane_.most_tcp_sessions) {
+    if (upstream) lane_.shared.stats.refused.fetch_add(1, std::memory_order_relaxed);
+    const linger now{1, 0};  // A reset, as of a port where nobody listens.
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
     lane_.shared.stats.connections.fetch_sub(1, std::memory_order_relaxed);
     return;
   }
+  ++lane_.tcp_sessions;
   auto made = std::make_unique<TcpSession>(lane_.loop, lane_.deadlines, *this, std::move(fd), std::move(client), upstream, lane_.shared.state_of(*upstream), listener_->listener().idle);
   TcpSession* session = made.get();
   raw_.emplace(session, std::move(made));
@@ -132,6 +137,7 @@ void Front::begin_raw(base::Fd fd, ClientInfo client, const UpstreamPtr& upstrea
 void Front::on_session_over(TcpSession& session) {
   auto it = raw_.find(&session);
   if (it == raw_.end()) return;
+  --lane_.tcp_sessions;
   lane_.shared.stats.connections.fetch_sub(1, std::memory_order_relaxed);
   bury(std::move(it->second));
   raw_.erase(it);
@@ -177,6 +183,7 @@ void Front::drain() {
   std::vector<Http2Server*> http2;
   for (auto& [connection, owned] : http2_) http2.push_back(connection);
   for (Http2Server* connection : http2) connection->drain();
+  for (auto& [session, owned] : raw_) session->drain(kDrain);
 }
 
 }  // namespace server::gateway

@@ -23,6 +23,7 @@
 namespace server::gateway {
 
 class Front;
+class UdpFront;
 class AccessLog;
 class Exchange;
 
@@ -35,6 +36,7 @@ struct LaneContext {
   AccessLog* log;                                  // nullptr: none.
   const std::shared_ptr<const LiveTable>* table;   // The one in force.
   Exchange* exchanges = nullptr;                   // All that live.
+  size_t most_tcp_sessions = SIZE_MAX, tcp_sessions = 0;  // Each has two descriptors.
 };
 
 class Lane {
@@ -52,6 +54,10 @@ class Lane {
 
  private:
   struct Parts;
+  // On the loop. Sockets on all addresses, given to a Front or UdpFront.
+  template <class AnyFront>
+  void open_all(const Listener& listener, AnyFront& front, std::map<std::string, uint16_t>* ports, std::vector<std::string>* problems) const;
+  void serve_udp(const std::shared_ptr<const LiveListener>& live, std::map<std::string, std::unique_ptr<UdpFront>>& before, std::map<std::string, uint16_t>* ports, std::vector<std::string>* problems);
   const EngineOptions& options_;
   SharedState& shared_;
   std::unique_ptr<base::Loop> loop_;

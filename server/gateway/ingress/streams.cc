@@ -71,7 +71,6 @@ std::vector<std::shared_ptr<const Listener>> compile_streams(Compilation& compil
       compilation.tell(origin, found.reason, "Entry " + key + ": nothing listens there. " + found.message.substr(0, found.message.find_first_of(";.")) + ".");
       continue;
     }
-    if (!tcp) compilation.tell(origin, "StreamUnsupported", "Entry " + key + ": UDP is not served yet; clients inside the cluster reach the Service by its own address.");
     auto listener = std::make_shared<Listener>();
     listener->protocol = protocol;
     listener->port = entry->port;

@@ -16,7 +16,7 @@ constexpr ThreadBuffer<struct TcpSessionReads> read_buffer;
 }  // namespace
 
 TcpSession::TcpSession(base::Loop& loop, Deadlines& deadlines, Host& host, base::Fd client, ClientInfo info, UpstreamPtr upstream, std::shared_ptr<UpstreamState> state, std::chrono::milliseconds idle)
-    : loop_(loop), deadlines_(deadlines), host_(host), info_(std::move(info)), upstream_(std::move(upstream)), state_(std::move(state)), idle_(idle), connect_deadline_([this] { connect_next(); }), idle_deadline_([this] { over(true); }) {
+    : loop_(loop), deadlines_(deadlines), host_(host), info_(std::move(info)), upstream_(std::move(upstream)), state_(std::move(state)), idle_(idle), connect_deadline_([this] { connect_next(); }), idle_deadline_([this] { over(true); }), drain_deadline_([this] { over(true); }) {
   client_.socket = std::make_unique<Socket>(loop_, std::move(client), nullptr);
 }
 
@@ -84,6 +84,7 @@ void TcpSession::over(bool cut) {
   if (std::exchange(over_, true)) return;
   connect_deadline_.disarm();
   idle_deadline_.disarm();
+  drain_deadline_.disarm();
   if (cut) {
     client_.socket->reset_on_close();
     if (endpoint_.socket) endpoint_.socket->reset_on_close();

@@ -26,6 +26,8 @@ class TcpSession final : public Mortal {
   TcpSession(base::Loop& loop, Deadlines& deadlines, Host& host, base::Fd client, ClientInfo info, UpstreamPtr upstream, std::shared_ptr<UpstreamState> state, std::chrono::milliseconds idle);
   // Connects: to the next endpoint where one refuses, or does not answer in 5 s. Without any left the client is reset.
   void begin();
+  // It may go on to its end, but no longer than that; then both sides are reset.
+  void drain(std::chrono::milliseconds patience) { deadlines_.arm(drain_deadline_, patience); }
 
  private:
   struct Side final : Socket::Owner {
@@ -57,7 +59,7 @@ class TcpSession final : public Mortal {
   std::vector<bool> tried_;
   size_t attempts_ = 0;
   bool over_ = false;
-  Deadline connect_deadline_, idle_deadline_;
+  Deadline connect_deadline_, idle_deadline_, drain_deadline_;
 };
 
 }  // namespace server::gateway

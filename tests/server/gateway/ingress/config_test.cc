@@ -126,7 +126,6 @@ udp-53 :53 idle 30s -> default/dns:53 udp [10.244.1.8:1053]  # ConfigMap ingress
   for (const Problem& p : result.problems) reasons[p.origin.name + " " + p.origin.field] = p.reason;
   const std::map<std::string, std::string> want = {{"tcp-services data[80]", "StreamInvalid"},      {"tcp-services data[x]", "StreamInvalid"},         {"tcp-services data[9002]", "StreamInvalid"},
                                                    {"tcp-services data[9003]", "ServiceNotFound"},   {"tcp-services data[9004]", "ServicePortNotFound"}, {"tcp-services data[9005]", "StreamInvalid"},
-                                                   {"udp-services data[53]", "StreamUnsupported"},
                                                    {"udp-services data[54]", "ServicePortNotFound"}};
   EXPECT_EQ(reasons, want) << problems_of(result);
 }
