@@ -216,9 +216,10 @@ const Field* find_number(const Type& type, unsigned within, unsigned number) {
   return nullptr;
 }
 
-bool is_hidden_message(const Type& type, unsigned number) {
+// `within`: as Field::wire_in has it.
+bool is_hidden_message(const Type& type, unsigned within) {
   for (const Field& field : type.fields) {
-    if (field.wire_in == number) return true;
+    if (field.wire_in == within || (within > 0 && field.wire_in / 256u == within)) return true;
   }
   return false;
 }
@@ -235,14 +236,15 @@ class Decoder {
   }
 
  private:
-  // The fields of `bytes` into `out`; `within`: the number of the message that JSON does not show, or 0.
+  // The fields of `bytes` into `out`; `within`: which message that JSON does not show this is (Field::wire_in), or 0.
   Status add_fields(json& out, std::string_view bytes, const Type& type, unsigned within) {
     for (Reader reader(bytes); !reader.done();) {
       const Part part = TRY(reader.next());
       const Field* field = find_number(type, within, part.number);
       if (field != nullptr) TRY_STATUS(add_field(out, part, *field));
-      const bool hidden = field == nullptr && within == 0 && part.wire == kBytes && is_hidden_message(type, part.number);
-      if (hidden) TRY_STATUS(add_fields(out, part.bytes, type, part.number));
+      const unsigned inner = within * 256 + part.number;
+      const bool hidden = field == nullptr && within < 256 && part.number < 256 && part.wire == kBytes && is_hidden_message(type, inner);
+      if (hidden) TRY_STATUS(add_fields(out, part.bytes, type, inner));
     }
     return {};
   }

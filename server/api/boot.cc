@@ -88,12 +88,21 @@ json api_slice(const ApiOptions& options) {
   return out;
 }
 
+json priority_class(const char* name, int64_t value, const char* description) {
+  json out = named("scheduling.k8s.io/v1", "PriorityClass", "", name);
+  out["value"] = value;
+  out["description"] = description;
+  return out;
+}
+
 }  // namespace
 
 base::Status ensure_boot_objects(Client& client, const ApiOptions& options) {
   for (const char* name : {"default", "kube-system", "kube-public", "kube-node-lease"}) {
     TRY_STATUS(ensure(client, named("v1", "Namespace", "", name), false));
   }
+  TRY_STATUS(ensure(client, priority_class("system-node-critical", 2'000'001'000, "For pods of the system that must stay on their node."), false));
+  TRY_STATUS(ensure(client, priority_class("system-cluster-critical", 2'000'000'000, "For pods of the system that must run, on whichever node."), false));
   TRY_STATUS(ensure(client, default_range(options), false));
   TRY_STATUS(widen_default_range(client, options));
   TRY_STATUS(ensure(client, api_service(options), false));

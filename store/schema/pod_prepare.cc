@@ -115,4 +115,9 @@ void prepare_pod_template(json& tree) {
   prepare_spec(tree["spec"]["template"]["spec"]);
 }
 
+void prepare_podtemplate(json& tree) {
+  if (!tree.is_object() || object_at(object_at(tree, "template"), "spec").empty()) return;
+  prepare_spec(tree["template"]["spec"]);
+}
+
 }  // namespace store

@@ -73,6 +73,10 @@ void prepare_namespace(json& tree);
 void prepare_secret(json& tree);
 void prepare_node(json& tree);
 void prepare_autoscaler(json& tree);
+void prepare_limitrange(json& tree);
+void prepare_networkpolicy(json& tree);
+void prepare_podtemplate(json& tree);
+void prepare_replicationcontroller(json& tree);
 
 Causes validate_pod(const json& tree, const json* old);
 Causes validate_deployment(const json& tree, const json* old);
@@ -96,6 +100,21 @@ Causes validate_event(const json& tree, const json* old);
 Causes validate_event_strict(const json& tree, const json* old);  // As written through events.k8s.io.
 Causes validate_poddisruptionbudget(const json& tree, const json* old);
 Causes validate_autoscaler(const json& tree, const json* old);
+Causes validate_csidriver(const json& tree, const json* old);
+Causes validate_csinode(const json& tree, const json* old);
+Causes validate_csistoragecapacity(const json& tree, const json* old);
+Causes validate_limitrange(const json& tree, const json* old);
+Causes validate_networkpolicy(const json& tree, const json* old);
+Causes validate_persistentvolume(const json& tree, const json* old);
+Causes validate_podtemplate(const json& tree, const json* old);
+Causes validate_priorityclass(const json& tree, const json* old);
+Causes validate_replicationcontroller(const json& tree, const json* old);
+Causes validate_resourcequota(const json& tree, const json* old);
+Causes validate_runtimeclass(const json& tree, const json* old);
+Causes validate_storageclass(const json& tree, const json* old);
+Causes validate_volumeattachment(const json& tree, const json* old);
+Causes validate_webhooks(const json& tree, const json* old);
+Causes validate_volumeattributesclass(const json& tree, const json* old);
 Causes validate_node(const json& tree, const json* old);
 
 // A PodSpec at `path`, of a pod or a template.

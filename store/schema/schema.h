@@ -55,7 +55,7 @@ struct Field {
   bool nonempty = false;           // `required` and enforced: absent, "", 0 and [] are errors. `required` alone is only said in OpenAPI.
   bool default_zero = false;       // 0 reads as absent (upstream's field is not a pointer), so the default replaces it.
   uint16_t wire = 0;               // Field number in upstream's protobuf; 0: it has none.
-  uint16_t wire_in = 0;            // Protobuf has the field in a message of this number, which JSON does not show; 0: not so.
+  uint16_t wire_in = 0;            // Protobuf has the field in a message of this number, which JSON does not show (256 * A + B: in B of A); 0: not so.
   bool wire_zero = false;          // A zero value in protobuf was meant (upstream's field is a pointer); otherwise it says nothing.
 };
 

@@ -112,7 +112,8 @@ struct Reader {
     if (field.patch_replace && (field.patch_merge || field.patch_retain_keys)) throw Mistake(at(node), "patch: [replace] stands alone");
   }
 
-  // "3", "2.1" (field 1 of a message that is field 2 and that JSON does not show), each with "*" where upstream has a pointer.
+  // "3", "2.1" (field 1 of a message that is field 2 and that JSON does not show), "2.3.1" (one such within another), each with
+  // "*" where upstream has a pointer.
   void wire(FieldDef& field, const YAML::Node& node) const {
     std::string numbers = text(node);
     field.wire_zero = !numbers.empty() && numbers.back() == '*';
@@ -124,8 +125,15 @@ struct Reader {
       }
       return std::stoi(part);
     };
-    if (dot != std::string::npos) field.wire_in = parse(numbers.substr(0, dot));
-    field.wire = parse(dot == std::string::npos ? numbers : numbers.substr(dot + 1));
+    if (dot != std::string::npos) {
+      field.wire_in = parse(numbers.substr(0, dot));
+      numbers.erase(0, dot + 1);
+      if (const size_t second = numbers.find('.'); second != std::string::npos) {
+        field.wire_in = field.wire_in * 256 + parse(numbers.substr(0, second));
+        numbers.erase(0, second + 1);
+      }
+    }
+    field.wire = parse(numbers);
   }
 
   FieldDef field(const std::string& name, const YAML::Node& key, const YAML::Node& node) const {

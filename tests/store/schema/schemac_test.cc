@@ -98,7 +98,7 @@ TEST_F(Schemac, NamesFileLineAndMistake) {
        "a.yaml:10: mergeKey needs patch: [merge]"},
       {"list type on a scalar", in_type("      a: {type: string, list: set, doc: \"x\"}\n"), "a.yaml:10: list: is for lists"},
       {"unknown support", in_type("      a: {type: string, support: maybe, doc: \"x\"}\n"), "a.yaml:10: support: stored, or leave it out"},
-      {"field number", in_type("      a: {type: string, pb: 1.2.3, doc: \"x\"}\n"), "a.yaml:10: pb: a field number such as 3, 2.1 or 3*, not \"1.2.3\""},
+      {"field number", in_type("      a: {type: string, pb: 1.2.3.4, doc: \"x\"}\n"), "a.yaml:10: pb: a field number such as 3, 2.1 or 3*, not \"1.2.3.4\""},
       {"field number 0", in_type("      a: {type: string, pb: 0, doc: \"x\"}\n"), "a.yaml:10: pb: a field number such as 3, 2.1 or 3*, not \"0\""},
       {"field number of another", in_type("      a: {type: string, pb: 2.1, doc: \"x\"}\n      b: {type: string, pb: 2.1*, doc: \"x\"}\n"),
        "a.yaml:11: field b: a has its pb number"},
