@@ -98,6 +98,36 @@ k patch -n ingress-nginx configmap ingress-nginx-controller --type merge -p '{"d
 check "use-forwarded-headers" until_true 5 says '^X-Real-Ip: 192.0.2.7' from_client -H 'X-Forwarded-For: 192.0.2.7' http://devopsexample.com/api
 check "and TLS that a proxy had ends no more in a redirect" says "this is the app" from_client -H 'X-Forwarded-Proto: https' http://devopsexample.com/app
 
+# Ports of the controller for what is not HTTP, reached by the load balancer's address once its Service has them, too.
+k apply -f - >/dev/null <<'Y'
+apiVersion: v1
+kind: Pod
+metadata: {name: datagrams, labels: {app: datagrams}}
+spec:
+  containers:
+  - {name: c, image: registry.k8s.io/e2e-test-images/agnhost:2.53, args: [netexec, --http-port=8080, --udp-port=8081]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: datagrams}
+spec: {selector: {app: datagrams}, ports: [{port: 53, protocol: UDP, targetPort: 8081}]}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: udp-services, namespace: ingress-nginx}
+data: {"5353": "default/datagrams:53"}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: tcp-services, namespace: ingress-nginx}
+data: {"9000": "default/app-service:80"}
+Y
+k patch service -n ingress-nginx ingress-nginx-controller --type json \
+  -p '[{"op":"add","path":"/spec/ports/-","value":{"name":"udp","port":5353,"protocol":"UDP"}},{"op":"add","path":"/spec/ports/-","value":{"name":"tcp","port":9000}}]' >/dev/null
+datagram() { "$KUBELAN" enter client -- bash -c "exec 3<>/dev/udp/$lb/5353; printf hostname >&3; timeout 1 head -c 9 <&3"; }
+check "udp-services: datagrams pass, both ways" until_true 10 says '^datagrams$' datagram
+check "tcp-services: connections pass" until_true 10 says "this is the app" "$KUBELAN" enter client -- curl -sS --max-time 5 "http://$lb:9000/"
+
 check "the controller restarts" k rollout restart -n ingress-nginx deployment/ingress-nginx-controller
 check "and is there again" k rollout status -n ingress-nginx deployment/ingress-nginx-controller --timeout=60s
 check "and serves" until_true 5 says "this is the app" from_client http://devopsexample.com/app
