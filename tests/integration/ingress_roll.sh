@@ -5,6 +5,9 @@
 load=$PWD/$BUILD_DIR/ingress_load
 [ -x "$load" ] || { echo "SKIP: $load is not built"; finish; exit; }
 check "up" "$KUBELAN" up --nodes 2
+# As a volume: pods see this machine's files, but /tmp is their own, and that is where the build may be.
+strip -o "$WORK/ingress_load" "$load" 2>/dev/null || cp "$load" "$WORK/ingress_load"
+k create configmap load --from-file=ingress_load="$WORK/ingress_load" >/dev/null
 k wait -n ingress-nginx --for=condition=ready pod --selector=app.kubernetes.io/component=controller --timeout=30s >/dev/null
 lb=172.30.255.254
 
@@ -21,8 +24,9 @@ spec:
     metadata: {labels: {app: $1}}
     spec:
       terminationGracePeriodSeconds: 20
+      volumes: [{name: load, configMap: {name: load, defaultMode: 0755}}]
       containers:
-      - {name: c, $2}
+      - {name: c, volumeMounts: [{name: load, mountPath: /mnt}], $2}
 ---
 apiVersion: v1
 kind: Service
@@ -35,7 +39,7 @@ metadata: {name: $1}
 spec: {rules: [{host: $1.test, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: $1, port: {number: 80}}}}]}}]}
 Y
 }
-serve="image: host, command: [\"$load\", serve, \"8080\"], readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}"
+serve="image: host, command: [/mnt/ingress_load, serve, \"8080\"], readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}"
 # As the documentation of Kubernetes tells those to do who must not lose a request: the endpoint leaves before the server ends.
 application careful "$serve, lifecycle: {preStop: {sleep: {seconds: 1}}}"
 # And as most people leave it: the server is told to end at the moment that its endpoint leaves.

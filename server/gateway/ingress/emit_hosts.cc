@@ -108,7 +108,9 @@ void Hosts::emit_www(const Place& place, VirtualHost& out) const {
   const Host& host = *place.host;
   out.name = place.name;
   out.origin = origin_of(*host.www->ingress, "metadata.annotations[" + compilation_.key_of("from-to-www-redirect") + "]");
-  out.otherwise = Redirect{compilation_.config.redirect_code, *Template::parse("$scheme://" + host.name + "$request_uri_without_slash"), false, false};
+  // The API server lets no host in that is no template; should one come, it is answered as an unknown one.
+  const base::Result<TemplatePtr> location = Template::parse("$scheme://" + host.name + "$request_uri_without_slash");
+  if (location.ok()) out.otherwise = Redirect{compilation_.config.redirect_code, *location, false, false};
 }
 
 UpstreamPtr Hosts::passthrough_of(const Host& host) {

@@ -354,5 +354,17 @@ TEST(Rules, a_thousand_Ingresses_share_what_is_the_same) {
   EXPECT_EQ(dump(first.table), dump(result.table));
 }
 
+// Found by gateway_routes_fuzz: a name that reads as a variable that is not there ended the compiler.
+TEST(Rules, a_host_that_is_none_harms_nobody) {
+  Rig rig;
+  rig.add(R"({kind: Ingress, metadata: {name: odd, annotations: {nginx.ingress.kubernetes.io/from-to-www-redirect: "true"}}, spec: {ingressClassName: nginx, rules: [
+    {host: "a$b.test", http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]}})");
+  rig.add(R"({kind: Ingress, metadata: {name: good}, spec: {ingressClassName: nginx, rules: [
+    {host: "good.test", http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]}})");
+  IngressResult result = rig.compile();
+  EXPECT_EQ(result.served.size(), 2u);
+  EXPECT_NE(dump(result.table).find("good.test"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace server::gateway
