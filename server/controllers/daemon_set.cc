@@ -43,8 +43,6 @@ class DaemonSetController final : public Controller {
   void node_changed(const store::Object& before, const store::Object& after);
   base::Result<Requeue> reconcile(const store::Key& key);
   base::Status act(const DaemonSet& set, const DaemonPlan& plan, const std::string& hash, milliseconds& retry);
-  base::Status create_pod(const DaemonSet& set, const std::string& hash, const std::string& node);
-  base::Status remove_pod(const DaemonSet& set, const Pod& pod);
   bool held_back(const DaemonSet& set, const Pod& pod, milliseconds& retry);
 
   ControlLoop& loop_;
@@ -122,9 +120,9 @@ base::Status DaemonSetController::act(const DaemonSet& set, const DaemonPlan& pl
   for (const Pod* pod : plan.remove) {
     const bool ended = std::find(plan.ended.begin(), plan.ended.end(), pod) != plan.ended.end();
     if (ended && held_back(set, *pod, retry)) continue;
-    TRY_STATUS(remove_pod(set, *pod));
+    TRY_STATUS(remove_owned_pod(loop_, events_, set.object, *pod));
   }
-  for (const std::string& node : plan.create) TRY_STATUS(create_pod(set, hash, node));
+  for (const std::string& node : plan.create) TRY_STATUS(create_owned_pod(loop_, events_, set.object, render_daemon_pod(set, hash, node)));
   return {};
 }
 
@@ -149,29 +147,6 @@ bool DaemonSetController::held_back(const DaemonSet& set, const Pod& pod, millis
     events_.normal(make_ref(set.object), "SucceededDaemonPod", text);
   }
   return false;
-}
-
-base::Status DaemonSetController::create_pod(const DaemonSet& set, const std::string& hash, const std::string& node) {
-  auto created = create_object(loop_.client(), "pods", render_daemon_pod(set, hash, node));
-  if (created.ok()) {
-    events_.normal(make_ref(set.object), "SuccessfulCreate", "Created pod: " + created->name());
-    return {};
-  }
-  // A namespace on its way out refuses; saying so for every set in it would only be noise.
-  if (created.error().code != base::Code::kForbidden) events_.warning(make_ref(set.object), "FailedCreate", "Error creating: " + created.error().message);
-  return std::move(created).error();
-}
-
-base::Status DaemonSetController::remove_pod(const DaemonSet& set, const Pod& pod) {
-  const store::Object* object = loop_.cache("pods").find(pod.meta.ns, pod.meta.name);
-  if (object == nullptr) return {};
-  base::Status removed = remove_object(loop_.client(), *object);
-  if (removed.ok()) {
-    events_.normal(make_ref(set.object), "SuccessfulDelete", "Deleted pod: " + object->name());
-  } else {
-    events_.warning(make_ref(set.object), "FailedDelete", "Error deleting: " + removed.error().message);
-  }
-  return removed;
 }
 
 }  // namespace

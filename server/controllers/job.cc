@@ -45,8 +45,6 @@ class JobController final : public Controller {
   base::Result<Requeue> reconcile(const store::Key& key);
   base::Result<Requeue> expire(const Job& job);
   base::Status act(const Job& job, const JobPlan& plan);
-  base::Status create_pod(const Job& job, const JobPlan::Create& create);
-  base::Status remove_pod(const Job& job, const Pod& pod);
   base::Status release_pod(const Pod& pod);
   bool is_orphan(const Pod& pod) const;
   base::Result<Requeue> release_orphan(const store::Key& key);
@@ -90,8 +88,8 @@ base::Result<Requeue> JobController::reconcile(const store::Key& key) {
 
 base::Status JobController::act(const Job& job, const JobPlan& plan) {
   for (const Pod* pod : plan.release) TRY_STATUS(release_pod(*pod));
-  for (const Pod* pod : plan.remove) TRY_STATUS(remove_pod(job, *pod));
-  for (const JobPlan::Create& create : plan.create) TRY_STATUS(create_pod(job, create));
+  for (const Pod* pod : plan.remove) TRY_STATUS(remove_owned_pod(loop_, events_, job.object, *pod));
+  for (const JobPlan::Create& create : plan.create) TRY_STATUS(create_owned_pod(loop_, events_, job.object, render_job_pod(job, create)));
   return {};
 }
 
@@ -106,29 +104,6 @@ base::Result<Requeue> JobController::expire(const Job& job) {
   options.propagation = "Foreground";
   TRY_STATUS(remove_object(loop_.client(), job.object, options));
   return Requeue{};
-}
-
-base::Status JobController::create_pod(const Job& job, const JobPlan::Create& create) {
-  auto created = create_object(loop_.client(), "pods", render_job_pod(job, create));
-  if (created.ok()) {
-    events_.normal(make_ref(job.object), "SuccessfulCreate", "Created pod: " + created->name());
-    return {};
-  }
-  // A namespace on its way out refuses; saying so for every job in it would only be noise.
-  if (created.error().code != base::Code::kForbidden) events_.warning(make_ref(job.object), "FailedCreate", "Error creating: " + created.error().message);
-  return std::move(created).error();
-}
-
-base::Status JobController::remove_pod(const Job& job, const Pod& pod) {
-  const store::Object* object = loop_.cache("pods").find(pod.meta.ns, pod.meta.name);
-  if (object == nullptr) return {};
-  base::Status removed = remove_object(loop_.client(), *object);
-  if (removed.ok()) {
-    events_.normal(make_ref(job.object), "SuccessfulDelete", "Deleted pod: " + object->name());
-  } else {
-    events_.warning(make_ref(job.object), "FailedDelete", "Error deleting: " + removed.error().message);
-  }
-  return removed;
 }
 
 base::Status JobController::release_pod(const Pod& pod) {

@@ -79,6 +79,26 @@ json pod_from_template(const json& pod_template, const store::Object& owner) {
   return {{"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", std::move(metadata)}, {"spec", store::get_object(pod_template, "spec")}};
 }
 
+base::Status create_owned_pod(ControlLoop& loop, EventRecorder& events, const store::Object& owner, json pod) {
+  auto created = create_object(loop.client(), "pods", std::move(pod));
+  if (created.ok()) {
+    events.normal(make_ref(owner), "SuccessfulCreate", "Created pod: " + created->name());
+    return {};
+  }
+  // A namespace on its way out refuses; saying so for every owner in it would only be noise.
+  if (created.error().code != base::Code::kForbidden) events.warning(make_ref(owner), "FailedCreate", "Error creating: " + created.error().message);
+  return std::move(created).error();
+}
+
+base::Status remove_owned_pod(ControlLoop& loop, EventRecorder& events, const store::Object& owner, const Pod& pod) {
+  const store::Object* object = loop.cache("pods").find(pod.meta.ns, pod.meta.name);
+  if (object == nullptr) return {};
+  base::Status removed = remove_object(loop.client(), *object);
+  if (removed.ok()) events.normal(make_ref(owner), "SuccessfulDelete", "Deleted pod: " + pod.meta.name);
+  else events.warning(make_ref(owner), "FailedDelete", "Error deleting: " + removed.error().message);
+  return removed;
+}
+
 std::chrono::milliseconds until_available(const std::vector<const Pod*>& pods, std::chrono::seconds min_ready, base::WallTime now) {
   using std::chrono::milliseconds;
   milliseconds wait{0};

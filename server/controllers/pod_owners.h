@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "server/informer/control_loop.h"
+#include "server/informer/events.h"
 #include "server/informer/pod_index.h"
 #include "server/model/replica_set.h"
 
@@ -45,6 +46,11 @@ base::Status claim_pods(ControlLoop& loop, PodIndex& pods, const store::Object& 
 
 // A pod as the template has it, controlled by `owner`; it has no name yet.
 json pod_from_template(const json& pod_template, const store::Object& owner);
+
+// Creates or deletes a pod of `owner`, and says so, or why not, in an Event on it, in upstream's words. A pod that is gone already needs
+// no deletion.
+base::Status create_owned_pod(ControlLoop& loop, EventRecorder& events, const store::Object& owner, json pod);
+base::Status remove_owned_pod(ControlLoop& loop, EventRecorder& events, const store::Object& owner, const Pod& pod);
 
 // The earliest time from now at which a ready pod becomes available; 0: none is waiting.
 std::chrono::milliseconds until_available(const std::vector<const Pod*>& pods, std::chrono::seconds min_ready, base::WallTime now);

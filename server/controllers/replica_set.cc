@@ -98,16 +98,7 @@ base::Status ReplicaSetController::create_pods(const ReplicaSet& rs, int64_t cou
 base::Status ReplicaSetController::create_pod(const ReplicaSet& rs) {
   json pod = pod_from_template(rs.pod_template(), rs.object);
   pod["metadata"]["generateName"] = rs.meta.name + "-";
-  auto created = create_object(loop_.client(), "pods", std::move(pod));
-  if (!created.ok()) {
-    // A namespace on its way out refuses; saying so for every set in it would only be noise.
-    if (created.error().code != base::Code::kForbidden) {
-      events_.warning(make_ref(rs.object), "FailedCreate", "Error creating: " + created.error().message);
-    }
-    return std::move(created).error();
-  }
-  events_.normal(make_ref(rs.object), "SuccessfulCreate", "Created pod: " + created->name());
-  return {};
+  return create_owned_pod(loop_, events_, rs.object, std::move(pod));
 }
 
 // Pods a node already runs of this workload, over all sets of the same owner: scaling down evens nodes out.
@@ -127,16 +118,7 @@ std::map<std::string, int> ReplicaSetController::crowd_of(const ReplicaSet& rs) 
 
 base::Status ReplicaSetController::remove_pods(const ReplicaSet& rs, std::vector<const Pod*>& active, int64_t count) {
   rank_for_deletion(active, crowd_of(rs));
-  for (int64_t i = 0; i < count; ++i) {
-    const store::Object* object = loop_.cache("pods").find(rs.meta.ns, active[i]->meta.name);
-    if (object == nullptr) continue;
-    base::Status removed = remove_object(loop_.client(), *object);
-    if (!removed.ok()) {
-      events_.warning(make_ref(rs.object), "FailedDelete", "Error deleting: " + removed.error().message);
-      return removed;
-    }
-    events_.normal(make_ref(rs.object), "SuccessfulDelete", "Deleted pod: " + object->name());
-  }
+  for (int64_t i = 0; i < count; ++i) TRY_STATUS(remove_owned_pod(loop_, events_, rs.object, *active[i]));
   active.erase(active.begin(), active.begin() + count);
   return {};
 }
