@@ -3,28 +3,12 @@
 
 #include <nlohmann/json.hpp>
 
-#include "kubectl-compat/table/cells.h"
+#include "tests/kubectl-compat/table/cell_rows.h"
 
 namespace compat {
 namespace {
 
-struct Row {
-  const char* name;
-  const char* cell;
-  const char* object;  // JSON
-  json want;
-};
-
-void check(std::span<const Row> rows) {
-  for (const Row& row : rows) {
-    SCOPED_TRACE(row.name);
-    json tree = json::parse(row.object, nullptr, false);
-    ASSERT_FALSE(tree.is_discarded());
-    CellFn fn = find_cell(row.cell);
-    ASSERT_NE(fn, nullptr) << row.cell;
-    EXPECT_EQ(fn({tree, {}}), row.want);
-  }
-}
+using Row = CellCheck;
 
 TEST(Cells, Autoscalers) {
   const Row rows[] = {

@@ -1,4 +1,4 @@
-#include "kubectl-compat/table/cells.h"
+#include "tests/kubectl-compat/table/cell_rows.h"
 
 #include <gtest/gtest.h>
 
@@ -7,24 +7,7 @@
 namespace compat {
 namespace {
 
-struct Row {
-  const char* name;
-  const char* cell;
-  const char* object;  // JSON
-  json want;
-};
-
-void check(std::span<const Row> rows) {
-  base::WallTime now = base::parse_rfc3339("2026-01-02T00:10:00Z").value();
-  for (const Row& row : rows) {
-    SCOPED_TRACE(row.name);
-    json tree = json::parse(row.object, nullptr, false);
-    ASSERT_FALSE(tree.is_discarded());
-    CellFn fn = find_cell(row.cell);
-    ASSERT_NE(fn, nullptr) << row.cell;
-    EXPECT_EQ(fn({tree, now}), row.want);
-  }
-}
+using Row = CellCheck;
 
 TEST(Cells, PodStatus) {
   const Row rows[] = {

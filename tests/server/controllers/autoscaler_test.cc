@@ -1,6 +1,6 @@
 // HorizontalPodAutoscalers against the real API in memory: bounds are kept, and metrics are said to be missing.
 #include "server/controllers/autoscaler.h"
-#include "tests/server/support/world.h"
+#include "tests/server/controllers/controllers_world.h"
 
 namespace server {
 namespace {
@@ -8,16 +8,7 @@ namespace {
 constexpr const char* kPath = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers/web";
 constexpr const char* kTarget = "/apis/apps/v1/namespaces/default/deployments/web";
 
-struct AutoscalerTest : WorldTest {
-  void SetUp() override {
-    WorldTest::SetUp();
-    controllers = make_controllers(*loop, {"CA"});
-    idle();
-  }
-  void TearDown() override {
-    controllers.clear();
-    WorldTest::TearDown();
-  }
+struct AutoscalerTest : ControllersTest {
   void deploy(int replicas) {
     apply("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: " + std::to_string(replicas) +
           "\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec: {containers: [{name: c, image: nginx}]}\n");
@@ -43,7 +34,6 @@ struct AutoscalerTest : WorldTest {
     std::sort(out.begin(), out.end());
     return out;
   }
-  std::vector<std::unique_ptr<Controller>> controllers;
 };
 
 TEST_F(AutoscalerTest, WithoutMetricsItSaysSo) {

@@ -1,6 +1,6 @@
 // Deployments and ReplicaSets against the real API in memory; pods become ready when the test says so.
 #include "server/controllers/controllers.h"
-#include "tests/server/support/world.h"
+#include "tests/server/controllers/controllers_world.h"
 
 namespace server {
 namespace {
@@ -13,16 +13,7 @@ std::string web_deployment(int replicas, const std::string& image, const std::st
          "  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec:\n      containers: [{name: c, image: " + image + "}]\n";
 }
 
-struct DeploymentTest : WorldTest {
-  void SetUp() override {
-    WorldTest::SetUp();
-    controllers = make_controllers(*loop, {"CA"});
-    idle();
-  }
-  void TearDown() override {
-    controllers.clear();
-    WorldTest::TearDown();
-  }
+struct DeploymentTest : ControllersTest {
   std::map<std::string, int> images() {
     std::map<std::string, int> out;
     for (const json& pod : pods()) ++out[pod["spec"]["containers"][0]["image"].get<std::string>()];
@@ -35,7 +26,6 @@ struct DeploymentTest : WorldTest {
     }
     return json::object();
   }
-  std::vector<std::unique_ptr<Controller>> controllers;
 };
 
 TEST_F(DeploymentTest, MakesPodsAndCountsThem) {

@@ -1,7 +1,7 @@
 #include "server/controllers/endpoint_slice.h"
 
 #include "server/controllers/controllers.h"
-#include "tests/server/support/world.h"
+#include "tests/server/controllers/controllers_world.h"
 
 namespace server {
 namespace {
@@ -15,16 +15,7 @@ std::string web_pod(const std::string& name, const std::string& port_name = "htt
 }
 const char kService[] = "apiVersion: v1\nkind: Service\nmetadata: {name: web, labels: {a: b}}\nspec: {selector: {app: web}, ports: [{name: web, port: 80, targetPort: http}]}\n";
 
-struct EndpointSliceTest : WorldTest {
-  void SetUp() override {
-    WorldTest::SetUp();
-    controllers = make_controllers(*loop, {"CA"});
-    idle();
-  }
-  void TearDown() override {
-    controllers.clear();
-    WorldTest::TearDown();
-  }
+struct EndpointSliceTest : ControllersTest {
   // "10.244.1.2 ready serving" a line, in order.
   std::string text() {
     std::string out;
@@ -37,7 +28,6 @@ struct EndpointSliceTest : WorldTest {
     }
     return out;
   }
-  std::vector<std::unique_ptr<Controller>> controllers;
 };
 
 TEST_F(EndpointSliceTest, FollowsPods) {

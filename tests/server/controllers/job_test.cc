@@ -1,7 +1,7 @@
 // Jobs against the real API in memory: pods end when the test says so, and are counted once.
 #include "server/controllers/controllers.h"
 #include "server/controllers/job_steps.h"
-#include "tests/server/support/world.h"
+#include "tests/server/controllers/controllers_world.h"
 
 namespace server {
 namespace {
@@ -18,16 +18,7 @@ TEST(Indexes, Text) {
   for (const auto& [text, want] : rows) EXPECT_EQ(render_indexes(parse_indexes(text, 10)), want) << text;
 }
 
-struct JobTest : WorldTest {
-  void SetUp() override {
-    WorldTest::SetUp();
-    controllers = make_controllers(*loop, {"CA"});
-    idle();
-  }
-  void TearDown() override {
-    controllers.clear();
-    WorldTest::TearDown();
-  }
+struct JobTest : ControllersTest {
   std::vector<json> running() {
     std::vector<json> out;
     for (const json& pod : pods()) {
@@ -62,7 +53,6 @@ struct JobTest : WorldTest {
     }
     return out;
   }
-  std::vector<std::unique_ptr<Controller>> controllers;
 };
 
 TEST_F(JobTest, RunsOnceAndIsComplete) {

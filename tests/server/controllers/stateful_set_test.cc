@@ -1,7 +1,7 @@
 // StatefulSets: the plan by rows, and whole sets against the real API in memory; pods become ready when the test says so.
 #include "server/controllers/controllers.h"
 #include "server/controllers/stateful_set_steps.h"
-#include "tests/server/support/world.h"
+#include "tests/server/controllers/controllers_world.h"
 
 namespace server {
 namespace {
@@ -83,16 +83,7 @@ TEST(StatefulPlan, OneStepAtATimeUnlessParallel) {
   }
 }
 
-struct StatefulSetTest : WorldTest {
-  void SetUp() override {
-    WorldTest::SetUp();
-    controllers = make_controllers(*loop, {"CA"});
-    idle();
-  }
-  void TearDown() override {
-    controllers.clear();
-    WorldTest::TearDown();
-  }
+struct StatefulSetTest : ControllersTest {
   std::vector<std::string> names() {
     std::vector<std::string> out;
     for (const json& pod : pods()) out.push_back(pod["metadata"]["name"]);
@@ -104,7 +95,6 @@ struct StatefulSetTest : WorldTest {
     return out;
   }
   json status() { return get(kPath)["status"]; }
-  std::vector<std::unique_ptr<Controller>> controllers;
 };
 
 TEST_F(StatefulSetTest, PodsComeInOrderWithLastingNames) {
