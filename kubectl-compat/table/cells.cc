@@ -23,7 +23,7 @@ std::string format_requirement(const std::string& key, const std::string& op, st
 }  // namespace
 
 CellFn find_cell(std::string_view name) {
-  for (auto table : {pod_cells(), network_cells(), workload_cells(), storage_cells(), cluster_cells(), policy_cells()}) {
+  for (auto table : {pod_cells(), network_cells(), workload_cells(), storage_cells(), cluster_cells(), policy_cells(), access_cells()}) {
     for (const CellRow& row : table) {
       if (row.name == name) return row.fn;
     }

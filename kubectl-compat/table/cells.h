@@ -34,6 +34,7 @@ std::span<const CellRow> storage_cells();
 std::span<const CellRow> workload_cells();
 std::span<const CellRow> cluster_cells();
 std::span<const CellRow> policy_cells();
+std::span<const CellRow> access_cells();
 
 // The value of a column `path`: dotted ("spec.type"; absent gives 0 or "" by `type`), or, with a leading dot, JSONPath as in
 // a CRD's printer columns (names, [0], [*], [?(@.type=="Ready")]; absent gives null). Type "date" gives an age.

@@ -17,6 +17,7 @@ struct ValidateRow {
 };
 
 constexpr PrepareRow kPrepare[] = {
+    {"rolebinding", prepare_rolebinding},
     {"autoscaler", prepare_autoscaler},
     {"cronjob", prepare_cronjob},
     {"daemonset", prepare_daemonset},
@@ -36,6 +37,11 @@ constexpr PrepareRow kPrepare[] = {
     {"statefulset", prepare_statefulset},
 };
 constexpr ValidateRow kValidate[] = {
+    {"certificatesigningrequest", validate_certificatesigningrequest},
+    {"clusterrole", validate_clusterrole},
+    {"clusterrolebinding", validate_clusterrolebinding},
+    {"role", validate_role},
+    {"rolebinding", validate_rolebinding},
     {"autoscaler", validate_autoscaler},
     {"configmap", validate_configmap},
     {"controllerrevision", validate_controllerrevision},

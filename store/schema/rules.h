@@ -72,6 +72,7 @@ void prepare_ingress(json& tree);
 void prepare_namespace(json& tree);
 void prepare_secret(json& tree);
 void prepare_node(json& tree);
+void prepare_rolebinding(json& tree);
 void prepare_autoscaler(json& tree);
 void prepare_limitrange(json& tree);
 void prepare_networkpolicy(json& tree);
@@ -116,6 +117,11 @@ Causes validate_volumeattachment(const json& tree, const json* old);
 Causes validate_webhooks(const json& tree, const json* old);
 Causes validate_volumeattributesclass(const json& tree, const json* old);
 Causes validate_node(const json& tree, const json* old);
+Causes validate_role(const json& tree, const json* old);
+Causes validate_clusterrole(const json& tree, const json* old);
+Causes validate_rolebinding(const json& tree, const json* old);
+Causes validate_clusterrolebinding(const json& tree, const json* old);
+Causes validate_certificatesigningrequest(const json& tree, const json* old);
 
 // A PodSpec at `path`, of a pod or a template.
 void check_pod_spec(const json& spec, const std::string& path, Causes& causes);

@@ -136,7 +136,8 @@ TEST(Tables, HoldTheirInvariants) {
 
 TEST(Tables, EveryColumnHasOneSource) {
   for (const Resource* resource : builtin_registry().resources()) {
-    EXPECT_FALSE(resource->columns.empty()) << resource->kind;
+    const bool kept = resource->verbs.size() != 1 || resource->verbs[0] != "create";  // Reviews are answered and never listed.
+    EXPECT_EQ(resource->columns.empty(), !kept) << resource->kind;
     for (const Column& column : resource->columns)
       EXPECT_NE(column.path.empty(), column.cell.empty()) << resource->kind << " " << column.name;
   }
