@@ -12,7 +12,6 @@ using store::get_array;
 using store::get_int;
 using store::get_string;
 
-json created_at(const CellInput& in) { return get_string(in.tree, "metadata.creationTimestamp"); }
 
 json binding_role(const CellInput& in) { return get_string(in.tree, "roleRef.kind") + "/" + get_string(in.tree, "roleRef.name"); }
 
@@ -50,7 +49,7 @@ json csr_condition(const CellInput& in) {
 
 constexpr CellRow kCells[] = {
     {"binding_accounts", binding_accounts}, {"binding_groups", binding_groups}, {"binding_role", binding_role}, {"binding_users", binding_users},
-    {"created_at", created_at},             {"csr_condition", csr_condition},   {"csr_duration", csr_duration},
+    {"csr_condition", csr_condition},   {"csr_duration", csr_duration},
 };
 
 }  // namespace

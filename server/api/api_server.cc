@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "server/api/audit.h"
 #include "server/api/client_impl.h"
 #include "server/api/core.h"
 #include "server/api/manifest.h"
@@ -25,11 +26,6 @@ HttpResponse plain(int code, const std::string& text) {
 HttpResponse no_such_path() { return plain(404, "404 page not found\n"); }
 
 bool path_is(const std::string& path, const std::string& prefix) { return path == prefix || path.starts_with(prefix + "/"); }
-
-// What upstream lets anybody read.
-bool is_public(const HttpRequest& request) {
-  return path_is(request.path, "/healthz") || path_is(request.path, "/livez") || path_is(request.path, "/readyz") || path_is(request.path, "/version");
-}
 
 bool allows(const store::Resource& r, Verb verb) {
   for (std::string_view v : r.verbs) {
@@ -61,18 +57,27 @@ class ApiServerImpl final : public ApiServer {
   }
 
   HttpResponse handle(const HttpRequest& request) override {
-    HttpResponse response = route(request);
+    Audit audit(core_.clock);
+    HttpResponse response = route(request, audit);
+    audit.finish(request, response.status);
     compress(request, response);
     return response;
   }
 
  private:
-  HttpResponse route(const HttpRequest& request) {
-    if (request.user.empty() && !is_public(request)) return error_response(base::Error(base::Code::kUnauthorized, "Unauthorized"));
+  HttpResponse route(const HttpRequest& request, Audit& audit) {
+    auto user = core_.access.identify(request);
+    if (!user.ok()) return error_response(user.error());
+    RequestInfo info = parse_request(request);
+    audit.found(*user, request, info);
+    if (!user->in_group(auth::kMasters)) {
+      base::Status allowed = core_.access.check(*user, attributes_of(request, info));
+      if (!allowed.ok()) return error_response(allowed.error());
+    }
     if (auto health = answer_health(request)) return std::move(*health);
     if (auto document = core_.documents.answer(request)) return std::move(*document);
+    if (auto document = answer_issuer(request)) return std::move(*document);
     if (request.path == "/" || request.path.empty()) return root();
-    RequestInfo info = parse_request(request);
     if (!info.is_resource) return no_such_path();
     const store::Resource* r = core_.registry.find(info.group, info.version, info.plural);
     if (!r) return no_such_path();
@@ -80,7 +85,7 @@ class ApiServerImpl final : public ApiServer {
     if (!r->namespaced && !info.ns.empty()) return no_such_path();
     if (r->namespaced && info.ns.empty() && !info.name.empty()) return no_such_path();
     if (AddressObjects::is_ip_address(r->storage_name)) core_.addresses.show();
-    Call call{core_, request, info, *r};
+    Call call{core_, request, info, *r, *user};
     return info.subresource.empty() ? serve_main(call) : serve_subresource(call);
   }
 
@@ -128,6 +133,18 @@ class ApiServerImpl final : public ApiServer {
     return std::nullopt;
   }
 
+  // What others need to check service accounts' tokens by themselves.
+  std::optional<HttpResponse> answer_issuer(const HttpRequest& request) const {
+    if (request.method != "GET" && request.method != "HEAD") return std::nullopt;
+    if (path_is(request.path, "/.well-known/openid-configuration")) return json_response(200, core_.access.tokens().discovery(core_.options.server_address));
+    if (!path_is(request.path, "/openid/v1/jwks")) return std::nullopt;
+    auto keys = core_.access.tokens().jwks();
+    if (!keys.ok()) return error_response(keys.error());
+    HttpResponse response = json_response(200, *keys);
+    response.content_type = "application/jwk-set+json";
+    return response;
+  }
+
   HttpResponse root() const {
     json paths = {"/api", "/api/v1", "/apis"};
     for (const store::Resource* r : core_.registry.resources()) {
@@ -136,7 +153,7 @@ class ApiServerImpl final : public ApiServer {
       if (std::find(paths.begin(), paths.end(), group) == paths.end()) paths.push_back(group);
       if (std::find(paths.begin(), paths.end(), version) == paths.end()) paths.push_back(version);
     }
-    for (const char* path : {"/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"}) paths.push_back(path);
+    for (const char* path : {"/.well-known/openid-configuration", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version"}) paths.push_back(path);
     return json_response(200, {{"paths", std::move(paths)}});
   }
 

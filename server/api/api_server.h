@@ -23,6 +23,8 @@ struct ApiOptions {
   std::string server_address;        // "172.30.0.1:6443", for legacy discovery.
   base::Ip api_ip = base::Ip::v4(172, 30, 0, 1);  // Where pods reach this server: behind Service default/kubernetes.
   uint16_t api_port = 6443;
+  std::string token_key_pem;         // Signs service accounts' tokens; "": one that ends with the server.
+  std::string token_issuer = "https://kubernetes.default.svc.cluster.local";
 
   std::vector<base::Cidr> all_service_cidrs() const { return service_cidrs.empty() ? std::vector<base::Cidr>{service_cidr} : service_cidrs; }
 };

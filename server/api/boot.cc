@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "server/api/allocator.h"
+#include "server/auth/default_roles.h"
 #include "store/object/access.h"
 
 namespace server {
@@ -95,6 +96,20 @@ json priority_class(const char* name, int64_t value, const char* description) {
   return out;
 }
 
+// New ones of a newer kubelan come in; what somebody took away or added stays as it is.
+base::Status ensure_role(Client& client, json wanted) {
+  const store::Resource* r = client.registry().find_kind(store::get_string(wanted, "apiVersion"), store::get_string(wanted, "kind"));
+  if (!r) return {};
+  const std::string name = store::get_string(wanted, "metadata.name");
+  auto found = client.get(*r, "", name);
+  if (!found.ok()) return ensure(client, std::move(wanted), false);
+  std::optional<json> changed = auth::reconciled(found->tree(), wanted);
+  if (!changed) return {};
+  auto updated = client.update(*r, std::move(*changed));
+  if (!updated.ok() && updated.error().code != base::Code::kConflict) return std::move(updated).error().context("update " + name);
+  return {};
+}
+
 }  // namespace
 
 base::Status ensure_boot_objects(Client& client, const ApiOptions& options) {
@@ -103,6 +118,7 @@ base::Status ensure_boot_objects(Client& client, const ApiOptions& options) {
   }
   TRY_STATUS(ensure(client, priority_class("system-node-critical", 2'000'001'000, "For pods of the system that must stay on their node."), false));
   TRY_STATUS(ensure(client, priority_class("system-cluster-critical", 2'000'000'000, "For pods of the system that must run, on whichever node."), false));
+  for (json& role : auth::default_objects()) TRY_STATUS(ensure_role(client, std::move(role)));
   TRY_STATUS(ensure(client, default_range(options), false));
   TRY_STATUS(widen_default_range(client, options));
   TRY_STATUS(ensure(client, api_service(options), false));

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "store/base/clock.h"
 #include "store/base/result.h"
 #include "store/object/object.h"
 #include "store/object/selector.h"
@@ -24,6 +25,19 @@ struct DeleteOptions {
   int64_t grace_period_seconds = -1;  // -1: the object's own.
   std::string propagation;            // "", "Foreground", "Background", "Orphan"
   std::string uid;                    // Precondition; "" = none.
+};
+
+// A token of a service account, as TokenRequest asks for it.
+struct TokenWish {
+  std::string ns, account;
+  std::vector<std::string> audiences;  // Empty: the API server's.
+  int64_t seconds = 3600;
+  std::string bound_version, bound_kind, bound_name, bound_uid;  // Kind "": bound to nothing.
+};
+struct IssuedToken {
+  std::string token;
+  base::WallTime until{};
+  std::vector<std::string> audiences;
 };
 
 enum class PatchType { kMerge, kStrategic, kJson };
@@ -48,6 +62,11 @@ class Client {
                               const DeleteOptions& options = {}) = 0;
   // pods/binding
   virtual base::Status bind(const std::string& ns, const std::string& pod, const std::string& node) = 0;
+
+  // kNotFound: no such account, or nothing there to bind it to; kConflict: another uid.
+  virtual base::Result<IssuedToken> issue_token(const TokenWish& wish) = 0;
+  // For a Secret of type kubernetes.io/service-account-token: good as long as both exist.
+  virtual base::Result<std::string> issue_secret_token(const std::string& ns, const std::string& account, const std::string& secret) = 0;
 
   // Everything stored now, of all resources, and a watch of what follows, without gap (informers).
   struct Snapshot {

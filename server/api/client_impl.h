@@ -19,6 +19,10 @@ class ClientImpl final : public Client {
                                     const std::string& subresource) override;
   base::Status remove(const store::Resource& r, const std::string& ns, const std::string& name, const DeleteOptions& options) override;
   base::Status bind(const std::string& ns, const std::string& pod, const std::string& node) override;
+  base::Result<IssuedToken> issue_token(const TokenWish& wish) override { return core_.access.tokens().issue(wish); }
+  base::Result<std::string> issue_secret_token(const std::string& ns, const std::string& account, const std::string& secret) override {
+    return core_.access.tokens().issue_legacy(ns, account, secret);
+  }
   base::Result<Snapshot> snapshot_and_watch() override;
 
  private:

@@ -43,7 +43,8 @@ struct Core {
         services(o.all_service_cidrs(), {o.dns_address, o.all_service_cidrs()[0].address().plus(1)}),
         addresses(s, r, c, services, o.all_service_cidrs()),
         ingresses(s),
-        pipeline(s, r, c, services, addresses, ingresses),
+        access(s, c, o.token_key_pem, o.token_issuer),
+        pipeline(s, r, c, services, addresses, ingresses, access),
         documents(r, o.server_address) {}
 
   store::Store& store;
@@ -53,6 +54,7 @@ struct Core {
   ServiceAllocator services;
   AddressObjects addresses;
   IngressAdmission ingresses;
+  AccessControl access;
   Pipeline pipeline;
   Documents documents;
   OpenWatches watches;
@@ -66,6 +68,7 @@ struct Call {
   const HttpRequest& request;
   const RequestInfo& info;
   const store::Resource& resource;
+  const auth::User& user;
 };
 
 }  // namespace server

@@ -1,7 +1,8 @@
 #include <nlohmann/json.hpp>
 
-#include "server/api/respond.h"
 #include "server/api/decode.h"
+#include "server/api/respond.h"
+#include "server/api/reviews.h"
 #include "server/api/status.h"
 #include "server/api/verbs.h"
 
@@ -9,6 +10,7 @@ namespace server {
 
 base::Result<WriteContext> write_context(const Call& call) {
   WriteContext context;
+  context.user = &call.user;
   const HttpRequest& request = call.request;
   std::string options_kind = call.info.verb == Verb::kPatch ? "PatchOptions" : call.info.verb == Verb::kUpdate ? "UpdateOptions" : "CreateOptions";
   auto options_error = [&](const std::string& field, const std::string& message, const char* reason) {
@@ -52,6 +54,7 @@ base::Result<json> read_body(const Call& call, WriteContext& context) {
 }
 
 HttpResponse serve_create(const Call& call) {
+  if (ReviewHandler review = find_review_handler(call.resource)) return review(call);
   auto context = write_context(call);
   if (!context.ok()) return error_response(context.error());
   auto tree = read_body(call, *context);

@@ -220,6 +220,7 @@ base::Result<store::Object> Pipeline::do_create(const store::Resource& r, const 
   note_warnings(r, tree, context);
   if (r.storage_name == "persistentvolumeclaims") context.warnings.push_back(kClaimWarning);
   complete(r, tree);
+  TRY_STATUS(admit_create(r, ns, tree, context));
   TRY_STATUS(ingresses_.complete(r, tree, context.warnings));
   // Addresses come before validation, as upstream: what was given out is judged too.
   ServiceAllocator::Reservation reservation;
@@ -244,6 +245,7 @@ base::Result<store::Object> Pipeline::do_create(const store::Resource& r, const 
       claim.keep();
       addresses_.changed(key.resource, nullptr, &created->tree());
       ingresses_.changed(created->key());
+      access_.changed(created->key());
       return store::view(r, *created);
     }
     if (created.error().code != base::Code::kAlreadyExists) return created;
@@ -285,7 +287,7 @@ base::Result<json> Pipeline::merge_update(const store::Resource& r, const std::s
   if (!uid.empty() && uid != old_uid) {
     return conflict(r, name, "Precondition failed: UID in precondition: " + uid + ", UID in object meta: " + old_uid);
   }
-  if (subresource == "status") {
+  if (subresource == "status" || subresource == "approval") {
     // Upstream takes labels and annotations here too; conformance tests patch them through /status.
     json out = old_tree;
     if (const json* status = store::find_key(tree, "status")) out["status"] = *status;
@@ -327,6 +329,7 @@ base::Result<store::Object> Pipeline::modify(const store::Resource& r, const std
     ServiceAllocator::Reservation reservation;
     if (r.storage_name == "services" && subresource.empty()) reservation = TRY(services_.allocate(old_tree, tree, r));
     if (subresource.empty()) addresses_.complete(r, tree);
+    TRY_STATUS(admit_update(r, key.ns, subresource, old_tree, tree, context));
     TRY_STATUS(validate(r, tree, &old_tree));
     const bool changed = !same_content(old_tree, tree);
     if (!changed && same_managers(old_tree, tree)) return stored;
@@ -343,6 +346,7 @@ base::Result<store::Object> Pipeline::modify(const store::Resource& r, const std
         reservation.keep();
         if (!is_finished(written->tree())) addresses_.changed(key.resource, &old_tree, &written->tree());
         ingresses_.changed(key);
+        access_.changed(key);
       }
       return written;
     }

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "server/api/access_control.h"
 #include "server/api/address_objects.h"
 #include "server/api/allocator.h"
 #include "server/api/ingress_admission.h"
@@ -33,6 +34,7 @@ struct WriteContext {
   bool dry_run = false;
   FieldValidation validation = FieldValidation::kWarn;
   std::string manager = "kubelan";             // Field manager.
+  const auth::User* user = nullptr;            // Who asks; nullptr: kubelan itself, which may do everything.
   std::vector<std::string> duplicates;         // From decoding the body.
   std::vector<std::string> warnings;           // Out: Warning header texts.
 };
@@ -52,8 +54,8 @@ struct Removed {
 class Pipeline {
  public:
   Pipeline(store::Store& store, const store::Registry& registry, const base::Clock& clock, ServiceAllocator& services, AddressObjects& addresses,
-           IngressAdmission& ingresses)
-      : store_(store), registry_(registry), clock_(clock), services_(services), addresses_(addresses), ingresses_(ingresses) {}
+           IngressAdmission& ingresses, AccessControl& access)
+      : store_(store), registry_(registry), clock_(clock), services_(services), addresses_(addresses), ingresses_(ingresses), access_(access) {}
 
   // `ns` is the request's namespace ("" for cluster-scoped kinds).
   base::Result<store::Object> create(const store::Resource& r, const std::string& ns, json tree, WriteContext& context);
@@ -89,6 +91,10 @@ class Pipeline {
  private:
   base::Result<store::Object> do_create(const store::Resource& r, const std::string& ns, json tree, WriteContext& context, Tracking tracking);
   void complete(const store::Resource& r, json& tree) const;
+  base::Result<store::Object> find_account(const std::string& ns, const std::string& name, const WriteContext& context);
+  base::Status admit_create(const store::Resource& r, const std::string& ns, json& tree, const WriteContext& context);
+  base::Status admit_update(const store::Resource& r, const std::string& ns, const std::string& subresource, const json& old_tree, json& tree,
+                            const WriteContext& context) const;
   base::Status check_namespace(const store::Resource& r, const std::string& ns, const std::string& name) const;
   base::Result<json> merge_update(const store::Resource& r, const std::string& subresource, const json& old_tree, json tree) const;
   base::Result<json> finish_update(const store::Resource& r, const std::string& subresource, const json& old_tree, json tree, WriteContext& context) const;
@@ -105,6 +111,7 @@ class Pipeline {
   ServiceAllocator& services_;
   AddressObjects& addresses_;
   IngressAdmission& ingresses_;
+  AccessControl& access_;
 };
 
 }  // namespace server

@@ -61,6 +61,7 @@ base::Result<store::Object> Pipeline::persist_removal(const store::Object& store
   if (stored.key().resource == "services") services_.release(stored.tree());
   addresses_.changed(stored.key().resource, &stored.tree(), nullptr);
   ingresses_.changed(stored.key());
+  access_.changed(stored.key());
   return removed;
 }
 

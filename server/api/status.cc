@@ -89,7 +89,10 @@ json render_status(const base::Error& error) {
     details["causes"].push_back(std::move(cause));
   }
   if (error.retry_after_seconds > 0) details["retryAfterSeconds"] = error.retry_after_seconds;
-  if (!details.empty() || error.code == base::Code::kInvalid || error.code == base::Code::kNotFound) status["details"] = std::move(details);
+  if (!details.empty() || error.code == base::Code::kInvalid || error.code == base::Code::kNotFound ||
+      error.code == base::Code::kForbidden) {
+    status["details"] = std::move(details);
+  }
   return status;
 }
 

@@ -99,6 +99,7 @@ ApiOptions api_options(const AddressPlan& a) {
   options.dns_address = a.dns;
   options.api_ip = a.gateway;
   options.api_port = a.in_cluster_api_port;
+  options.token_issuer = "https://kubernetes.default.svc." + a.domain;
   options.server_address = (a.gateway.is_v4() ? a.gateway.text() : "[" + a.gateway.text() + "]") + ":" + std::to_string(a.in_cluster_api_port);
   return options;
 }
@@ -217,8 +218,10 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
   store::Store::Options store_options;
   if (!options.ephemeral) store_options.path = options.state_dir + "/store.db";
   p.store = TRY(store::Store::open(store_options));
-  p.api = ApiServer::make(*p.store, store::builtin_registry(), p.clock, api_options(p.addresses));
-  TRY_STATUS(ensure_boot_objects(p.api->client(), api_options(p.addresses)));
+  ApiOptions api_server = api_options(p.addresses);
+  api_server.token_key_pem = p.pki.token_key_pem;
+  p.api = ApiServer::make(*p.store, store::builtin_registry(), p.clock, api_server);
+  TRY_STATUS(ensure_boot_objects(p.api->client(), api_server));
   if (options.ingress) TRY_STATUS(ensure_ingress_classes(p.api->client()));
   p.fabric = TRY(fabric.get());
 
@@ -226,7 +229,7 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
   p.spawner = p.spawner_process->activate();
   p.io = std::make_unique<base::Loop>("io");
   p.loop = ControlLoop::make(p.api->client(), p.clock);
-  p.controllers = make_controllers(*p.loop, ControllerOptions{p.pki.ca.cert_pem, load_balancer_pools(p.addresses)});
+  p.controllers = make_controllers(*p.loop, ControllerOptions{p.pki.ca.cert_pem, p.pki.ca.key_pem, load_balancer_pools(p.addresses)});
   p.scheduler = make_scheduler(*p.loop);
   ProxyOptions proxy_options{p.addresses.services, p.addresses.pods, {p.addresses.dns}, options.random_balancing ? Balancing::kRandom : Balancing::kRoundRobin};
   for (const AddressPlan& other : p.addresses.more) {
@@ -240,7 +243,7 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
   p.proxy->on_health_checks([health = p.proxy_health.get()] { health->health_checks_changed(); });
   std::vector<DnsSockets> dns_sockets = TRY(make_dns_sockets(*p.fabric, p.addresses.dns));
   p.dns = make_dns(*p.loop, *p.services, *p.io, std::move(dns_sockets), DnsOptions{p.addresses.domain, 5});
-  NodeAgentOptions agent_options{options.state_dir + "/run", p.addresses.dns, p.addresses.domain, p.pki.ca.cert_pem};
+  NodeAgentOptions agent_options{options.state_dir + "/run", p.addresses.dns, p.addresses.domain};
   p.agent = make_node_agent(*p.loop, *p.fabric, *p.spawner, *p.io, agent_options);
   p.api->set_runtime(&p.agent->runtime());
   GatewayOptions gateway_options;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "server/auth/jwt.h"
 #include "store/base/fd.h"
 #include "store/base/ip.h"
 
@@ -64,6 +65,13 @@ base::Result<ClusterPki> load_or_make_pki(const std::string& state_dir, const Ad
     request.client = true;
     return sign(pki.ca, request);
   }));
+  const std::string token_key = dir + "sa.key";
+  if (::access(token_key.c_str(), F_OK) == 0) {
+    pki.token_key_pem = TRY(base::read_file(token_key));
+  } else {
+    pki.token_key_pem = TRY(auth::make_token_key());
+    TRY_STATUS(base::write_file_atomic(token_key, pki.token_key_pem, 0600));
+  }
   return pki;
 }
 

@@ -14,6 +14,7 @@ struct ClusterPki {
   KeyPair ca;
   KeyPair api_server;
   KeyPair admin;  // CN kubernetes-admin, O system:masters
+  std::string token_key_pem;  // Signs service accounts' tokens (sa.key).
 };
 
 // Reads STATE_DIR/pki, or makes what is missing there (0600). Blocks on the disk.

@@ -4,6 +4,8 @@
 #include "server/controllers/claim.h"
 #include "server/controllers/cron_job.h"
 #include "server/controllers/daemon_set.h"
+#include "server/controllers/aggregated_role.h"
+#include "server/controllers/certificate.h"
 #include "server/controllers/deployment.h"
 #include "server/controllers/disruption.h"
 #include "server/controllers/endpoint_slice.h"
@@ -15,6 +17,7 @@
 #include "server/controllers/replica_set.h"
 #include "server/controllers/service_account.h"
 #include "server/controllers/stateful_set.h"
+#include "server/controllers/token_secret.h"
 #include "server/informer/pod_index.h"
 
 namespace server {
@@ -35,6 +38,9 @@ std::vector<std::unique_ptr<Controller>> make_controllers(ControlLoop& loop, con
   PodIndex& pods = shared->pods;
   out.push_back(std::move(shared));
   out.push_back(make_service_account_controller(loop, options.root_ca_pem));
+  out.push_back(make_token_secret_controller(loop, options.root_ca_pem));
+  out.push_back(make_aggregated_role_controller(loop));
+  if (!options.root_ca_key_pem.empty()) out.push_back(make_certificate_controller(loop, options.root_ca_pem, options.root_ca_key_pem));
   out.push_back(make_load_balancer_controller(loop, options.load_balancer_pools));
   out.push_back(make_claim_controller(loop));
   out.push_back(make_deployment_controller(loop, pods));

@@ -17,10 +17,11 @@ class Controller {
 };
 
 struct ControllerOptions {
-  std::string root_ca_pem;  // For kube-root-ca.crt in every namespace.
+  std::string root_ca_pem;      // For kube-root-ca.crt in every namespace.
+  std::string root_ca_key_pem;  // Signs approved certificate requests; "": nobody does.
   std::vector<base::Cidr> load_balancer_pools;  // At most one a family.
 };
-// LoadBalancer, Deployment, ReplicaSet, EndpointSlice, its mirroring, Endpoints, Namespace, ServiceAccount, root CA, garbage collector.
+// LoadBalancer, Deployment, ReplicaSet, EndpointSlice, its mirroring, Endpoints, Namespace, ServiceAccount, root CA, token Secrets, aggregated roles, certificates, garbage collector.
 // In an order such that earlier queues feed later ones.
 std::vector<std::unique_ptr<Controller>> make_controllers(ControlLoop& loop, const ControllerOptions& options);
 

@@ -292,6 +292,7 @@ class HttpServerImpl final : public HttpServer {
     Exchange exchange{std::move(head->request), std::nullopt};
     exchange.request.user = connection.user();
     exchange.request.groups = connection.groups();
+    exchange.request.certificate_refused = connection.certificate_refused();
     if (head->upgrade) {
       exchange.response = call_handler(handler_, exchange.request);
       if (exchange.response->upgrade) return take_over(connection, *exchange.response);

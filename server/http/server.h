@@ -25,6 +25,7 @@ struct HttpRequest {
   std::string body;
   std::string user;                                        // Of the client certificate: CN; "" = anonymous.
   std::vector<std::string> groups;                         // O
+  bool certificate_refused = false;                        // One was sent, and our CA did not sign it or it is not valid now.
 
   std::string header(const std::string& lower_name) const;  // First value or "".
   std::optional<std::string> param(const std::string& name) const;

@@ -69,10 +69,12 @@ base::Status TlsConnection::handshake(std::chrono::milliseconds limit) {
 }
 
 // The certificate's chain is checked during the handshake without failing it (as upstream: a bad certificate
-// means "anonymous" and a 401 that kubectl can explain, where a TLS alert says nothing).
+// means a 401 that kubectl can explain, where a TLS alert says nothing).
 void TlsConnection::read_identity() {
   X509* cert = SSL_get0_peer_certificate(ssl_.get());
-  if (!cert || SSL_get_verify_result(ssl_.get()) != X509_V_OK) return;
+  if (!cert) return;
+  certificate_refused_ = SSL_get_verify_result(ssl_.get()) != X509_V_OK;
+  if (certificate_refused_) return;
   X509_NAME* subject = X509_get_subject_name(cert);
   for (int i = 0; i < X509_NAME_entry_count(subject); ++i) {
     X509_NAME_ENTRY* entry = X509_NAME_get_entry(subject, i);

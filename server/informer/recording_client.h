@@ -40,6 +40,10 @@ class RecordingClient final : public Client {
                                     const json& patch, const std::string& subresource) override;
   base::Status remove(const store::Resource& r, const std::string& ns, const std::string& name, const DeleteOptions& options) override;
   base::Status bind(const std::string& ns, const std::string& pod, const std::string& node) override;
+  base::Result<IssuedToken> issue_token(const TokenWish& wish) override { return inner_.issue_token(wish); }
+  base::Result<std::string> issue_secret_token(const std::string& ns, const std::string& account, const std::string& secret) override {
+    return inner_.issue_secret_token(ns, account, secret);
+  }
   base::Result<Snapshot> snapshot_and_watch() override { return inner_.snapshot_and_watch(); }
 
  private:

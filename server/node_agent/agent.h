@@ -86,9 +86,9 @@ class Agent final : public NodeAgent {
 
   // start.cc
   base::Status prepare(PodRun& run);
-  Lookups lookups_for(const PodRun& run);
   base::Status show_claim(PodRun& run, const std::string& claim, const std::string& link);
   void drop_claim(const std::string& claim);
+  Lookups lookups_for(PodRun& run);
   void start_container(PodRun& run, ContainerRun& c);
   base::Result<netns::ContainerSpec> compile_container(PodRun& run, ContainerRun& c, const ResolvedImage& image);
   base::Status hand_to_spawner(PodRun& run, ContainerRun& c, const netns::ContainerSpec& spec);
@@ -101,6 +101,11 @@ class Agent final : public NodeAgent {
   void start_next_init(PodRun& run);
   void schedule_restart(PodRun& run, ContainerRun& c);
   ContainerRun* find_container(const std::string& uid, const std::string& name, PodRun** run);
+
+  // tokens.cc
+  base::Result<std::string> token_for(PodRun& run, const std::string& audience, int64_t seconds);
+  void plan_token_refresh(PodRun& run);
+  void refresh_tokens(PodRun& run);
 
   ObjectRef ref(const PodRun& run, const ContainerRun* c = nullptr) const;
   void event(const PodRun& run, const ContainerRun* c, const char* type, const char* reason, const std::string& message);

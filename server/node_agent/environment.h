@@ -18,6 +18,8 @@ struct Lookups {
   std::function<const store::Object*(const std::string& name)> secret;
   std::function<const store::Object*(const std::string& name)> claim;
   std::vector<store::Object> services;   // Of the pod's namespace, and default/kubernetes.
+  // A token of the pod's service account; audience "": for the API server.
+  std::function<base::Result<std::string>(const std::string& audience, int64_t seconds)> token;
   const json* pod = nullptr;             // The pod's tree, for fieldRef.
   std::string pod_ip, host_ip, node;
   std::string pod_ips;  // All, with commas between.

@@ -21,7 +21,6 @@ struct NodeAgentOptions {
   std::string run_dir;         // Ours, writable: pods/UID/{hosts,resolv.conf,hostname,volumes/}, logs/. Emptied at start.
   base::Ip dns_address;        // 10.96.0.10
   std::string cluster_domain;  // cluster.local
-  std::string root_ca_pem;
 };
 
 class NodeAgent {

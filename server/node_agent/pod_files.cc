@@ -117,13 +117,20 @@ void append(std::vector<PodFile>& to, std::vector<PodFile> from) {
   for (PodFile& f : from) to.push_back(std::move(f));
 }
 
+base::Result<PodFile> token_file(const json& source, const Lookups& lookups, const json& modes) {
+  auto token = lookups.token(get_string(source, "audience"), get_int(source, "expirationSeconds", 3600));
+  if (!token.ok()) return std::move(token).error().context("failed to fetch token");
+  return PodFile{get_string(source, "path"), std::move(*token), mode_of(json::object(), modes)};
+}
+
 base::Result<std::vector<PodFile>> projected_files(const json& volume, const PodSpecView& pod, const Lookups& lookups) {
   std::vector<PodFile> out;
   for (const json& source : get_array(volume, "sources")) {
     if (const json* v = store::find(source, "configMap")) append(out, TRY(object_files("configmap", get_string(*v, "name"), *v, lookups.config_map(get_string(*v, "name")), volume)));
     else if (const json* s = store::find(source, "secret")) append(out, TRY(object_files("secret", get_string(*s, "name"), *s, lookups.secret(get_string(*s, "name")), volume)));
     else if (const json* d = store::find(source, "downwardAPI")) append(out, TRY(downward_files(*d, pod, lookups, volume)));
-    else return base::Error(base::Code::kInvalid, "kubelan has no such projected source: " + (source.empty() ? "{}" : source.begin().key()) + "; it has configMap, secret and downwardAPI");
+    else if (const json* t = store::find(source, "serviceAccountToken")) out.push_back(TRY(token_file(*t, lookups, volume)));
+    else return base::Error(base::Code::kInvalid, "kubelan has no such projected source: " + (source.empty() ? "{}" : source.begin().key()) + "; it has configMap, secret, downwardAPI and serviceAccountToken");
   }
   return out;
 }

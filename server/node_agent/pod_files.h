@@ -36,7 +36,7 @@ struct VolumePlan {
   uint64_t size_limit = 0;
 };
 // kInvalid worded as the kubelet's MountVolume failures when something it needs is missing, or for a kind of
-// volume that does not exist here. `root_ca` fills the service account's projected volume.
+// volume that does not exist here.
 base::Result<std::vector<VolumePlan>> compile_volumes(const PodSpecView& pod, const Lookups& lookups);
 
 // Writes a plan's files below `dir`, each in one step, and removes files that are no longer in it.

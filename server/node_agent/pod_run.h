@@ -74,6 +74,12 @@ struct ContainerRun {
   std::vector<std::string> env;          // For exec.
 };
 
+// A token in one of the pod's volumes.
+struct PodToken {
+  std::string text;
+  base::MonoTime renew_at{};
+};
+
 enum class PodStage {
   kAttaching,  // The kernel makes the sandbox.
   kPreparing,  // Files and volumes.
@@ -101,6 +107,8 @@ struct PodRun {
   base::MonoTime kill_at = base::MonoTime::max();
   bool asked = false;                     // Containers were sent their stop signal.
   std::set<std::string> claims;           // That its volumes show, by uid.
+  std::map<std::pair<std::string, int64_t>, PodToken> tokens;  // By audience and lifetime.
+  base::MonoTime refresh_at = base::MonoTime::max();           // When a look at the tokens is due.
   std::string failure_message;            // Why the files cannot be made (FailedMount).
   std::map<std::string, std::string> gates;  // Condition types of the readiness gates that exist, with their status.
 };

@@ -100,7 +100,6 @@ PodSpecView project_pod_spec(const store::Object& pod) {
   while (!out.hostname.empty() && (out.hostname.back() == '-' || out.hostname.back() == '.')) out.hostname.pop_back();
   out.subdomain = get_string(spec, "subdomain");
   out.service_account = get_string(spec, "serviceAccountName", "default");
-  out.mount_token = get_bool(spec, "automountServiceAccountToken", true);
   out.service_links = get_bool(spec, "enableServiceLinks", true);
   out.host_network = get_bool(spec, "hostNetwork");
   if (out.host_network) out.hostname = out.node;

@@ -61,7 +61,6 @@ struct PodSpecView {
   std::string hostname;             // As the pod's processes see it.
   std::string subdomain;
   std::string service_account;
-  bool mount_token = true;
   bool service_links = true;
   bool host_network = false;
   RestartPolicy restart = RestartPolicy::kAlways;

@@ -60,7 +60,7 @@ Agent::Agent(ControlLoop& loop, netns::Fabric& fabric, netns::Spawner& spawner, 
   for (netns::Node* node : fabric.nodes()) pools_.emplace(node->plan().name, PodAddressPool(node->plan().pod_cidr));
   base::Result<std::string> resolv = base::read_file("/etc/resolv.conf");
   if (resolv.ok()) host_resolv_ = std::move(resolv).value();
-  for (const char* sub : {"/pods", "/logs", "/serviceaccount"}) ::mkdir((options_.run_dir + sub).c_str(), 0755);
+  for (const char* sub : {"/pods", "/logs"}) ::mkdir((options_.run_dir + sub).c_str(), 0755);
   loop.on_change("pods", [this](const store::Object& before, const store::Object& after) { on_pod(before, after); });
   loop.on_change("configmaps", [this](const store::Object& before, const store::Object& after) { on_config(after ? after : before); });
   loop.on_change("persistentvolumeclaims", [this](const store::Object& before, const store::Object& after) {

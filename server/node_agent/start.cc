@@ -24,7 +24,6 @@ constexpr auto kHealthyRun = std::chrono::minutes(10);  // After it, back-off st
 constexpr auto kRetryConfig = std::chrono::seconds(2);
 constexpr int kStartErrorCode = 128;                    // What containerd reports for a command that cannot run.
 constexpr size_t kMaxTerminationMessage = 4096;
-constexpr const char* kServiceAccountPath = "/var/run/secrets/kubernetes.io/serviceaccount";
 constexpr const char* kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 std::string make_container_id() {
@@ -102,7 +101,7 @@ std::string read_termination_message(const PodRun& run, const ContainerRun& c, i
 
 }  // namespace
 
-Lookups Agent::lookups_for(const PodRun& run) {
+Lookups Agent::lookups_for(PodRun& run) {
   Lookups out;
   const std::string ns = run.key.ns;
   const Cache* maps = &loop_.cache("configmaps");
@@ -111,6 +110,7 @@ Lookups Agent::lookups_for(const PodRun& run) {
   out.secret = [secrets, ns](const std::string& name) { return secrets->find(ns, name); };
   const Cache* claims = &loop_.cache("persistentvolumeclaims");
   out.claim = [claims, ns](const std::string& name) { return claims->find(ns, name); };
+  out.token = [this, &run](const std::string& audience, int64_t seconds) { return token_for(run, audience, seconds); };
   if (run.spec.service_links) out.services = loop_.cache("services").list(ns);
   const store::Object* api = loop_.cache("services").find("default", "kubernetes");
   if (api != nullptr && (ns != "default" || !run.spec.service_links)) out.services.push_back(*api);
@@ -125,6 +125,7 @@ Lookups Agent::lookups_for(const PodRun& run) {
 // Files first, then containers: what a pod may read is there before its first process.
 base::Status Agent::prepare(PodRun& run) {
   std::vector<VolumePlan> volumes = TRY(compile_volumes(run.spec, lookups_for(run)));
+  plan_token_refresh(run);
   for (const VolumePlan& v : volumes) {
     std::string dir = run.dir + "/volumes/" + v.name;
     if (v.kind == VolumePlan::Kind::kFiles) TRY_STATUS(write_files(dir, v.files));
@@ -137,10 +138,7 @@ base::Status Agent::prepare(PodRun& run) {
   if (run.stage != PodStage::kPreparing) return {};  // A refresh of volumes.
   DnsSettings dns{options_.dns_address.text(), options_.cluster_domain, host_resolv_};
   std::vector<PodFile> files = {{"resolv.conf", compile_resolv_conf(run.spec, dns)}, {"hosts", compile_hosts(run.spec, run.ip.text(), options_.cluster_domain, run.more_ips)}, {"hostname", run.spec.hostname + "\n"}};
-  TRY_STATUS(write_files(run.dir + "/etc", files));
-  std::string account = options_.run_dir + "/serviceaccount/" + run.key.ns;
-  if (::access(account.c_str(), F_OK) == 0) return {};
-  return write_files(account, {{"ca.crt", options_.root_ca_pem}, {"namespace", run.key.ns}});
+  return write_files(run.dir + "/etc", files);
 }
 
 // All pods that use a claim see one folder, which stays when they go.
@@ -184,7 +182,6 @@ base::Result<netns::ContainerSpec> Agent::compile_container(PodRun& run, Contain
   spec.capabilities = plan.capabilities;
   using Kind = netns::Mount::Kind;
   for (const char* file : {"resolv.conf", "hosts", "hostname"}) spec.mounts.push_back({Kind::kBind, run.dir + "/etc/" + file, std::string("/etc/") + file});
-  if (run.spec.mount_token) spec.mounts.push_back({Kind::kBind, options_.run_dir + "/serviceaccount/" + run.key.ns, kServiceAccountPath, true});
   spec.mounts.push_back({Kind::kBind, termination_file(run, c), plan.termination_path});
   for (const netns::Mount& m : image.mounts) spec.mounts.push_back(m);
   size_t own = spec.mounts.size();

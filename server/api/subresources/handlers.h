@@ -8,6 +8,8 @@ namespace server {
 HttpResponse serve_scale(const Call& call);
 HttpResponse serve_binding(const Call& call);
 HttpResponse serve_eviction(const Call& call);
+HttpResponse serve_approval(const Call& call);
+HttpResponse serve_token(const Call& call);
 HttpResponse serve_finalize(const Call& call);
 HttpResponse serve_log(const Call& call);
 HttpResponse serve_exec(const Call& call);

@@ -17,7 +17,9 @@ SubresourceHandler find_subresource_handler(const store::Resource& r, const std:
       {"pods", "exec", serve_exec},
       {"pods", "attach", serve_attach},
       {"pods", "portforward", serve_port_forward},
+      {"certificatesigningrequests.certificates.k8s.io", "approval", serve_approval},
       {"namespaces", "finalize", serve_finalize},
+      {"serviceaccounts", "token", serve_token},
   };
   for (const Row& row : kRows) {
     if (row.subresource == name && (row.resource.empty() || row.resource == r.storage_name)) return row.handler;

@@ -60,6 +60,7 @@ struct ApiTest : testing::Test {
     r.headers.emplace("accept", accept);
     r.headers.emplace("user-agent", "test/1");
     r.user = "admin";
+    r.groups = {"system:masters"};
     return r;
   }
   Answer send(const HttpRequest& request) {

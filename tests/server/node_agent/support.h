@@ -106,6 +106,8 @@ struct AgentTest : WorldTest {
   void SetUp() override {
     WorldTest::SetUp();
     ASSERT_NE(::mkdtemp(dir.data()), nullptr);
+    // Of the service account controller, which is not here.
+    apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: kube-root-ca.crt}, data: {ca.crt: CA}}");
     start_agent();
   }
   void TearDown() override {
@@ -118,7 +120,6 @@ struct AgentTest : WorldTest {
     agent_options.run_dir = dir;
     agent_options.dns_address = base::Ip::v4(10, 96, 0, 10);
     agent_options.cluster_domain = "cluster.local";
-    agent_options.root_ca_pem = "CA";
     agent = make_node_agent(*loop, fabric, spawner, io, agent_options);
     idle();
   }
