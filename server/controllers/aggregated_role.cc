@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "server/informer/writes.h"
 #include "store/object/access.h"
@@ -26,11 +27,18 @@ class AggregatedRoleController final : public Controller {
   explicit AggregatedRoleController(ControlLoop& loop)
       : loop_(loop), queue_(loop.make_queue("aggregated-role", [this](const store::Key& key) { return reconcile(key); })) {
     loop.on_change(kRoles, [this](const store::Object& before, const store::Object& after) {
-      for (const store::Object& role : loop_.cache(kRoles).list()) {
-        const json& selectors = store::get_array(role.tree(), "aggregationRule.clusterRoleSelectors");
-        if (selectors.empty()) continue;
-        const bool own = after && role.name() == after.name();
-        if (own || (before && selects(selectors, before)) || (after && selects(selectors, after))) queue_.add(role.key());
+      const store::Object& role = after ? after : before;
+      if (after && store::find(after.tree(), "aggregationRule") != nullptr) {
+        sums_.insert(role.name());
+        queue_.add(role.key());
+      } else {
+        sums_.erase(role.name());
+      }
+      for (const std::string& name : sums_) {
+        const store::Object* sum = loop_.cache(kRoles).find("", name);
+        if (sum == nullptr) continue;  // Its own event is still to come.
+        const json& selectors = store::get_array(sum->tree(), "aggregationRule.clusterRoleSelectors");
+        if ((before && selects(selectors, before)) || (after && selects(selectors, after))) queue_.add(sum->key());
       }
     });
   }
@@ -56,6 +64,7 @@ class AggregatedRoleController final : public Controller {
   }
 
   ControlLoop& loop_;
+  std::set<std::string> sums_;  // Names of the roles with a rule.
   WorkQueue& queue_;
 };
 

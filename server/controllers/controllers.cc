@@ -1,11 +1,11 @@
 #include "server/controllers/controllers.h"
 
+#include "server/controllers/aggregated_role.h"
 #include "server/controllers/autoscaler.h"
+#include "server/controllers/certificate.h"
 #include "server/controllers/claim.h"
 #include "server/controllers/cron_job.h"
 #include "server/controllers/daemon_set.h"
-#include "server/controllers/aggregated_role.h"
-#include "server/controllers/certificate.h"
 #include "server/controllers/deployment.h"
 #include "server/controllers/disruption.h"
 #include "server/controllers/endpoint_slice.h"

@@ -2,19 +2,6 @@
 # Debian's, unpacked for the test when the machine can fetch it.
 . tests/integration/lib.sh
 
-kubectls() {
-  local real
-  real=$(readlink -f "$KUBECTL")
-  ls "$(dirname "$real")"/kubectl.1.* 2>/dev/null || echo "$real"
-  if dpkg -s kubernetes-client 2>/dev/null | grep -q '^Status: install ok installed'; then
-    echo /usr/bin/kubectl
-  elif (cd "$WORK" && apt-get download kubernetes-client >/dev/null 2>&1 && dpkg -x kubernetes-client_*.deb debian); then
-    echo "$WORK/debian/usr/bin/kubectl"
-  else
-    echo "SKIP: Debian's kubectl: kubernetes-client cannot be downloaded here" >&2
-  fi
-}
-
 check "up" "$KUBELAN" up
 for kubectl in $(kubectls | sort -u); do
   v=$("$kubectl" version --client 2>/dev/null | grep -oE 'v1\.[0-9]+' | head -1)

@@ -18,3 +18,17 @@ check_error() {
   if [ "$(printf '%s\n' "$err" | wc -l)" != 1 ]; then fail "$name" "not one line: $err"; return; fi
   if printf '%s\n' "$err" | grep -qE -- "$pattern"; then pass "$name"; else fail "$name" "got: $err"; fi
 }
+
+# Paths of every kubectl at hand: see kubectl.sh.
+kubectls() {
+  local real
+  real=$(readlink -f "$KUBECTL")
+  ls "$(dirname "$real")"/kubectl.1.* 2>/dev/null || echo "$real"
+  if dpkg -s kubernetes-client 2>/dev/null | grep -q '^Status: install ok installed'; then
+    echo /usr/bin/kubectl
+  elif (cd "$WORK" && apt-get download kubernetes-client >/dev/null 2>&1 && dpkg -x kubernetes-client_*.deb debian); then
+    echo "$WORK/debian/usr/bin/kubectl"
+  else
+    echo "SKIP: Debian's kubectl: kubernetes-client cannot be downloaded here" >&2
+  fi
+}

@@ -10,7 +10,7 @@ check_equal "contexts were added beside the old one" "kubelan-one kubelan-two ot
 check_equal "a quoted token stays a string" 007 "$(k config view --raw -o 'jsonpath={.users[?(@.name=="42")].user.token}')"
 check_equal "cluster one has three nodes" 3 "$(k --context kubelan-one get nodes --no-headers | wc -l)"
 check_equal "cluster two has one" 1 "$(k --context kubelan-two get nodes --no-headers | wc -l)"
-check "anonymous requests get 401" bash -c "curl -sk --max-time 5 $(api_url --name one)/api | grep -q '\"code\": *401'"
+check "anonymous requests are forbidden" bash -c "curl -sk --max-time 5 $(api_url --name one)/api | grep -q '\"code\": *403'"
 check "the nodes reach each other" "$KUBELAN" enter --name one node/node-1 -- sh -c 'ip route get 172.30.0.12 && curl -sk --max-time 5 https://172.30.0.1:6443/version | grep -q gitVersion'
 "$KUBELAN" enter --name one client -- sh -c 'exit 7'
 check_equal "enter passes the exit code on" 7 $?

@@ -35,7 +35,7 @@ struct AccessTest : ApiTest {
     EXPECT_EQ(a.status, 201) << a.text;
     return store::get_string(a.body, "status.token");
   }
-  void grant(const std::string& subject, const json& rules, const std::string& name = "r") {
+  void grant(const std::string& subject, const std::vector<json>& rules, const std::string& name = "r") {
     must(call("POST", rbac + "/namespaces/default/roles", {{"metadata", {{"name", name}}}, {"rules", rules}}), 201);
     must(call("POST", rbac + "/namespaces/default/rolebindings",
               {{"metadata", {{"name", name}}}, {"roleRef", {{"kind", "Role"}, {"name", name}}}, {"subjects", {{{"kind", "User"}, {"name", subject}}}}}),

@@ -49,6 +49,10 @@ class FragileClient final : public Client {
     return inner_.remove(r, ns, name, options);
   }
   base::Status bind(const std::string& ns, const std::string& pod, const std::string& node) override { return inner_.bind(ns, pod, node); }
+  base::Result<IssuedToken> issue_token(const TokenWish& wish) override { return inner_.issue_token(wish); }
+  base::Result<std::string> issue_secret_token(const std::string& ns, const std::string& account, const std::string& secret) override {
+    return inner_.issue_secret_token(ns, account, secret);
+  }
   base::Result<Snapshot> snapshot_and_watch() override {
     Snapshot out = TRY(inner_.snapshot_and_watch());
     ++lists;

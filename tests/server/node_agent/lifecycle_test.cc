@@ -282,8 +282,13 @@ TEST_F(LifecycleTest, FinalizersSeeHowItEnded) {
 }
 
 TEST_F(LifecycleTest, AnImageThatChangesStartsItsContainerAnew) {
+  auto set_image = [this](const std::string& pod, const std::string& image) {
+    const json patch = {{"spec", {{"containers", json::array({{{"name", "c"}, {"image", image}}})}}}};
+    EXPECT_EQ(call("PATCH", "/api/v1/namespaces/default/pods/" + pod, patch.dump(), "application/strategic-merge-patch+json").status, 200);
+    idle();
+  };
   run_pod("a", "{restartPolicy: Never, containers: [{name: c, image: busybox, command: [x]}, {name: d, image: nginx}]}");
-  merge("/api/v1/namespaces/default/pods/a", json::parse(R"({"spec":{"containers":[{"name":"c","image":"alpine","command":["x"]},{"name":"d","image":"nginx"}]}})"));
+  set_image("a", "alpine");
   EXPECT_EQ(spawner.processes[0].signals, (std::vector<int>{SIGTERM}));
   EXPECT_TRUE(spawner.processes[1].signals.empty());
   exit(0, 143);
@@ -291,7 +296,7 @@ TEST_F(LifecycleTest, AnImageThatChangesStartsItsContainerAnew) {
   EXPECT_EQ(shown("a"), "2/2 Running 1");
   EXPECT_EQ(container_json("a")["image"], "alpine");
   run_pod("wrong", "{containers: [{name: c, image: example.test/none:1}]}");
-  merge("/api/v1/namespaces/default/pods/wrong", json::parse(R"({"spec":{"containers":[{"name":"c","image":"nginx:1"}]}})"));
+  set_image("wrong", "nginx:1");
   EXPECT_EQ(shown("wrong"), "1/1 Running 0") << "without waiting out the other image's back-off";
 }
 

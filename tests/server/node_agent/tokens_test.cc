@@ -8,7 +8,8 @@ namespace {
 struct TokensTest : AgentTest {
   std::string file(const std::string& pod, const std::string& name) {
     std::string volume;
-    for (const json& v : pod_json(pod)["spec"]["volumes"]) {
+    const json tree = pod_json(pod);
+    for (const json& v : store::get_array(tree, "spec.volumes")) {
       if (store::get_string(v, "name").starts_with("kube-api-access-")) volume = v["name"];
     }
     auto content = base::read_file(pod_dir(pod) + "/volumes/" + volume + "/" + name);
