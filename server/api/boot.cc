@@ -101,7 +101,7 @@ base::Status ensure_role(Client& client, json wanted) {
   const store::Resource* r = client.registry().find_kind(store::get_string(wanted, "apiVersion"), store::get_string(wanted, "kind"));
   if (!r) return {};
   const std::string name = store::get_string(wanted, "metadata.name");
-  auto found = client.get(*r, "", name);
+  auto found = client.get(*r, store::get_string(wanted, "metadata.namespace"), name);
   if (!found.ok()) return ensure(client, std::move(wanted), false);
   std::optional<json> changed = auth::reconciled(found->tree(), wanted);
   if (!changed) return {};
@@ -118,13 +118,18 @@ base::Status ensure_boot_objects(Client& client, const ApiOptions& options) {
   }
   TRY_STATUS(ensure(client, priority_class("system-node-critical", 2'000'001'000, "For pods of the system that must stay on their node."), false));
   TRY_STATUS(ensure(client, priority_class("system-cluster-critical", 2'000'000'000, "For pods of the system that must run, on whichever node."), false));
-  for (json& role : auth::default_objects()) TRY_STATUS(ensure_role(client, std::move(role)));
   TRY_STATUS(ensure(client, default_range(options), false));
   TRY_STATUS(widen_default_range(client, options));
   TRY_STATUS(ensure(client, api_service(options), false));
   TRY_STATUS(ensure(client, api_endpoints(options), true));
   TRY_STATUS(ensure(client, api_slice(options), true));
   return ensure(client, dns_service(options), false);
+}
+
+base::Status ensure_default_roles(Client& client) {
+  std::vector<json> roles = auth::default_objects();
+  for (json& role : roles) TRY_STATUS(ensure_role(client, std::move(role)));
+  return {};
 }
 
 }  // namespace server

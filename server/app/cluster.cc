@@ -222,6 +222,7 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
   api_server.token_key_pem = p.pki.token_key_pem;
   p.api = ApiServer::make(*p.store, store::builtin_registry(), p.clock, api_server);
   TRY_STATUS(ensure_boot_objects(p.api->client(), api_server));
+  auto roles = std::async(std::launch::async, [&p] { return ensure_default_roles(p.api->client()); });
   if (options.ingress) TRY_STATUS(ensure_ingress_classes(p.api->client()));
   p.fabric = TRY(fabric.get());
 
@@ -274,6 +275,7 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
   // Last: nobody waits for its pod who does not ask for an Ingress.
   if (options.ingress) TRY_STATUS(ensure_ingress_workload(p.api->client(), p.addresses.ingress_addresses()));
   if (ports_changed.get()) cluster->keep_ports_soon();
+  TRY_STATUS(roles.get());
   p.api->set_ready(true);
   return cluster;
 }

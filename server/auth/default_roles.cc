@@ -1,23 +1,19 @@
 #include "server/auth/default_roles.h"
 
 #include <algorithm>
+#include <array>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <utility>
 
+#include "server/auth/role_rows.h"
 #include "server/auth/rules.h"
 #include "store/object/access.h"
 
 namespace auth {
 namespace {
 
-// Lists are words with spaces between; "core" is the group "". Rows of one role follow each other.
-struct RuleRow {
-  const char* role;
-  const char* verbs;
-  const char* groups;
-  const char* resources;
-  const char* names = "";
-};
 struct UrlRow {
   const char* role;
   const char* urls;
@@ -29,142 +25,14 @@ struct BindingRow {
   const char* name = "";
   const char* ns = "";
 };
+struct NamespacedBindingRow {
+  const char* ns;
+  const char* binding;
+  BindingRow to;
+};
 struct LabelRow {
   const char* role;
   const char* label;
-};
-
-#define READ "get list watch"
-#define WRITE "create delete deletecollection patch update"
-#define RW READ " " WRITE
-#define EVENTS "core events.k8s.io", "events"
-
-constexpr RuleRow kRules[] = {
-    {"cluster-admin", "*", "*", "*"},
-    {"system:basic-user", "create", "authorization.k8s.io", "selfsubjectaccessreviews selfsubjectrulesreviews"},
-    {"system:basic-user", "create", "authentication.k8s.io", "selfsubjectreviews"},
-
-    {"system:aggregate-to-admin", "create", "authorization.k8s.io", "localsubjectaccessreviews"},
-    {"system:aggregate-to-admin", RW, "rbac.authorization.k8s.io", "roles rolebindings"},
-
-    {"system:aggregate-to-edit", READ, "core", "pods/attach pods/proxy pods/exec pods/portforward secrets services/proxy"},
-    {"system:aggregate-to-edit", "impersonate", "core", "serviceaccounts"},
-    {"system:aggregate-to-edit", WRITE, "core", "pods pods/attach pods/proxy pods/exec pods/portforward"},
-    {"system:aggregate-to-edit", "create", "core", "pods/eviction"},
-    {"system:aggregate-to-edit", WRITE, "core",
-     "replicationcontrollers replicationcontrollers/scale serviceaccounts services services/proxy persistentvolumeclaims configmaps secrets events"},
-    {"system:aggregate-to-edit", "create", "core", "serviceaccounts/token"},
-    {"system:aggregate-to-edit", WRITE, "apps",
-     "statefulsets statefulsets/scale daemonsets deployments deployments/scale deployments/rollback replicasets replicasets/scale"},
-    {"system:aggregate-to-edit", WRITE, "autoscaling", "horizontalpodautoscalers"},
-    {"system:aggregate-to-edit", WRITE, "batch", "jobs cronjobs"},
-    {"system:aggregate-to-edit", WRITE, "extensions",
-     "daemonsets deployments deployments/scale deployments/rollback ingresses replicasets replicasets/scale replicationcontrollers/scale networkpolicies"},
-    {"system:aggregate-to-edit", WRITE, "policy", "poddisruptionbudgets"},
-    {"system:aggregate-to-edit", WRITE, "networking.k8s.io", "networkpolicies ingresses"},
-    {"system:aggregate-to-edit", RW, "coordination.k8s.io", "leases"},
-
-    {"system:aggregate-to-view", READ, "core",
-     "pods replicationcontrollers replicationcontrollers/scale serviceaccounts services services/status endpoints persistentvolumeclaims "
-     "persistentvolumeclaims/status configmaps"},
-    {"system:aggregate-to-view", READ, "core",
-     "limitranges resourcequotas bindings events pods/status resourcequotas/status namespaces/status replicationcontrollers/status pods/log"},
-    {"system:aggregate-to-view", READ, "core", "namespaces"},
-    {"system:aggregate-to-view", READ, "discovery.k8s.io", "endpointslices"},
-    {"system:aggregate-to-view", READ, "apps",
-     "controllerrevisions statefulsets statefulsets/status statefulsets/scale daemonsets daemonsets/status deployments deployments/status "
-     "deployments/scale replicasets replicasets/status replicasets/scale"},
-    {"system:aggregate-to-view", READ, "autoscaling", "horizontalpodautoscalers horizontalpodautoscalers/status"},
-    {"system:aggregate-to-view", READ, "batch", "jobs cronjobs jobs/status cronjobs/status"},
-    {"system:aggregate-to-view", READ, "extensions",
-     "daemonsets daemonsets/status deployments deployments/scale deployments/status ingresses ingresses/status replicasets replicasets/scale "
-     "replicasets/status replicationcontrollers/scale networkpolicies"},
-    {"system:aggregate-to-view", READ, "policy", "poddisruptionbudgets poddisruptionbudgets/status"},
-    {"system:aggregate-to-view", READ, "networking.k8s.io", "networkpolicies ingresses ingresses/status"},
-
-    {"system:heapster", READ, "core", "events pods nodes namespaces"},
-    {"system:heapster", READ, "extensions", "deployments"},
-
-    {"system:node", "create", "authentication.k8s.io", "tokenreviews"},
-    {"system:node", "create", "authorization.k8s.io", "subjectaccessreviews localsubjectaccessreviews"},
-    {"system:node", READ, "core", "services"},
-    {"system:node", "create get list watch", "core", "nodes"},
-    {"system:node", "update patch", "core", "nodes/status"},
-    {"system:node", "update patch", "core", "nodes"},
-    {"system:node", "create update patch", EVENTS},
-    {"system:node", READ, "core", "pods"},
-    {"system:node", "create delete", "core", "pods"},
-    {"system:node", "update patch", "core", "pods/status"},
-    {"system:node", "create", "core", "pods/eviction"},
-    {"system:node", READ, "core", "secrets configmaps"},
-    {"system:node", "get", "core", "persistentvolumeclaims persistentvolumes"},
-    {"system:node", "get", "core", "endpoints"},
-    {"system:node", "create get list watch", "certificates.k8s.io", "certificatesigningrequests"},
-    {"system:node", "get create update patch delete", "coordination.k8s.io", "leases"},
-    {"system:node", "get", "storage.k8s.io", "volumeattachments"},
-    {"system:node", "create", "core", "serviceaccounts/token"},
-    {"system:node", "get update patch", "core", "persistentvolumeclaims/status"},
-    {"system:node", READ, "storage.k8s.io", "csidrivers"},
-    {"system:node", "get create update patch delete", "storage.k8s.io", "csinodes"},
-    {"system:node", READ, "node.k8s.io", "runtimeclasses"},
-
-    {"system:node-problem-detector", "get", "core", "nodes"},
-    {"system:node-problem-detector", "patch", "core", "nodes/status"},
-    {"system:node-problem-detector", "create update patch", EVENTS},
-    {"system:node-proxier", "list watch", "core", "services endpoints"},
-    {"system:node-proxier", READ, "core", "nodes"},
-    {"system:node-proxier", "create update patch", EVENTS},
-    {"system:node-proxier", "list watch", "discovery.k8s.io", "endpointslices"},
-    {"system:kubelet-api-admin", READ, "core", "nodes"},
-    {"system:kubelet-api-admin", "proxy", "core", "nodes"},
-    {"system:kubelet-api-admin", "*", "core", "nodes/proxy nodes/metrics nodes/stats nodes/log nodes/configz nodes/healthz nodes/pods"},
-    {"system:node-bootstrapper", "create get list watch", "certificates.k8s.io", "certificatesigningrequests"},
-    {"system:auth-delegator", "create", "authentication.k8s.io", "tokenreviews"},
-    {"system:auth-delegator", "create", "authorization.k8s.io", "subjectaccessreviews"},
-    {"system:kube-aggregator", READ, "core", "services endpoints"},
-    {"system:kube-dns", "list watch", "core", "endpoints services"},
-
-    {"system:kube-controller-manager", "create update patch", EVENTS},
-    {"system:kube-controller-manager", "get create update", "coordination.k8s.io", "leases"},
-    {"system:kube-controller-manager", "create", "core", "secrets serviceaccounts"},
-    {"system:kube-controller-manager", "delete", "core", "secrets"},
-    {"system:kube-controller-manager", "get", "core", "namespaces secrets serviceaccounts configmaps"},
-    {"system:kube-controller-manager", "update", "core", "secrets serviceaccounts"},
-    {"system:kube-controller-manager", "create", "authentication.k8s.io", "tokenreviews"},
-    {"system:kube-controller-manager", "create", "authorization.k8s.io", "subjectaccessreviews"},
-    {"system:kube-controller-manager", "create", "core", "serviceaccounts/token"},
-    {"system:kube-controller-manager", "list watch", "*", "*"},
-
-    {"system:kube-scheduler", "create patch update", EVENTS},
-    {"system:kube-scheduler", "create get list update watch", "coordination.k8s.io", "leases"},
-    {"system:kube-scheduler", READ, "core", "nodes"},
-    {"system:kube-scheduler", "delete get list watch", "core", "pods"},
-    {"system:kube-scheduler", "create", "core", "bindings pods/binding"},
-    {"system:kube-scheduler", "patch update", "core", "pods/status"},
-    {"system:kube-scheduler", READ, "core", "replicationcontrollers services"},
-    {"system:kube-scheduler", READ, "apps extensions", "replicasets"},
-    {"system:kube-scheduler", READ, "apps", "statefulsets"},
-    {"system:kube-scheduler", READ, "policy", "poddisruptionbudgets"},
-    {"system:kube-scheduler", READ, "core", "persistentvolumeclaims persistentvolumes"},
-    {"system:kube-scheduler", "create", "authentication.k8s.io", "tokenreviews"},
-    {"system:kube-scheduler", "create", "authorization.k8s.io", "subjectaccessreviews"},
-    {"system:kube-scheduler", READ, "storage.k8s.io", "csinodes"},
-    {"system:kube-scheduler", READ, "core", "namespaces"},
-    {"system:kube-scheduler", READ, "storage.k8s.io", "csidrivers csistoragecapacities"},
-    {"system:volume-scheduler", "get list patch update watch", "core", "persistentvolumes"},
-    {"system:volume-scheduler", READ, "storage.k8s.io", "storageclasses"},
-    {"system:volume-scheduler", "get list patch update watch", "core", "persistentvolumeclaims"},
-    {"system:persistent-volume-provisioner", "get list watch create delete", "core", "persistentvolumes"},
-    {"system:persistent-volume-provisioner", "get list watch update", "core", "persistentvolumeclaims"},
-    {"system:persistent-volume-provisioner", READ, "storage.k8s.io", "storageclasses"},
-    {"system:persistent-volume-provisioner", "watch create update patch", "core", "events"},
-
-    {"system:certificates.k8s.io:certificatesigningrequests:nodeclient", "create", "certificates.k8s.io", "certificatesigningrequests/nodeclient"},
-    {"system:certificates.k8s.io:certificatesigningrequests:selfnodeclient", "create", "certificates.k8s.io", "certificatesigningrequests/selfnodeclient"},
-    {"system:certificates.k8s.io:legacy-unknown-approver", "approve", "certificates.k8s.io", "signers", "kubernetes.io/legacy-unknown"},
-    {"system:certificates.k8s.io:kubelet-serving-approver", "approve", "certificates.k8s.io", "signers", "kubernetes.io/kubelet-serving"},
-    {"system:certificates.k8s.io:kube-apiserver-client-approver", "approve", "certificates.k8s.io", "signers", "kubernetes.io/kube-apiserver-client"},
-    {"system:certificates.k8s.io:kube-apiserver-client-kubelet-approver", "approve", "certificates.k8s.io", "signers", "kubernetes.io/kube-apiserver-client-kubelet"},
 };
 
 constexpr UrlRow kUrls[] = {
@@ -197,7 +65,22 @@ constexpr BindingRow kBindings[] = {
     {"system:node", ""},
 };
 
+constexpr NamespacedBindingRow kNamespacedBindings[] = {
+    {"kube-system", "system::extension-apiserver-authentication-reader", {"extension-apiserver-authentication-reader", "User", "system:kube-controller-manager"}},
+    {"kube-system", "system::extension-apiserver-authentication-reader", {"extension-apiserver-authentication-reader", "User", "system:kube-scheduler"}},
+    {"kube-system", "system::leader-locking-kube-controller-manager", {"system::leader-locking-kube-controller-manager", "User", "system:kube-controller-manager"}},
+    {"kube-system", "system::leader-locking-kube-controller-manager", {"system::leader-locking-kube-controller-manager", "ServiceAccount", "kube-controller-manager", "kube-system"}},
+    {"kube-system", "system::leader-locking-kube-controller-manager", {"system::leader-locking-kube-controller-manager", "ServiceAccount", "leader-election-controller", "kube-system"}},
+    {"kube-system", "system::leader-locking-kube-scheduler", {"system::leader-locking-kube-scheduler", "User", "system:kube-scheduler"}},
+    {"kube-system", "system::leader-locking-kube-scheduler", {"system::leader-locking-kube-scheduler", "ServiceAccount", "kube-scheduler", "kube-system"}},
+    {"kube-system", "system:controller:bootstrap-signer", {"system:controller:bootstrap-signer", "ServiceAccount", "bootstrap-signer", "kube-system"}},
+    {"kube-system", "system:controller:cloud-provider", {"system:controller:cloud-provider", "ServiceAccount", "cloud-provider", "kube-system"}},
+    {"kube-system", "system:controller:token-cleaner", {"system:controller:token-cleaner", "ServiceAccount", "token-cleaner", "kube-system"}},
+    {"kube-public", "system:controller:bootstrap-signer", {"system:controller:bootstrap-signer", "ServiceAccount", "bootstrap-signer", "kube-system"}},
+};
+
 constexpr const char* kGroup = "rbac.authorization.k8s.io";
+constexpr const char* kControllerPrefix = "system:controller:";
 constexpr const char* kAutoUpdate = "rbac.authorization.kubernetes.io/autoupdate";
 
 std::vector<std::string> words(const char* text) {
@@ -208,17 +91,58 @@ std::vector<std::string> words(const char* text) {
   return out;
 }
 
-json base_object(const char* kind, const char* name) {
-  return {{"apiVersion", std::string(kGroup) + "/v1"},
-          {"kind", kind},
-          {"metadata", {{"name", name}, {"labels", {{"kubernetes.io/bootstrapping", "rbac-defaults"}}}, {"annotations", {{kAutoUpdate, "true"}}}}}};
+json rule(const RuleRow& row) {
+  json out = {{"verbs", words(row.verbs)}, {"apiGroups", words(row.groups)}, {"resources", words(row.resources)}};
+  if (*row.names) out["resourceNames"] = words(row.names);
+  return out;
 }
 
-json& named(std::vector<json>& list, const char* kind, const char* name) {
-  for (json& object : list) {
-    if (object["kind"] == kind && object["metadata"]["name"] == name) return object;
+// Objects in the order of their first row. References are valid until the next object is asked for.
+class Objects {
+ public:
+  json& at(const std::string& kind, const std::string& ns, const std::string& name) {
+    auto [place, added] = places_.try_emplace({kind, ns, name}, list_.size());
+    if (!added) return list_[place->second];
+    json made = {{"apiVersion", std::string(kGroup) + "/v1"},
+                 {"kind", kind},
+                 {"metadata", {{"name", name}, {"labels", {{"kubernetes.io/bootstrapping", "rbac-defaults"}}}, {"annotations", {{kAutoUpdate, "true"}}}}}};
+    if (!ns.empty()) made["metadata"]["namespace"] = ns;
+    return list_.emplace_back(std::move(made));
   }
-  return list.emplace_back(base_object(kind, name));
+  static void bind(json& binding, const char* role_kind, const std::string& role, const BindingRow& row) {
+    binding["roleRef"] = {{"apiGroup", kGroup}, {"kind", role_kind}, {"name", role}};
+    if (!*row.kind) return;
+    json subject = {{"kind", row.kind}, {"name", row.name}};
+    if (*row.ns) subject["namespace"] = row.ns;
+    else subject["apiGroup"] = kGroup;
+    binding["subjects"].push_back(std::move(subject));
+  }
+  std::vector<json> take() { return std::move(list_); }
+
+ private:
+  std::vector<json> list_;
+  std::map<std::array<std::string, 3>, size_t> places_;
+};
+
+void add_cluster_roles(Objects& out) {
+  for (const RuleRow& row : cluster_rule_rows()) out.at("ClusterRole", "", row.role)["rules"].push_back(rule(row));
+  for (const UrlRow& row : kUrls) out.at("ClusterRole", "", row.role)["rules"].push_back({{"verbs", words(row.verbs)}, {"nonResourceURLs", words(row.urls)}});
+  const std::string label = std::string(kGroup) + "/aggregate-to-";
+  for (const char* sum : kSums) {
+    out.at("ClusterRole", "", sum)["aggregationRule"] = {{"clusterRoleSelectors", json::array({{{"matchLabels", {{label + sum, "true"}}}}})}};
+  }
+  for (const LabelRow& row : kLabels) out.at("ClusterRole", "", row.role)["metadata"]["labels"][label + row.label] = "true";
+  for (const RuleRow& row : controller_rule_rows()) out.at("ClusterRole", "", std::string(kControllerPrefix) + row.role)["rules"].push_back(rule(row));
+}
+
+void add_cluster_bindings(Objects& out) {
+  for (const BindingRow& row : kBindings) out.bind(out.at("ClusterRoleBinding", "", row.role), "ClusterRole", row.role, row);
+  const char* last = "";
+  for (const RuleRow& row : controller_rule_rows()) {
+    if (std::string_view(std::exchange(last, row.role)) == row.role) continue;
+    const std::string name = std::string(kControllerPrefix) + row.role;
+    out.bind(out.at("ClusterRoleBinding", "", name), "ClusterRole", name, {"", "ServiceAccount", row.role, "kube-system"});
+  }
 }
 
 void append_missing(json& list, const json& wanted) {
@@ -231,28 +155,12 @@ void append_missing(json& list, const json& wanted) {
 }  // namespace
 
 std::vector<json> default_objects() {
-  std::vector<json> out;
-  for (const RuleRow& row : kRules) {
-    json rule = {{"verbs", words(row.verbs)}, {"apiGroups", words(row.groups)}, {"resources", words(row.resources)}};
-    if (*row.names) rule["resourceNames"] = words(row.names);
-    named(out, "ClusterRole", row.role)["rules"].push_back(std::move(rule));
-  }
-  for (const UrlRow& row : kUrls) named(out, "ClusterRole", row.role)["rules"].push_back({{"verbs", words(row.verbs)}, {"nonResourceURLs", words(row.urls)}});
-  const std::string label = std::string(kGroup) + "/aggregate-to-";
-  for (const char* sum : kSums) {
-    named(out, "ClusterRole", sum)["aggregationRule"] = {{"clusterRoleSelectors", json::array({{{"matchLabels", {{label + sum, "true"}}}}})}};
-  }
-  for (const LabelRow& row : kLabels) named(out, "ClusterRole", row.role)["metadata"]["labels"][label + row.label] = "true";
-  for (const BindingRow& row : kBindings) {
-    json& binding = named(out, "ClusterRoleBinding", row.role);
-    binding["roleRef"] = {{"apiGroup", kGroup}, {"kind", "ClusterRole"}, {"name", row.role}};
-    if (!*row.kind) continue;
-    json subject = {{"kind", row.kind}, {"name", row.name}};
-    if (*row.ns) subject["namespace"] = row.ns;
-    else subject["apiGroup"] = kGroup;
-    binding["subjects"].push_back(std::move(subject));
-  }
-  return out;
+  Objects out;
+  add_cluster_roles(out);
+  add_cluster_bindings(out);
+  for (const NamespacedRow& row : namespaced_rule_rows()) out.at("Role", row.ns, row.rule.role)["rules"].push_back(rule(row.rule));
+  for (const NamespacedBindingRow& row : kNamespacedBindings) out.bind(out.at("RoleBinding", row.ns, row.binding), "Role", row.to.role, row.to);
+  return out.take();
 }
 
 std::optional<json> reconciled(const json& stored, const json& wanted) {

@@ -1,4 +1,4 @@
-// server/auth/default_roles.h - the cluster roles and bindings that every cluster has, as upstream's. Pure; any thread.
+// server/auth/default_roles.h - the roles and bindings that every cluster has, as upstream's. Pure; any thread.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -9,7 +9,7 @@ namespace auth {
 
 using json = nlohmann::json;
 
-// ClusterRoles, then ClusterRoleBindings, ready to be created.
+// ClusterRoles, ClusterRoleBindings, then Roles and RoleBindings of kube-system and kube-public, ready to be created.
 std::vector<json> default_objects();
 
 // What a start does to one that is there already: what upstream added since (rules, subjects) comes in, nothing goes.

@@ -60,6 +60,7 @@ int main(int argc, char** argv) {
   options.server_address = "127.0.0.1:6443";
   auto api = server::ApiServer::make(**store, store::builtin_registry(), clock, options);
   auto booted = server::ensure_boot_objects(api->client(), options);
+  if (booted.ok()) booted = server::ensure_default_roles(api->client());
   if (!booted.ok()) return fail(booted.error());
   server::EchoRuntime runtime;
   api->set_runtime(&runtime);

@@ -213,7 +213,9 @@ TEST_F(AccessTest, BoundTokensEndWithWhatTheyAreBoundTo) {
   for (const Row& row : rows) {
     Answer a = call("POST", accounts + "/bot/token", {{"spec", {{"boundObjectRef", row.ref}}}});
     EXPECT_EQ(a.status, row.status) << a.text;
-    if (row.message) EXPECT_EQ(a.message(), row.message);
+    if (row.message) {
+      EXPECT_EQ(a.message(), row.message);
+    }
   }
 }
 

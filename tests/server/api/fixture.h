@@ -23,6 +23,8 @@ struct ApiTest : testing::Test {
     api = ApiServer::make(*store, store::builtin_registry(), clock, options);
     auto booted = ensure_boot_objects(api->client(), options);
     ASSERT_TRUE(booted.ok()) << booted.error().message;
+    auto roles = ensure_default_roles(api->client());
+    ASSERT_TRUE(roles.ok()) << roles.error().message;
     api->set_ready(true);
   }
   void TearDown() override { api->close_watches(); }

@@ -25,9 +25,9 @@ TEST(Rules, Allow) {
     a.verb = verb, a.group = group, a.resource = resource, a.subresource = sub, a.name = name;
     return a;
   };
-  auto path = [](const char* verb, const char* path) {
+  auto path = [](const char* verb, const char* url) {
     Attributes a;
-    a.is_resource = false, a.verb = verb, a.path = path;
+    a.is_resource = false, a.verb = verb, a.path = url;
     return a;
   };
   const Row rows[] = {
@@ -143,7 +143,10 @@ TEST_F(IndexTest, FollowsChangedRoles) {
 
 TEST(DefaultRoles, AreThere) {
   std::map<std::string, json> roles, bindings;
-  for (const json& object : default_objects()) (object["kind"] == "ClusterRole" ? roles : bindings)[object["metadata"]["name"]] = object;
+  for (const json& object : default_objects()) {
+    if (object["metadata"].contains("namespace")) continue;
+    (object["kind"] == "ClusterRole" ? roles : bindings)[object["metadata"]["name"]] = object;
+  }
   for (const char* name : {"cluster-admin", "admin", "edit", "view", "system:discovery", "system:basic-user", "system:public-info-viewer", "system:node"}) EXPECT_TRUE(roles.count(name)) << name;
   EXPECT_EQ(roles["view"]["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-edit"], "true");
   EXPECT_EQ(bindings["cluster-admin"]["subjects"][0]["name"], "system:masters");
@@ -151,6 +154,45 @@ TEST(DefaultRoles, AreThere) {
   // Nobody but admins may hand out roles, and reading secrets is not viewing.
   const Rules view = parse_rules(roles["system:aggregate-to-view"]["rules"]);
   EXPECT_FALSE(uncovered(view, {rule({"get"}, {""}, {"secrets"})}).empty());
+}
+
+TEST(DefaultRoles, ControllersHaveARoleAndAnAccountEach) {
+  int controllers = 0;
+  std::map<std::string, json> roles, bindings;
+  for (const json& object : default_objects()) {
+    const std::string name = object["metadata"]["name"];
+    if (name.rfind("system:controller:", 0) || object["metadata"].contains("namespace")) continue;
+    if (object["kind"] == "ClusterRole") ++controllers;
+    (object["kind"] == "ClusterRole" ? roles : bindings)[name] = object;
+  }
+  EXPECT_EQ(controllers, 34);  // As many as Kubernetes 1.33 has.
+  for (const auto& [name, role] : roles) {
+    ASSERT_TRUE(bindings.count(name)) << name;
+    EXPECT_EQ(bindings[name]["roleRef"]["name"], name);
+    const json account = {{"kind", "ServiceAccount"}, {"name", name.substr(18)}, {"namespace", "kube-system"}};
+    EXPECT_EQ(bindings[name]["subjects"], json::array({account}));
+  }
+  const Rules gc = parse_rules(roles["system:controller:generic-garbage-collector"]["rules"]);
+  EXPECT_TRUE(uncovered(gc, {rule({"delete"}, {"apps"}, {"deployments"})}).empty());
+  EXPECT_FALSE(uncovered(gc, {rule({"create"}, {"apps"}, {"deployments"})}).empty());
+}
+
+TEST(DefaultRoles, NamespacesOfTheSystemHaveTheirs) {
+  std::map<std::string, json> found;
+  for (const json& object : default_objects()) {
+    if (!object["metadata"].contains("namespace")) continue;
+    const std::string place = object["metadata"]["namespace"];
+    found[place + "/" + std::string(object["kind"]) + "/" + std::string(object["metadata"]["name"])] = object;
+  }
+  EXPECT_EQ(found.size(), 14u);
+  const json& reader = found["kube-system/RoleBinding/system::extension-apiserver-authentication-reader"];
+  EXPECT_EQ(reader["roleRef"], (json{{"apiGroup", "rbac.authorization.k8s.io"}, {"kind", "Role"}, {"name", "extension-apiserver-authentication-reader"}}));
+  EXPECT_EQ(reader["subjects"].size(), 2u);
+  EXPECT_EQ(found["kube-public/Role/system:controller:bootstrap-signer"]["rules"].size(), 3u);
+  for (const auto& [place, object] : found) {
+    if (object["kind"] != "RoleBinding") continue;
+    EXPECT_TRUE(found.count(std::string(object["metadata"]["namespace"]) + "/Role/" + std::string(object["roleRef"]["name"]))) << place;
+  }
 }
 
 TEST(DefaultRoles, AStartAddsWhatIsMissing) {
