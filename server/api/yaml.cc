@@ -1,16 +1,20 @@
 #include "server/api/yaml.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <charconv>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
+#include <stdexcept>
 
 namespace server {
 namespace {
 
 constexpr size_t kMaxNodes = 250'000;
-
+constexpr size_t kMaxBytes = 16 * 1024 * 1024;  // Of texts; a body has 3 MiB.
 
 bool lists_word(std::string_view words, std::string_view word) {
   for (size_t at = 0; at < words.size();) {
@@ -71,65 +75,130 @@ json plain_scalar(const std::string& text) {
   return text;
 }
 
-json scalar(const YAML::Node& node) {
-  const std::string& tag = node.Tag();
-  if (tag.empty() || tag == "?") return plain_scalar(node.Scalar());
-  return node.Scalar();  // Quoted ("!") or tagged as a string.
+json typed_scalar(const std::string& tag, const std::string& text) {
+  // Quoted ("!") or tagged as a string.
+  return tag.empty() || tag == "?" ? plain_scalar(text) : json(text);
 }
 
-std::string key_text(const YAML::Node& node) {
-  json key = node.IsScalar() ? scalar(node) : json(nullptr);
-  if (key.is_string()) return key.get<std::string>();
-  return key.dump();  // true, 8080, null: what Go's converter writes
-}
-
-class Converter {
+// What a document may become: counted as often as aliases repeat it, before it is made.
+class Budget {
  public:
-  base::Status convert(const YAML::Node& node, int depth, json* out) {
-    if (depth > kMaxDepth) return base::Error(base::Code::kBadRequest, "yaml: nested too deeply");
-    if (++nodes_ > kMaxNodes) return base::Error(base::Code::kBadRequest, "yaml: document contains excessive aliasing");
-    switch (node.Type()) {
-      case YAML::NodeType::Undefined:
-      case YAML::NodeType::Null: *out = nullptr; return {};
-      case YAML::NodeType::Scalar: *out = scalar(node); return {};
-      case YAML::NodeType::Sequence: {
-        *out = json::array();
-        for (const auto& item : node) {
-          json value;
-          TRY_STATUS(convert(item, depth + 1, &value));
-          out->push_back(std::move(value));
-        }
-        return {};
-      }
-      case YAML::NodeType::Map: return convert_map(node, depth, out);
-    }
-    return {};
+  struct Cost {
+    size_t nodes = 0, bytes = 0;
+  };
+  const Cost& spent() const { return spent_; }
+  void spend(const Cost& cost) {
+    spent_.nodes += cost.nodes;
+    spent_.bytes += cost.bytes;
+    if (spent_.nodes > kMaxNodes || spent_.bytes > kMaxBytes) throw std::runtime_error("document contains excessive aliasing");
   }
 
  private:
-  base::Status convert_map(const YAML::Node& node, int depth, json* out) {
-    *out = json::object();
-    json merged = json::object();
-    for (const auto& pair : node) {
-      json value;
-      TRY_STATUS(convert(pair.second, depth + 1, &value));
-      if (pair.first.IsScalar() && pair.first.Tag() == "?" && pair.first.Scalar() == "<<") {
-        if (value.is_array()) {
-          for (auto& v : value) {
-            if (v.is_object()) merged.insert(v.begin(), v.end());  // The first of several wins.
-          }
-        } else if (value.is_object()) {
-          merged.insert(value.begin(), value.end());
-        }
-        continue;
-      }
-      (*out)[key_text(pair.first)] = std::move(value);
-    }
-    out->insert(merged.begin(), merged.end());  // Own keys win.
-    return {};
+  Cost spent_;
+};
+
+// Makes JSON of the parser's events, so that nothing is built that is not wanted.
+class Builder final : public YAML::EventHandler {
+ public:
+  explicit Builder(Budget& budget) : budget_(budget) {}
+  json take() { return std::move(root_); }
+
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t anchor) override { leaf(nullptr, false, anchor); }
+  void OnScalar(const YAML::Mark&, const std::string& tag, YAML::anchor_t anchor, const std::string& text) override {
+    budget_.spend({0, text.size()});
+    const bool merge = at_key() && tag == "?" && text == "<<";
+    leaf(typed_scalar(tag, text), merge, anchor);
+  }
+  void OnAlias(const YAML::Mark&, YAML::anchor_t anchor) override {
+    auto found = anchors_.find(anchor);
+    if (found == anchors_.end()) throw std::runtime_error("anchor value contains itself");
+    budget_.spend(found->second.cost);
+    put(found->second.value, false);
+  }
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override { open(json::array(), anchor); }
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override { open(json::object(), anchor); }
+  void OnSequenceEnd() override { close(); }
+  void OnMapEnd() override {
+    Level& level = levels_.back();
+    level.value.insert(level.merged.begin(), level.merged.end());  // Own keys win.
+    close();
   }
 
-  size_t nodes_ = 0;
+ private:
+  struct Level {
+    json value;
+    YAML::anchor_t anchor;
+    Budget::Cost before;
+    std::optional<std::string> key = {};  // Of a map: read, its value is next.
+    bool merge = false;                   // That key was "<<".
+    json merged = json::object();
+  };
+  struct Anchored {
+    json value;
+    Budget::Cost cost;
+  };
+
+  bool at_key() const { return !levels_.empty() && levels_.back().value.is_object() && !levels_.back().key; }
+
+  void leaf(json value, bool merge, YAML::anchor_t anchor) {
+    const Budget::Cost before = budget_.spent();
+    budget_.spend({1, 0});
+    keep(anchor, value, before);
+    put(std::move(value), merge);
+  }
+  void open(json empty, YAML::anchor_t anchor) {
+    if (levels_.size() >= static_cast<size_t>(kMaxDepth)) throw std::runtime_error("nested too deeply");
+    if (at_key()) throw std::runtime_error("invalid map key");
+    levels_.push_back({std::move(empty), anchor, budget_.spent()});
+    budget_.spend({1, 0});
+  }
+  void close() {
+    Level level = std::move(levels_.back());
+    levels_.pop_back();
+    keep(level.anchor, level.value, level.before);
+    put(std::move(level.value), false);
+  }
+  // An anchor is a copy of its own, and costs as much.
+  void keep(YAML::anchor_t anchor, const json& value, const Budget::Cost& before) {
+    if (anchor == YAML::NullAnchor) return;
+    const Budget::Cost cost{budget_.spent().nodes - before.nodes, budget_.spent().bytes - before.bytes + (value.is_string() ? value.get_ref<const std::string&>().size() : 0)};
+    budget_.spend(cost);
+    anchors_.insert_or_assign(anchor, Anchored{value, cost});
+  }
+  void put(json value, bool merge) {
+    if (levels_.empty()) {
+      root_ = std::move(value);
+      return;
+    }
+    Level& level = levels_.back();
+    if (level.value.is_array()) {
+      level.value.push_back(std::move(value));
+    } else if (!level.key) {
+      if (value.is_structured()) throw std::runtime_error("invalid map key");
+      // true, 8080, null: what Go's converter writes
+      level.key = value.is_string() ? value.get<std::string>() : value.dump();
+      level.merge = merge;
+    } else {
+      if (level.merge) merge_into(level.merged, std::move(value));
+      else level.value[*level.key] = std::move(value);
+      level.key.reset();
+    }
+  }
+  static void merge_into(json& merged, json value) {
+    if (value.is_object()) value = json::array({std::move(value)});
+    if (!value.is_array()) throw std::runtime_error("map merge requires map or sequence of maps as the value");
+    for (const json& v : value) {
+      if (!v.is_object()) throw std::runtime_error("map merge requires map or sequence of maps as the value");
+      merged.insert(v.begin(), v.end());  // The first of several wins.
+    }
+  }
+
+  Budget& budget_;
+  json root_;
+  std::vector<Level> levels_;
+  std::map<YAML::anchor_t, Anchored> anchors_;
 };
 
 }  // namespace
@@ -137,10 +206,13 @@ class Converter {
 base::Result<std::vector<json>> parse_yaml(const std::string& text) {
   std::vector<json> out;
   try {
-    Converter converter;
-    for (const YAML::Node& node : YAML::LoadAll(text)) {
-      json value;
-      TRY_STATUS(converter.convert(node, 0, &value));
+    std::istringstream in(text);
+    YAML::Parser parser(in);
+    Budget budget;
+    for (;;) {
+      Builder builder(budget);
+      if (!parser.HandleNextDocument(builder)) return out;
+      json value = builder.take();
       if (!value.is_null()) out.push_back(std::move(value));
     }
   } catch (const YAML::Exception& e) {
@@ -148,7 +220,6 @@ base::Result<std::vector<json>> parse_yaml(const std::string& text) {
   } catch (const std::exception& e) {
     return base::Error(base::Code::kBadRequest, std::string("yaml: ") + e.what());
   }
-  return out;
 }
 
 }  // namespace server

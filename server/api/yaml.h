@@ -13,7 +13,7 @@ using json = nlohmann::json;
 
 // All documents of a stream; empty ones are left out. Plain scalars get YAML 1.1 types as sigs.k8s.io/yaml gives
 // them ("yes" is true, 0644 is 420). kBadRequest with the line on malformed text, on more than 250,000 nodes
-// (aliases counted as often as used) and beyond kMaxDepth levels.
+// or 16 MiB of text (aliases counted as often as used) and beyond kMaxDepth levels.
 base::Result<std::vector<json>> parse_yaml(const std::string& text);
 
 inline constexpr int kMaxDepth = 200;

@@ -63,6 +63,54 @@ TEST(Yaml, StreamsAndErrors) {
   EXPECT_FALSE(parse_yaml(laughs).ok());
 }
 
+// Small bodies that would become large ones.
+TEST(Yaml, WhatAliasesRepeatIsBounded) {
+  auto message = [](const std::string& text) {
+    auto got = parse_yaml(text);
+    return got.ok() ? "" : got.error().message;
+  };
+  const std::string excess = "yaml: document contains excessive aliasing";
+  const std::string long_text(1024 * 1024, 'x');
+  std::string repeated = "a: &a " + long_text + "\nb: [";
+  for (int i = 0; i < 1000; ++i) repeated += "*a,";
+  EXPECT_EQ(message(repeated + "]\n"), excess);
+  std::string as_keys = "a: &a " + long_text + "\n";
+  for (int i = 0; i < 1000; ++i) as_keys += "b" + std::to_string(i) + ": {*a : 1}\n";
+  EXPECT_EQ(message(as_keys), excess);
+  // Each level is an anchor of all that is in it.
+  std::string nested;
+  for (int i = 0; i < 150; ++i) nested += "&a" + std::to_string(i) + " [";
+  EXPECT_EQ(message(nested + "\"" + long_text + "\"" + std::string(150, ']')), excess);
+  std::string merges = "a: &a {" ;
+  for (int i = 0; i < 1000; ++i) merges += "k" + std::to_string(i) + ": 1, ";
+  merges += "}\nb: [";
+  for (int i = 0; i < 1000; ++i) merges += "{<<: *a},";
+  EXPECT_EQ(message(merges + "]\n"), excess);
+  std::string many = "[";
+  for (int i = 0; i < 700'000; ++i) many += "a, ";
+  EXPECT_EQ(message(many + "]"), excess);
+  // What is meant works: a megabyte once, and a hundred uses of a template.
+  EXPECT_EQ(message("a: &a " + long_text + "\nb: *a\n"), "");
+  std::string used = "base: &b {x: 1, y: [1, 2, 3]}\nall:\n";
+  for (int i = 0; i < 100; ++i) used += "- {<<: *b, n: " + std::to_string(i) + "}\n";
+  EXPECT_EQ(message(used), "");
+}
+
+TEST(Yaml, WhatHasNoMeaningIsRefused) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"a: &a [*a]", "yaml: anchor value contains itself"},
+      {"{[a, b]: c}", "yaml: invalid map key"},
+      {"a: {<<: 1}", "yaml: map merge requires map or sequence of maps as the value"},
+      {"a: {<<: [{b: 1}, 2]}", "yaml: map merge requires map or sequence of maps as the value"},
+  };
+  for (const auto& [text, want] : rows) {
+    auto got = parse_yaml(text);
+    ASSERT_FALSE(got.ok()) << text;
+    EXPECT_EQ(got.error().message, want) << text;
+  }
+  EXPECT_EQ(parse_yaml("a: {<<: [{b: 1}, {b: 2, c: 3}], d: 4}").value()[0], json::parse(R"({"a":{"b":1,"c":3,"d":4}})"));
+}
+
 TEST(Decode, FindsFieldsGivenTwice) {
   std::vector<std::string> twice;
   auto got = decode_json(R"({"a":1,"b":{"c":1,"c":2},"l":[{"x":1},{"x":1,"x":2}],"a":3})", &twice);
