@@ -2,6 +2,7 @@
 // pipeline, and serves watches and streaming subresources. handle() is called on connection threads.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +26,7 @@ struct ApiOptions {
   uint16_t api_port = 6443;
   std::string token_key_pem;         // Signs service accounts' tokens; "": one that ends with the server.
   std::string token_issuer = "https://kubernetes.default.svc.cluster.local";
+  std::chrono::milliseconds bookmark_period = std::chrono::minutes(1);
 
   std::vector<base::Cidr> all_service_cidrs() const { return service_cidrs.empty() ? std::vector<base::Cidr>{service_cidr} : service_cidrs; }
 };

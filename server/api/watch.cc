@@ -11,7 +11,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kBookmarkPeriod = 60s;
 constexpr auto kDefaultTimeout = 1800s;  // Up to twice this, so that clients do not all come back at once.
 constexpr auto kAliveCheck = 1000ms;     // How soon a client that left is noticed.
 
@@ -28,12 +27,10 @@ class WatchStream {
   // Objects that start or stop matching look added or deleted to this client.
   std::string event(const store::Event& stored) {
     const store::Event e = shown(stored);
+    const bool before = e.previous && options_.filter.matches(e.previous);
+    // The last state may be another than the one before: what counts is what this client knew.
+    if (e.type == store::EventType::kDeleted) return before ? line("DELETED", e.object) : "";
     const bool now = options_.filter.matches(e.object);
-    if (e.type == store::EventType::kDeleted) {
-      if (now || (e.previous && options_.filter.matches(e.previous))) return line("DELETED", e.object);
-      return "";
-    }
-    const bool before = e.type == store::EventType::kModified && e.previous && options_.filter.matches(e.previous);
     if (now) return line(before ? "MODIFIED" : "ADDED", e.object);
     if (!before) return "";
     json last = e.previous.tree();
@@ -47,7 +44,7 @@ class WatchStream {
     return json({{"type", "BOOKMARK"}, {"object", std::move(object)}}).dump() + "\n";
   }
 
-  std::string error(const base::Error& e) const { return json({{"type", "ERROR"}, {"object", render_status(e)}}).dump() + "\n"; }
+  static std::string error(const base::Error& e) { return json({{"type", "ERROR"}, {"object", render_status(e)}}).dump() + "\n"; }
 
   void run(store::Watch& watch, const std::vector<store::Object>& initial, store::Revision initial_revision, const std::function<bool(std::string_view)>& write,
            const std::function<bool()>& alive) {
@@ -61,7 +58,7 @@ class WatchStream {
     if (!batch.empty() && !write(batch)) return;
     const auto start = core_.clock.mono();
     const auto end = start + options_.timeout.value_or(default_timeout());
-    auto next_bookmark = start + kBookmarkPeriod;
+    auto next_bookmark = start + core_.options.bookmark_period;
     while (alive() && !core_.watches.closed()) {
       auto now = core_.clock.mono();
       if (now >= end) break;
@@ -75,7 +72,7 @@ class WatchStream {
       for (const store::Event& e : *events) batch += event(e);
       if (options_.bookmarks && core_.clock.mono() >= next_bookmark) {
         batch += bookmark(watch.progress(), false);
-        next_bookmark = core_.clock.mono() + kBookmarkPeriod;
+        next_bookmark = core_.clock.mono() + core_.options.bookmark_period;
       }
       if (!batch.empty() && !write(batch)) return;
     }
@@ -167,8 +164,11 @@ HttpResponse serve_watch(const Call& call) {
   }
   auto watch = call.core.store.watch(query);
   if (!watch.ok()) {
-    if (watch.error().code == base::Code::kExpired) return error_response(WatchStream::too_old(watch.error().message));
-    return error_response(watch.error());
+    if (watch.error().code != base::Code::kExpired) return error_response(watch.error());
+    // As upstream: the watch begins, says so as its only event, and ends.
+    HttpResponse response;
+    response.stream = [line = WatchStream::error(WatchStream::too_old(watch.error().message))](const auto& write, const auto&) { write(line); };
+    return response;
   }
   HttpResponse response;
   auto stream = std::make_shared<WatchStream>(call, std::move(*form), std::move(*options));
