@@ -5,7 +5,7 @@
 #include <set>
 
 #include "server/gateway/message/message.h"
-#include "server/gateway/policy/regex.h"
+#include "store/base/regex.h"
 #include "server/gateway/policy/rewrite.h"
 #include "server/gateway/policy/template.h"
 #include "server/gateway/table/matcher.h"

@@ -6,7 +6,7 @@
 #include "server/gateway/l4/proxy_protocol.h"
 #include "server/gateway/policy/affinity.h"
 #include "server/gateway/policy/password.h"
-#include "server/gateway/policy/regex.h"
+#include "store/base/regex.h"
 #include "server/gateway/policy/rewrite.h"
 #include "server/gateway/policy/template.h"
 

@@ -4,7 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "server/gateway/policy/regex.h"
+#include "store/base/regex.h"
 #include "server/gateway/policy/template.h"
 #include "store/base/fd.h"
 

@@ -8,7 +8,7 @@
 #include "server/gateway/policy/external.h"
 #include "server/gateway/policy/pages.h"
 #include "server/gateway/policy/password.h"
-#include "server/gateway/policy/regex.h"
+#include "store/base/regex.h"
 #include "server/gateway/tls/server_tls.h"
 #include "store/base/clock.h"
 

@@ -1,6 +1,6 @@
 // Annotations: which of several - canaries, cookies that lead back, hashes - and copies.
 #include "server/gateway/ingress/setters.h"
-#include "server/gateway/policy/regex.h"
+#include "store/base/regex.h"
 #include "store/base/text.h"
 
 namespace server::gateway {

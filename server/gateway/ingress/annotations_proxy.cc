@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "server/gateway/ingress/setters.h"
-#include "server/gateway/policy/regex.h"
+#include "store/base/regex.h"
 #include "store/base/text.h"
 
 namespace server::gateway {

@@ -1,7 +1,7 @@
 #include "server/gateway/ingress/compiler.h"
 
 #include "server/gateway/ingress/values.h"
-#include "server/gateway/policy/regex.h"
+#include "store/base/regex.h"
 
 namespace server::gateway {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "server/gateway/policy/affinity.h"
 #include "server/gateway/policy/encoding.h"
-#include "server/gateway/policy/regex.h"
+#include "store/base/regex.h"
 
 namespace server::gateway {
 namespace {

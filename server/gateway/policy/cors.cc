@@ -1,7 +1,7 @@
 #include "server/gateway/policy/cors.h"
 
 #include "server/gateway/policy/encoding.h"
-#include "server/gateway/policy/regex.h"
+#include "store/base/regex.h"
 
 namespace server::gateway {
 

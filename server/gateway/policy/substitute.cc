@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "server/gateway/policy/encoding.h"
-#include "server/gateway/policy/regex.h"
+#include "store/base/regex.h"
 
 namespace server::gateway {
 namespace {

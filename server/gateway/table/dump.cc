@@ -2,7 +2,7 @@
 
 #include <cstdio>
 
-#include "server/gateway/policy/regex.h"
+#include "store/base/regex.h"
 #include "server/gateway/policy/template.h"
 
 namespace server::gateway {

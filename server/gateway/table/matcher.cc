@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "server/gateway/policy/regex.h"
+#include "store/base/regex.h"
 
 namespace server::gateway {
 namespace {

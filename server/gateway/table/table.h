@@ -17,9 +17,13 @@
 
 #include "store/base/ip.h"
 
+namespace base {
+class Regex;  // store/base/regex.h
+}
+
 namespace server::gateway {
 
-class Regex;     // policy/regex.h
+using base::Regex;
 class Template;  // policy/template.h: text with nginx's variables
 using RegexPtr = std::shared_ptr<const Regex>;
 using TemplatePtr = std::shared_ptr<const Template>;

@@ -1,7 +1,7 @@
 // Every annotation: what it changes in the table, and what is said of those that are unknown, malformed or refused.
 #include "server/gateway/ingress/annotations.h"
 
-#include "server/gateway/policy/regex.h"
+#include "store/base/regex.h"
 #include "server/gateway/tls/fake_certificate.h"
 #include "tests/server/gateway/ingress/rig.h"
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "server/gateway/message/message.h"
-#include "server/gateway/policy/regex.h"
+#include "store/base/regex.h"
 #include "server/gateway/policy/template.h"
 #include "server/gateway/table/table.h"
 

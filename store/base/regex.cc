@@ -1,11 +1,11 @@
-#include "server/gateway/policy/regex.h"
+#include "store/base/regex.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
 #include <algorithm>
 
-namespace server::gateway {
+namespace base {
 namespace {
 
 constexpr uint32_t kMaxGroups = 64;          // Groups beyond are not reported; $9 is the last that anyone can name.
@@ -36,8 +36,8 @@ Scratch& scratch() {
 
 }  // namespace
 
-base::Result<RegexPtr> Regex::compile(std::string_view pattern, bool ignore_case, bool anchored) {
-  if (pattern.size() > kMaxPattern) return base::Error(base::Code::kInvalid, "regular expression: longer than 16384 bytes");
+Result<RegexPtr> Regex::compile(std::string_view pattern, bool ignore_case, bool anchored) {
+  if (pattern.size() > kMaxPattern) return Error(Code::kInvalid, "regular expression: longer than 16384 bytes");
   uint32_t options = PCRE2_NEVER_BACKSLASH_C | (ignore_case ? PCRE2_CASELESS : 0) | (anchored ? PCRE2_ANCHORED : 0);
   int error = 0;
   PCRE2_SIZE at = 0;
@@ -45,7 +45,7 @@ base::Result<RegexPtr> Regex::compile(std::string_view pattern, bool ignore_case
   if (code == nullptr) {
     unsigned char text[160];
     pcre2_get_error_message(error, text, sizeof text);
-    return base::Error(base::Code::kInvalid, "regular expression \"" + std::string(pattern) + "\": " + reinterpret_cast<const char*>(text) + " (at offset " + std::to_string(at) + ")");
+    return Error(Code::kInvalid, "regular expression \"" + std::string(pattern) + "\": " + reinterpret_cast<const char*>(text) + " (at offset " + std::to_string(at) + ")");
   }
   std::shared_ptr<Regex> made(new Regex);
   made->code_ = code;
@@ -82,4 +82,4 @@ bool Regex::search(std::string_view subject, std::vector<std::string_view>* capt
   return true;
 }
 
-}  // namespace server::gateway
+}  // namespace base

@@ -1,4 +1,4 @@
-// server/gateway/policy/regex.h - a regular expression of Perl's kind (PCRE2), compiled to machine code once.
+// store/base/regex.h - a regular expression of Perl's kind (PCRE2), compiled to machine code once.
 //
 // Immutable; any thread, no lock. Bounded: a subject on which it would backtrack for long counts as one without a match.
 #pragma once
@@ -8,15 +8,17 @@
 #include <string_view>
 #include <vector>
 
-#include "server/gateway/table/table.h"
 #include "store/base/result.h"
 
-namespace server::gateway {
+namespace base {
+
+class Regex;
+using RegexPtr = std::shared_ptr<const Regex>;
 
 class Regex {
  public:
   // `anchored`: found at the beginning of the subject only. kInvalid with PCRE2's words and the place.
-  static base::Result<RegexPtr> compile(std::string_view pattern, bool ignore_case = false, bool anchored = false);
+  static Result<RegexPtr> compile(std::string_view pattern, bool ignore_case = false, bool anchored = false);
   ~Regex();
   Regex(const Regex&) = delete;
   Regex& operator=(const Regex&) = delete;
@@ -37,4 +39,4 @@ class Regex {
   int groups_ = 0;
 };
 
-}  // namespace server::gateway
+}  // namespace base

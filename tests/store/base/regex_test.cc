@@ -1,4 +1,4 @@
-#include "server/gateway/policy/regex.h"
+#include "store/base/regex.h"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +7,8 @@
 
 namespace {
 
-using server::gateway::Regex;
-using server::gateway::RegexPtr;
+using base::Regex;
+using base::RegexPtr;
 
 struct Row {
   const char* name;
