@@ -253,9 +253,23 @@ class Decoder {
     const std::string name(field.name);
     if (field.type->kind == TypeKind::kMap) return add_entry(out[name], part, *field.type->element);
     if (field.type->kind == TypeKind::kList) return add_element(out[name], part, *field.type->element);
-    json decoded = TRY(value(part, *field.type));
+    // Of JSON schemas: in JSON a schema or a truth value, here a message {allows = 1, schema = 2}.
+    const bool schema_or_bool = field.type->kind == TypeKind::kAny && (name == "additionalProperties" || name == "additionalItems");
+    json decoded = TRY(schema_or_bool ? this->schema_or_bool(part) : value(part, *field.type));
     if (!says_nothing(decoded, field)) out[name] = std::move(decoded);
     return {};
+  }
+
+  Result<json> schema_or_bool(const Part& part) {
+    static const Type* schema = store::find_type("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps");
+    if (part.wire != kBytes || !schema) return malformed("a schema is no message");
+    json out = false;
+    for (Reader reader(part.bytes); !reader.done();) {
+      const Part piece = TRY(reader.next());
+      if (piece.number == 1 && !out.is_object()) out = piece.bits != 0;
+      if (piece.number == 2 && piece.wire == kBytes) out = TRY(message(piece.bytes, *schema));
+    }
+    return out;
   }
 
   // {key = 1, value = 2}; what is absent is empty.

@@ -82,12 +82,14 @@ class SchemaSet {
   json reference(std::string_view name) const;
   json use_scalar(store::TypeKind kind);
   json render_object(const store::Type& type);
+  json render_custom(const store::CustomVersion& version, const store::Type& type);
   json render_field(const store::Field& field);
   json render_list_kind(const store::Resource& resource);
   void put_gvks(json& schema, std::span<const Gvk> gvks) const;
 
   Dialect dialect_;
   std::map<const store::Type*, std::vector<Gvk>> gvks_;  // Kinds of the types that are whole objects.
+  std::map<const store::Type*, const store::CustomVersion*> custom_;
   std::unique_ptr<json> done_;  // Object: name -> schema.
   std::vector<const store::Type*> queue_;
   std::set<std::string_view> queued_;

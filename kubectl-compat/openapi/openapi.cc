@@ -16,8 +16,9 @@ const char kVersion[] = "v1.36.0";
 
 }  // namespace
 
-std::string openapi_hash(const json& document) {
-  std::string text = document.dump(-1, ' ', false, json::error_handler_t::replace);
+std::string openapi_hash(const json& document) { return openapi_text_hash(document.dump(-1, ' ', false, json::error_handler_t::replace)); }
+
+std::string openapi_text_hash(std::string_view text) {
   unsigned char digest[SHA256_DIGEST_LENGTH];
   SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
   std::string out;
@@ -43,12 +44,19 @@ std::optional<json> openapi_v3(const store::Registry& registry, std::string_view
 }
 
 json openapi_v3_index(const store::Registry& registry) {
+  return openapi_v3_index(registry, [&](const std::string& path) -> std::optional<std::string> {
+    auto document = openapi_v3(registry, path);
+    if (!document) return std::nullopt;
+    return document->dump(-1, ' ', false, json::error_handler_t::replace);
+  });
+}
+
+json openapi_v3_index(const store::Registry& registry, const std::function<std::optional<std::string>(const std::string& path)>& find) {
   std::set<std::string> names;
   for (const store::Resource* resource : registry.resources()) names.insert(group_version_path(resource->group, resource->version));
   json paths = json::object();
   for (const std::string& name : names) {
-    auto document = openapi_v3(registry, name);
-    if (document) paths[name] = {{"serverRelativeURL", "/openapi/v3/" + name + "?hash=" + openapi_hash(*document)}};
+    if (auto document = find(name)) paths[name] = {{"serverRelativeURL", "/openapi/v3/" + name + "?hash=" + openapi_text_hash(*document)}};
   }
   return {{"paths", std::move(paths)}};
 }

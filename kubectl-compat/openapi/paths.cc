@@ -222,15 +222,18 @@ constexpr std::string_view kPatchTypes[] = {"application/apply-patch+yaml", "app
                                             "application/merge-patch+json", "application/strategic-merge-patch+json"};
 constexpr std::string_view kAnyType[] = {"*/*"};
 
-std::span<const std::string_view> consumes(Body body) {
-  return body == Body::kPatch ? std::span<const std::string_view>(kPatchTypes) : std::span<const std::string_view>(kAnyType);
+// kubectl apply sends a strategic patch to whoever lists it; custom kinds have no merge keys for one.
+std::span<const std::string_view> consumes(const PathItem& item, Body body) {
+  if (body != Body::kPatch) return kAnyType;
+  const std::span<const std::string_view> all(kPatchTypes);
+  return item.resource->custom ? all.first(all.size() - 1) : all;
 }
 
 const char* code_text(int code) { return code == 201 ? "Created" : "OK"; }
 
 void put_v2_bodies(json& out, const PathItem& item, const Operation& op, SchemaSet& schemas) {
   bool text = op.answer == Answer::kText;
-  out["consumes"] = consumes(op.body);
+  out["consumes"] = consumes(item, op.body);
   out["produces"] = json::array({text ? "text/plain" : "application/json"});
   out["schemes"] = json::array({"https"});
   if (op.body != Body::kNone) {
@@ -247,7 +250,7 @@ void put_v3_bodies(json& out, const PathItem& item, const Operation& op, SchemaS
   if (op.body != Body::kNone) {
     json schema = body_schema(item, op.body, schemas);
     json& body = out["requestBody"];
-    for (std::string_view media : consumes(op.body)) body["content"][std::string(media)] = {{"schema", schema}};
+    for (std::string_view media : consumes(item, op.body)) body["content"][std::string(media)] = {{"schema", schema}};
     if (op.body != Body::kDeleteOptions) body["required"] = true;
   }
   const char* media = op.answer == Answer::kText ? "text/plain" : "application/json";

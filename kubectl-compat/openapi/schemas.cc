@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "kubectl-compat/openapi/model.h"
+#include "store/custom/custom_kind.h"
 
 namespace compat {
 namespace {
@@ -76,6 +77,7 @@ SchemaSet::SchemaSet(const store::Registry& registry, Dialect dialect)
   };
   for (const store::Resource* r : registry.resources()) {
     add(r->type, {r->group, r->version, r->kind});
+    if (r->custom) custom_[r->type] = r->custom;
     for (const store::Subresource& sub : r->subresources) {
       Gvk gvk = subresource_gvk(*r, sub);
       if (gvk.kind != r->kind) add(find_type(registry, gvk), gvk);
@@ -176,6 +178,18 @@ json SchemaSet::render_object(const Type& type) {
   }
   if (!properties.empty()) out["properties"] = std::move(properties);
   if (type.atomic) out["x-kubernetes-map-type"] = "atomic";
+  if (type.open) out["x-kubernetes-preserve-unknown-fields"] = true;
+  return out;
+}
+
+// A definition's own schema says more than its types do: patterns, alternatives, limits. What every object has is added.
+json SchemaSet::render_custom(const store::CustomVersion& version, const Type& type) {
+  json out = version.schema_json->is_object() ? *version.schema_json : json::object();
+  json& properties = out["properties"];
+  if (!properties.is_object()) properties = json::object();
+  for (const char* name : {"apiVersion", "kind", "metadata"}) {
+    if (const Field* field = type.find_field(name)) properties[name] = render_field(*field);
+  }
   return out;
 }
 
@@ -223,7 +237,10 @@ json SchemaSet::take() {
     const Type* type = queue_.back();
     queue_.pop_back();
     json schema;
-    if (type->kind == TypeKind::kObject) {
+    const auto custom = custom_.find(type);
+    if (custom != custom_.end() && dialect_ == Dialect::kV3) {
+      schema = render_custom(*custom->second, *type);
+    } else if (type->kind == TypeKind::kObject) {
       schema = render_object(*type);
     } else {
       Type bare = *type;

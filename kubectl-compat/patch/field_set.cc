@@ -92,7 +92,7 @@ class Walker {
       size_t mark = path_.size();
       path_ += "." + it.key();
       const Type* below = child_type(type, it.key());
-      if (declared && type->find_field(it.key()) == nullptr) {
+      if (declared && !type->open && type->find_field(it.key()) == nullptr) {
         error("field not declared in schema");
       } else {
         PathSet child = walk(*it, below);

@@ -47,7 +47,22 @@ json csr_condition(const CellInput& in) {
   return out;
 }
 
+json apiservice_service(const CellInput& in) {
+  const std::string name = get_string(in.tree, "spec.service.name");
+  return name.empty() ? "Local" : get_string(in.tree, "spec.service.namespace") + "/" + name;
+}
+
+json apiservice_available(const CellInput& in) {
+  for (const json& condition : get_array(in.tree, "status.conditions")) {
+    if (get_string(condition, "type") != "Available") continue;
+    const std::string status = get_string(condition, "status"), reason = get_string(condition, "reason");
+    return status == "True" ? status : status + " (" + reason + ")";
+  }
+  return "Unknown";
+}
+
 constexpr CellRow kCells[] = {
+    {"apiservice_available", apiservice_available}, {"apiservice_service", apiservice_service},
     {"binding_accounts", binding_accounts}, {"binding_groups", binding_groups}, {"binding_role", binding_role}, {"binding_users", binding_users},
     {"csr_condition", csr_condition},   {"csr_duration", csr_duration},
 };

@@ -43,9 +43,10 @@ class ApiServerImpl final : public ApiServer {
   ApiServerImpl(store::Store& store, const store::Registry& registry, const base::Clock& clock, const ApiOptions& options)
       : core_(store, registry, clock, options), client_(core_) {
     base::Status loaded = core_.services.load(store);
+    if (loaded.ok()) loaded = core_.custom_kinds.load();
     if (loaded.ok()) loaded = core_.addresses.load();
     if (loaded.ok()) loaded = core_.ingresses.load();
-    if (!loaded.ok()) spdlog::error("api: reading the Services and Ingresses: {}", loaded.error().message);
+    if (!loaded.ok()) spdlog::error("api: reading Services, Ingresses and definitions: {}", loaded.error().message);
   }
 
   Client& client() override { return client_; }
@@ -86,7 +87,9 @@ class ApiServerImpl final : public ApiServer {
     if (r->namespaced && info.ns.empty() && !info.name.empty()) return no_such_path();
     if (AddressObjects::is_ip_address(r->storage_name)) core_.addresses.show();
     Call call{core_, request, info, *r, *user};
-    return info.subresource.empty() ? serve_main(call) : serve_subresource(call);
+    HttpResponse response = info.subresource.empty() ? serve_main(call) : serve_subresource(call);
+    if (r->custom && !r->custom->deprecation.empty()) add_warnings(response, {r->custom->deprecation});
+    return response;
   }
 
   static HttpResponse serve_main(const Call& call) {

@@ -37,26 +37,28 @@ class OpenWatches {
 struct Core {
   Core(store::Store& s, const store::Registry& r, const base::Clock& c, const ApiOptions& o)
       : store(s),
-        registry(r),
+        registry(r.resources()),
         clock(c),
         options(o),
         services(o.all_service_cidrs(), {o.dns_address, o.all_service_cidrs()[0].address().plus(1)}),
-        addresses(s, r, c, services, o.all_service_cidrs()),
+        addresses(s, registry, c, services, o.all_service_cidrs()),
         ingresses(s),
         access(s, c, o.token_key_pem, o.token_issuer),
-        pipeline(s, r, c, services, addresses, ingresses, access),
-        documents(r, o.server_address) {}
+        documents(registry, o.server_address),
+        custom_kinds(s, registry, c, [this](const std::string& group) { documents.forget(group); }),
+        pipeline(s, registry, c, services, addresses, ingresses, access, custom_kinds) {}
 
   store::Store& store;
-  const store::Registry& registry;
+  store::Registry registry;  // What is compiled in, and what definitions add.
   const base::Clock& clock;
   ApiOptions options;
   ServiceAllocator services;
   AddressObjects addresses;
   IngressAdmission ingresses;
   AccessControl access;
-  Pipeline pipeline;
   Documents documents;
+  CustomKinds custom_kinds;
+  Pipeline pipeline;
   OpenWatches watches;
   std::atomic<PodRuntime*> runtime{nullptr};
   std::atomic<bool> ready{false};

@@ -22,14 +22,18 @@ std::string etag_of(const std::string& bytes) {
   return text;
 }
 
+const std::string kSchemas = "/openapi/v3/";
+
 bool lists_etag(const std::string& header, const std::string& etag) { return !etag.empty() && header.find(etag) != std::string::npos; }
 
 }  // namespace
 
 std::optional<Documents::Document> Documents::cached(const std::string& key, const std::string& content_type, const Make& make) {
+  uint64_t began = 0;
   {
     std::lock_guard lock(mutex_);
     if (auto it = cache_.find(key); it != cache_.end()) return it->second;
+    began = generation_;
   }
   // Outside the lock: a document may take milliseconds; two first readers make it twice.
   auto text = make();
@@ -37,7 +41,23 @@ std::optional<Documents::Document> Documents::cached(const std::string& key, con
   Document document{std::make_shared<const std::string>(std::move(*text)), "", content_type};
   document.etag = etag_of(*document.bytes);
   std::lock_guard lock(mutex_);
+  if (began != generation_) return document;
   return cache_.emplace(key, std::move(document)).first->second;
+}
+
+// The schemas of other groups stay: making them all takes longer than everything else a definition costs.
+void Documents::forget(const std::string& group) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(cache_, [&](const auto& row) { return !row.first.starts_with(kSchemas) || row.first.starts_with(kSchemas + ("apis/" + group + "/")); });
+  ++generation_;
+}
+
+std::optional<Documents::Document> Documents::schema_document(const std::string& path) {
+  return cached(kSchemas + path, "application/json", [&]() -> std::optional<std::string> {
+    auto made = compat::openapi_v3(registry_, path);
+    if (!made) return std::nullopt;
+    return made->dump(-1, ' ', false, json::error_handler_t::replace);
+  });
 }
 
 std::optional<HttpResponse> Documents::answer(const HttpRequest& request) {
@@ -103,13 +123,15 @@ std::optional<HttpResponse> Documents::openapi(const HttpRequest& request) {
       document = cached("/openapi/v2", "application/json", [&] { return compat::openapi_v2(registry_).dump(); });
     }
   } else if (request.path == "/openapi/v3") {
-    document = cached("/openapi/v3", "application/json", [&] { return compat::openapi_v3_index(registry_).dump(); });
-  } else if (request.path.starts_with("/openapi/v3/")) {
-    document = cached(request.path, "application/json", [&]() -> std::optional<std::string> {
-      auto made = compat::openapi_v3(registry_, request.path.substr(12));
-      if (!made) return std::nullopt;
-      return made->dump();
+    document = cached("/openapi/v3", "application/json", [&] {
+      return compat::openapi_v3_index(registry_, [&](const std::string& path) -> std::optional<std::string> {
+        auto found = schema_document(path);
+        if (!found) return std::nullopt;
+        return *found->bytes;
+      }).dump();
     });
+  } else if (request.path.starts_with("/openapi/v3/")) {
+    document = schema_document(request.path.substr(12));
     // The URLs of the index carry the hash of what they name.
     if (document && request.param("hash")) response.headers.emplace_back("Cache-Control", "public, immutable");
   }

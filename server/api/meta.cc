@@ -60,6 +60,7 @@ bool same_managers(const json& a, const json& b) {
   return true;
 }
 
+bool body_differs(const json& a, const json& b) { return !equal_without(a, b, {"metadata"}); }
 bool spec_differs(const json& a, const json& b) { return !equal_without(a, b, {"metadata", "status"}); }
 
 bool is_deleting(const json& tree) { return !store::get_string(tree, "metadata.deletionTimestamp").empty(); }

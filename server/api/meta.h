@@ -20,6 +20,8 @@ bool same_content(const json& a, const json& b);
 // managedFields equal but for their times.
 bool same_managers(const json& a, const json& b);
 // Something besides metadata and status differs: metadata.generation moves.
+// Anything but the metadata.
+bool body_differs(const json& a, const json& b);
 bool spec_differs(const json& a, const json& b);
 
 bool is_deleting(const json& tree);          // metadata.deletionTimestamp is set.

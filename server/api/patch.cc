@@ -89,8 +89,10 @@ base::Result<store::Object> apply_object(Core& core, const store::Resource& r, c
   if (r.namespaced && !ns.empty() && ns != request.ns) return bad_request("the namespace of the object (" + ns + ") does not match the namespace on the request (" + request.ns + ")");
   TRY_STATUS(check_declared(r, request, config));
   json wanted = config;
-  store::drop_nulls(wanted, *r.type);
-  TRY_STATUS(store::check_types(wanted, r));
+  if (!r.custom) {
+    store::drop_nulls(wanted, *r.type);
+    TRY_STATUS(store::check_types(wanted, r));
+  }
   wanted["metadata"]["name"] = request.name;
   if (r.namespaced) wanted["metadata"]["namespace"] = request.ns;
   compat::ApplyOptions options{{context.manager, r.api_version(), request.subresource}, request.force, core.clock.wall()};
@@ -123,10 +125,13 @@ HttpResponse serve_patch(const Call& call, const std::string& subresource) {
   } kKinds[] = {{compat::BodyType::kJsonPatch, PatchKind::kJson}, {compat::BodyType::kMergePatch, PatchKind::kMerge}, {compat::BodyType::kStrategicPatch, PatchKind::kStrategic}};
   const bool apply = *type == compat::BodyType::kApplyPatch;
   const auto* row = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const auto& k) { return k.type == *type; });
-  if (!apply && row == std::end(kKinds)) {
+  // A strategic patch wants Go structs with merge keys, which a custom kind has not.
+  const bool strategic_custom = call.resource.custom && row != std::end(kKinds) && row->kind == PatchKind::kStrategic;
+  if (!apply && (row == std::end(kKinds) || strategic_custom)) {
     return error_response(base::Error(base::Code::kUnsupportedMediaType,
-                                      "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, "
-                                      "application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml"));
+                                      std::string("the body of the request was in an unknown format - accepted media types include: application/json-patch+json, "
+                                                  "application/merge-patch+json, ") +
+                                          (call.resource.custom ? "" : "application/strategic-merge-patch+json, ") + "application/apply-patch+yaml"));
   }
   if (!apply && call.request.param("force")) return error_response(patch_options_error("force", "Forbidden: may not be specified for non-apply patch", "FieldValueForbidden"));
   auto patch = decode_body(call.request.body, *type, &context->duplicates);

@@ -5,6 +5,8 @@
 #include "kubectl-compat/patch/patch.h"
 #include "server/api/meta.h"
 #include "server/api/status.h"
+#include "store/custom/definition.h"
+#include "store/custom/values.h"
 #include "store/object/access.h"
 #include "store/schema/conversions.h"
 #include "store/schema/hooks.h"
@@ -98,7 +100,8 @@ base::Result<store::Object> Pipeline::get(const store::Resource& r, const std::s
 
 // Defaults, and what depends on them: of the version that was written, then of the one that is kept.
 void Pipeline::complete(const store::Resource& r, json& tree) const {
-  store::apply_defaults(tree, *r.type);
+  if (r.custom) store::default_custom(tree, *r.custom);
+  else store::apply_defaults(tree, *r.type);
   if (r.is_stored()) {
     if (store::PrepareHook hook = store::find_prepare_hook(r.prepare_hook)) hook(tree);
     drop_empty_metadata(tree);
@@ -109,13 +112,28 @@ void Pipeline::complete(const store::Resource& r, json& tree) const {
   tree = store::from_stored(r, std::move(kept));
 }
 
+// Types and unknown fields. Of a custom object only the metadata has types of Go; the rest is judged by validation.
+base::Result<std::vector<std::string>> Pipeline::decode_fields(const store::Resource& r, json& tree) const {
+  if (!r.custom) {
+    store::drop_nulls(tree, *r.type);
+    TRY_STATUS(store::check_types(tree, r));
+    return store::prune_unknown(tree, *r.type);
+  }
+  json head = json::object();
+  if (const json* metadata = store::find_key(tree, "metadata")) head["metadata"] = *metadata;
+  store::drop_nulls(head, *r.type);
+  TRY_STATUS(store::check_types(head, r));
+  std::vector<std::string> issues = store::prune_unknown(head, *r.type);
+  if (head.contains("metadata")) tree["metadata"] = std::move(head["metadata"]);
+  for (std::string& issue : store::prune_custom(tree, *r.custom)) issues.push_back(std::move(issue));
+  return issues;
+}
+
 // `patched_from`: the tree was made by a patch of this one, which is worded differently.
 base::Status Pipeline::decode(const store::Resource& r, json& tree, WriteContext& context, const json* patched_from) const {
   if (!tree.is_object()) return cannot_be_handled(r, "json: cannot unmarshal " + std::string(tree.type_name()) + " into Go value of type " + std::string(r.kind));
   TRY_STATUS(check_kind(r, tree));
-  store::drop_nulls(tree, *r.type);
-  TRY_STATUS(store::check_types(tree, r));
-  std::vector<std::string> issues = store::prune_unknown(tree, *r.type);
+  std::vector<std::string> issues = TRY(decode_fields(r, tree));
   issues.insert(issues.end(), context.duplicates.begin(), context.duplicates.end());
   if (issues.empty() || context.validation == FieldValidation::kIgnore) return {};
   if (context.validation == FieldValidation::kWarn) {
@@ -160,9 +178,10 @@ base::Status Pipeline::validate(const store::Resource& r, const json& shown_tree
       if (!known) causes.push_back(std::move(cause));
     }
   };
-  add(store::validate_fields(tree, *kept.type));
+  if (r.custom) add(store::validate_custom(shown_tree, shown_old, *r.custom));
+  else add(store::validate_fields(tree, *kept.type));
   if (old_tree) {
-    add(store::validate_immutable(*old_tree, tree, *kept.type));
+    if (!r.custom) add(store::validate_immutable(*old_tree, tree, *kept.type));
     add(validate_metadata_update(*old_tree, tree));
   }
   if (store::ValidateHook hook = store::find_validate_hook(r.validate_hook.empty() ? kept.validate_hook : r.validate_hook)) add(hook(tree, old_tree));
@@ -183,8 +202,17 @@ void Pipeline::note_stored_only(const store::Resource& r, const json& tree, cons
 }
 
 void Pipeline::note_warnings(const store::Resource& r, const json& tree, WriteContext& context) const {
-  if (r.storage_name != "services") return;
-  for (std::string& warning : store::service_warnings(tree)) context.warnings.push_back(std::move(warning));
+  std::vector<std::string> more;
+  if (r.storage_name == "services") more = store::service_warnings(tree);
+  else if (r.storage_name == store::kDefinitions) more = store::definition_warnings(tree);
+  for (std::string& warning : more) context.warnings.push_back(std::move(warning));
+}
+
+// Who keeps something of objects in mind hears of each write before it is answered.
+void Pipeline::note_change(const store::Key& key) {
+  ingresses_.changed(key);
+  access_.changed(key);
+  custom_kinds_.changed(key);
 }
 
 base::Result<store::Object> Pipeline::create(const store::Resource& r, const std::string& ns, json tree, WriteContext& context) {
@@ -216,6 +244,7 @@ base::Result<store::Object> Pipeline::do_create(const store::Resource& r, const 
   if (r.has_generation) metadata["generation"] = 1;
   if (r.has_status) tree.erase("status");
   TRY_STATUS(check_namespace(r, ns, store::get_string(metadata, "name")));
+  TRY_STATUS(custom_kinds_.check_create(r));
   note_stored_only(r, tree, nullptr, context);
   note_warnings(r, tree, context);
   if (r.storage_name == "persistentvolumeclaims") context.warnings.push_back(kClaimWarning);
@@ -226,6 +255,7 @@ base::Result<store::Object> Pipeline::do_create(const store::Resource& r, const 
   ServiceAllocator::Reservation reservation;
   if (r.storage_name == "services") reservation = TRY(services_.allocate(nullptr, tree, r));
   TRY_STATUS(validate(r, tree, nullptr));
+  custom_kinds_.complete(r, tree);
   TRY_STATUS(ingresses_.check(r, tree, context.warnings));
   AddressObjects::Claim claim = TRY(addresses_.before_create(r, tree));
   if (tracking == Tracking::kUpdate) {
@@ -244,8 +274,7 @@ base::Result<store::Object> Pipeline::do_create(const store::Resource& r, const 
       reservation.keep();
       claim.keep();
       addresses_.changed(key.resource, nullptr, &created->tree());
-      ingresses_.changed(created->key());
-      access_.changed(created->key());
+      note_change(created->key());
       return store::view(r, *created);
     }
     if (created.error().code != base::Code::kAlreadyExists) return created;
@@ -259,6 +288,9 @@ base::Result<store::Object> Pipeline::update(const store::Resource& r, const std
   TRY_STATUS(decode(r, tree, context, nullptr));
   json& metadata = metadata_of(tree);
   std::string body_name = store::get_string(metadata, "name"), body_ns = store::get_string(metadata, "namespace");
+  if (r.custom && store::get_string(metadata, "resourceVersion").empty()) {
+    return invalid(r, name, {{"FieldValueInvalid", "Invalid value: 0x0: must be specified for an update", "metadata.resourceVersion"}});
+  }
   if (!body_name.empty() && body_name != name) {
     return bad_request("the name of the object (" + body_name + ") does not match the name on the URL (" + name + ")");
   }
@@ -292,7 +324,7 @@ base::Result<json> Pipeline::merge_update(const store::Resource& r, const std::s
     json out = old_tree;
     if (const json* status = store::find_key(tree, "status")) out["status"] = *status;
     else out.erase("status");
-    keep_from(metadata, out["metadata"], {"labels", "annotations"});
+    if (!r.custom) keep_from(metadata, out["metadata"], {"labels", "annotations"});
     if (const json* managed = store::find_key(metadata, "managedFields")) out["metadata"]["managedFields"] = *managed;
     return out;
   }
@@ -331,10 +363,12 @@ base::Result<store::Object> Pipeline::modify(const store::Resource& r, const std
     if (subresource.empty()) addresses_.complete(r, tree);
     TRY_STATUS(admit_update(r, key.ns, subresource, old_tree, tree, context));
     TRY_STATUS(validate(r, tree, &old_tree));
+    custom_kinds_.complete(r, tree);
     const bool changed = !same_content(old_tree, tree);
     if (!changed && same_managers(old_tree, tree)) return stored;
     if (subresource.empty()) TRY_STATUS(ingresses_.check(r, tree, context.warnings));
-    if (changed && r.has_generation && spec_differs(old_tree, tree)) {
+    // Without /status a custom object's status is a field like any other.
+    if (changed && r.has_generation && (r.custom && !r.has_status ? body_differs(old_tree, tree) : spec_differs(old_tree, tree))) {
       tree["metadata"]["generation"] = store::get_int(old_tree, "metadata.generation") + 1;
     }
     if (changed && tracking == Tracking::kUpdate) {
@@ -345,8 +379,7 @@ base::Result<store::Object> Pipeline::modify(const store::Resource& r, const std
       if (!context.dry_run) {
         reservation.keep();
         if (!is_finished(written->tree())) addresses_.changed(key.resource, &old_tree, &written->tree());
-        ingresses_.changed(key);
-        access_.changed(key);
+        note_change(key);
       }
       return written;
     }

@@ -16,6 +16,7 @@
 #include "server/api/access_control.h"
 #include "server/api/address_objects.h"
 #include "server/api/allocator.h"
+#include "server/api/custom_kinds.h"
 #include "server/api/ingress_admission.h"
 #include "store/base/clock.h"
 #include "store/base/result.h"
@@ -54,8 +55,8 @@ struct Removed {
 class Pipeline {
  public:
   Pipeline(store::Store& store, const store::Registry& registry, const base::Clock& clock, ServiceAllocator& services, AddressObjects& addresses,
-           IngressAdmission& ingresses, AccessControl& access)
-      : store_(store), registry_(registry), clock_(clock), services_(services), addresses_(addresses), ingresses_(ingresses), access_(access) {}
+           IngressAdmission& ingresses, AccessControl& access, CustomKinds& custom_kinds)
+      : store_(store), registry_(registry), clock_(clock), services_(services), addresses_(addresses), ingresses_(ingresses), access_(access), custom_kinds_(custom_kinds) {}
 
   // `ns` is the request's namespace ("" for cluster-scoped kinds).
   base::Result<store::Object> create(const store::Resource& r, const std::string& ns, json tree, WriteContext& context);
@@ -90,6 +91,7 @@ class Pipeline {
 
  private:
   base::Result<store::Object> do_create(const store::Resource& r, const std::string& ns, json tree, WriteContext& context, Tracking tracking);
+  base::Result<std::vector<std::string>> decode_fields(const store::Resource& r, json& tree) const;
   void complete(const store::Resource& r, json& tree) const;
   base::Result<store::Object> find_account(const std::string& ns, const std::string& name, const WriteContext& context);
   base::Status admit_create(const store::Resource& r, const std::string& ns, json& tree, const WriteContext& context);
@@ -103,6 +105,9 @@ class Pipeline {
   void note_warnings(const store::Resource& r, const json& tree, WriteContext& context) const;
   base::Result<store::Object> persist_update(const store::Resource& r, const store::Object& stored, json tree, bool dry_run);
   base::Result<store::Object> persist_removal(const store::Object& stored, json tree);
+  base::Status remove_objects_of(const std::string& definition);
+  base::Status finish_definition(const std::string& definition);
+  void note_change(const store::Key& key);
   base::Result<Removed> remove_once(const store::Resource& r, const store::Object& stored, const RemoveOptions& options);
 
   store::Store& store_;
@@ -112,6 +117,7 @@ class Pipeline {
   AddressObjects& addresses_;
   IngressAdmission& ingresses_;
   AccessControl& access_;
+  CustomKinds& custom_kinds_;
 };
 
 }  // namespace server

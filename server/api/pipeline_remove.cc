@@ -4,6 +4,7 @@
 #include "server/api/meta.h"
 #include "server/api/pipeline.h"
 #include "server/api/status.h"
+#include "store/custom/definition.h"
 #include "store/object/access.h"
 #include "store/schema/conversions.h"
 
@@ -60,9 +61,47 @@ base::Result<store::Object> Pipeline::persist_removal(const store::Object& store
   if (!removed.ok()) return removed;
   if (stored.key().resource == "services") services_.release(stored.tree());
   addresses_.changed(stored.key().resource, &stored.tree(), nullptr);
-  ingresses_.changed(stored.key());
-  access_.changed(stored.key());
+  note_change(stored.key());
+  // The last object of a definition that is being deleted lets it go.
+  auto definition = store_.get({std::string(store::kDefinitions), "", stored.key().resource});
+  if (definition.ok() && is_deleting(definition->tree())) base::ignore(finish_definition(stored.key().resource), "whoever removes the next one tries again");
   return removed;
+}
+
+// The objects of a definition go with it; those with finalizers hold it back.
+base::Status Pipeline::remove_objects_of(const std::string& definition) {
+  const store::Resource* row = registry_.find_storage(definition);
+  store::ListQuery query;
+  query.resource = definition;
+  store::ListPage page = TRY(store_.list(query));
+  for (const store::Object& object : page.items) {
+    if (!row || is_deleting(object.tree())) continue;
+    auto removed = remove(*row, object.ns(), object.name(), RemoveOptions{});
+    if (!removed.ok() && removed.error().code != base::Code::kNotFound) return std::move(removed).error();
+  }
+  return finish_definition(definition);
+}
+
+base::Status Pipeline::finish_definition(const std::string& definition) {
+  store::ListQuery query;
+  query.resource = definition;
+  query.limit = 1;
+  if (!TRY(store_.list(query)).items.empty()) return {};
+  const store::Resource* r = registry_.find_storage(store::kDefinitions);
+  if (!r) return {};
+  WriteContext context;
+  auto done = rewrite(*r, "", definition, [](const json& stored) -> base::Result<json> {
+    json tree = stored;
+    json kept = json::array();
+    for (const json& finalizer : store::get_array(stored, "metadata.finalizers")) {
+      if (finalizer != std::string(store::kCleanupFinalizer)) kept.push_back(finalizer);
+    }
+    if (kept.empty()) store::erase(tree, "metadata.finalizers");
+    else store::set(tree, "metadata.finalizers", std::move(kept));
+    return tree;
+  }, context);
+  if (!done.ok() && done.error().code != base::Code::kNotFound) return std::move(done).error();
+  return {};
 }
 
 base::Result<Removed> Pipeline::remove(const store::Resource& r, const std::string& ns, const std::string& name, const RemoveOptions& options) {
@@ -75,6 +114,7 @@ base::Result<Removed> Pipeline::remove(const store::Resource& r, const std::stri
     if (!stored.ok()) return stored.error().code == base::Code::kNotFound ? not_found(r, name) : std::move(stored).error();
     TRY_STATUS(check_preconditions(r, stored->tree(), options));
     auto removed = remove_once(r, *stored, options);
+    if (removed.ok() && r.storage_name == store::kDefinitions && !removed->gone && !options.dry_run) TRY_STATUS(remove_objects_of(name));
     if (removed.ok()) return Removed{store::view(r, removed->object), removed->gone};
     if (removed.error().code == base::Code::kNotFound) return not_found(r, name);
     if (removed.error().code != base::Code::kConflict) return std::move(removed).error();
@@ -102,6 +142,7 @@ base::Result<Removed> Pipeline::remove_once(const store::Resource& r, const stor
   } else if (!deleting) {
     mark_deleted(tree, clock_.wall() + std::chrono::seconds(grace), grace);
     if (r.storage_name == "namespaces") store::set(tree, "status.phase", "Terminating");
+    if (r.storage_name == store::kDefinitions) store::mark_definition_terminating(tree, base::render_rfc3339(clock_.wall()));
   }
   const bool gone = grace == 0 && !has_finalizers(tree);
   if (options.dry_run) return Removed{store::Object(r.storage(), std::move(tree)), gone};

@@ -44,6 +44,12 @@ json converted(const Resource& r, json tree, void (*Conversion::*way)(json&), st
   return tree;
 }
 
+// A definition may say that objects are kept in another version from now on; those that are there stay as they were written.
+bool is_of_other_version(const Resource& r, const json& tree) {
+  const auto at = tree.find("apiVersion");
+  return at == tree.end() || !at->is_string() || at->get_ref<const std::string&>() != r.api_version();
+}
+
 }  // namespace
 
 const Conversion* find_conversion(std::string_view name) {
@@ -59,7 +65,13 @@ json to_stored(const Resource& r, json tree) {
 json from_stored(const Resource& r, json tree) { return converted(r, std::move(tree), &Conversion::from_stored, r.api_version()); }
 
 Object view(const Resource& r, const Object& stored) {
-  if (r.is_stored() || !stored) return stored;
+  if (!stored) return stored;
+  if (r.custom && is_of_other_version(r, stored.tree())) {
+    json tree = stored.tree();
+    tree["apiVersion"] = r.api_version();
+    return Object(r.storage(), std::move(tree));
+  }
+  if (r.is_stored() || r.custom) return stored;
   return Object(r.storage(), from_stored(r, stored.tree()));
 }
 

@@ -13,6 +13,10 @@ void prune(json& tree, const Type& type, const Path& path, std::vector<std::stri
     for (auto it = tree.begin(); it != tree.end();) {
       const Field* field = type.find_field(it.key());
       const Path here = path.field(it.key());
+      if (!field && type.open) {
+        ++it;
+        continue;
+      }
       if (!field) {
         removed.push_back("unknown field \"" + here.strict_text() + "\"");
         it = tree.erase(it);

@@ -23,11 +23,17 @@ const Subresource* Resource::find_subresource(std::string_view wanted) const {
   return at == subresources.end() ? nullptr : &*at;
 }
 
-Registry::Registry(std::vector<const Resource*> resources) : resources_(std::move(resources)) {}
+Registry::Registry(std::vector<const Resource*> resources) { publish(std::move(resources)); }
+Registry::~Registry() = default;
+
+void Registry::publish(std::vector<const Resource*> resources) {
+  lists_.push_back(std::make_unique<const List>(std::move(resources)));
+  current_.store(lists_.back().get(), std::memory_order_release);
+}
 
 // Linear: a few dozen rows of which the first bytes differ cost less than building a key for a map.
 const Resource* Registry::find(std::string_view group, std::string_view version, std::string_view plural) const {
-  for (const Resource* r : resources_) {
+  for (const Resource* r : resources()) {
     if (r->plural == plural && r->group == group && r->version == version) return r;
   }
   return nullptr;
@@ -37,14 +43,14 @@ const Resource* Registry::find_kind(std::string_view api_version, std::string_vi
   const size_t slash = api_version.find('/');
   const std::string_view group = slash == std::string_view::npos ? std::string_view() : api_version.substr(0, slash);
   const std::string_view version = slash == std::string_view::npos ? api_version : api_version.substr(slash + 1);
-  for (const Resource* r : resources_) {
+  for (const Resource* r : resources()) {
     if (r->kind == kind && r->group == group && r->version == version) return r;
   }
   return nullptr;
 }
 
 const Resource* Registry::find_storage(std::string_view storage_name) const {
-  for (const Resource* r : resources_) {
+  for (const Resource* r : resources()) {
     if (r->storage_name == storage_name && r->is_stored()) return r;
   }
   return nullptr;

@@ -64,6 +64,7 @@ void prepare_pod(json& tree);
 void prepare_pod_template(json& tree);  // Of every kind with a spec.template.
 void prepare_deployment(json& tree);
 void prepare_statefulset(json& tree);
+void prepare_customresourcedefinition(json& tree);
 void prepare_daemonset(json& tree);
 void prepare_job(json& tree);
 void prepare_cronjob(json& tree);
@@ -83,6 +84,8 @@ Causes validate_pod(const json& tree, const json* old);
 Causes validate_deployment(const json& tree, const json* old);
 Causes validate_replicaset(const json& tree, const json* old);
 Causes validate_statefulset(const json& tree, const json* old);
+Causes validate_apiservice(const json& tree, const json* old);
+Causes validate_customresourcedefinition(const json& tree, const json* old);
 Causes validate_daemonset(const json& tree, const json* old);
 Causes validate_controllerrevision(const json& tree, const json* old);
 Causes validate_persistentvolumeclaim(const json& tree, const json* old);

@@ -6,7 +6,9 @@
 // `const Type*` are compared by identity. Everything here is safe from any thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
@@ -69,6 +71,7 @@ struct Type {
   ListType list_type = ListType::kAtomic;    // kList
   std::span<const std::string_view> list_keys;  // kList with ListType::kMap
   bool atomic = false;                       // kObject/kMap with map-type atomic
+  bool open = false;                         // kObject that keeps fields it does not name (x-kubernetes-preserve-unknown-fields).
   std::span<const std::string_view> one_of;  // kString: allowed values, empty = any
   bool has_min = false;
   bool has_max = false;
@@ -95,6 +98,8 @@ struct Subresource {
 };
 
 enum class NameRule : uint8_t { kDnsSubdomain, kDnsLabel, kDns1035Label, kPathSegment };
+
+struct CustomVersion;  // store/custom/custom_kind.h
 
 // One served resource (group, version, plural). `storage()` names where its objects are kept, shared by
 // versions of one kind.
@@ -123,24 +128,36 @@ struct Resource {
   std::string_view stored_version;              // "v1", "autoscaling/v2": the version that objects are kept in; "" = this one.
   std::string_view convert;                     // Between this version and that one (hooks.h); "" = only apiVersion differs.
 
+  const CustomVersion* custom = nullptr;        // Made by a CustomResourceDefinition: its values follow that schema, not `type` alone.
+
   std::string storage() const { return std::string(storage_name); }
   bool is_stored() const { return stored_version.empty(); }
   std::string api_version() const;              // "apps/v1", "v1"
   const Subresource* find_subresource(std::string_view name) const;
 };
 
-// The set of served resources. Immutable; a CRD publishes a new Registry.
+// The set of served resources. Any thread may read while one publishes: a list that was handed out stays as it was, and
+// lives as long as the Registry (a pointer a row; a new list comes only with a changed CustomResourceDefinition).
 class Registry {
  public:
   explicit Registry(std::vector<const Resource*> resources);
-  const std::vector<const Resource*>& resources() const { return resources_; }  // In preference order.
+  ~Registry();
+  Registry(const Registry&) = delete;
+  Registry& operator=(const Registry&) = delete;
+
+  const std::vector<const Resource*>& resources() const { return *current_.load(std::memory_order_acquire); }  // In preference order.
   const Resource* find(std::string_view group, std::string_view version, std::string_view plural) const;
   const Resource* find_kind(std::string_view api_version, std::string_view kind) const;  // "apps/v1", "Deployment"
   const Resource* find_storage(std::string_view storage_name) const;                     // The version that objects are kept in.
   const Resource* stored(const Resource& r) const;                                       // Likewise of `r`; `r` itself when it is that one.
 
+  // From now on these are served. The rows must live as long as the Registry. One caller at a time.
+  void publish(std::vector<const Resource*> resources);
+
  private:
-  std::vector<const Resource*> resources_;
+  using List = std::vector<const Resource*>;
+  std::atomic<const List*> current_{nullptr};
+  std::vector<std::unique_ptr<const List>> lists_;  // All that there ever were: somebody may still read one.
 };
 
 // Everything compiled in. One instance, immutable.

@@ -1,10 +1,12 @@
-// deployments/scale and the like: one autoscaling/v1 Scale over spec.replicas of any kind.
+// deployments/scale and the like: one autoscaling/v1 Scale over spec.replicas of any kind, or over the paths that the
+// definition of a custom kind names.
 #include <nlohmann/json.hpp>
 
 #include "server/api/decode.h"
 #include "server/api/respond.h"
 #include "server/api/status.h"
 #include "server/api/subresources/handlers.h"
+#include "store/custom/custom_kind.h"
 #include "store/object/access.h"
 
 namespace server {
@@ -32,14 +34,18 @@ std::string selector_text(const json& tree) {
   return out;
 }
 
-json scale_of(const json& tree) {
+std::string replicas_path(const store::Resource& r) { return r.custom ? r.custom->replicas_path : "spec.replicas"; }
+
+json scale_of(const store::Resource& r, const json& tree) {
   json metadata = json::object();
   for (const char* key : {"name", "namespace", "uid", "resourceVersion", "creationTimestamp"}) {
     if (const json* value = store::find(tree, std::string("metadata.") + key)) metadata[key] = *value;
   }
-  json spec = json::object(), status = {{"replicas", store::get_int(tree, "status.replicas")}};
-  if (int64_t replicas = store::get_int(tree, "spec.replicas")) spec["replicas"] = replicas;
-  if (std::string selector = selector_text(tree); !selector.empty()) status["selector"] = selector;
+  json spec = json::object(), status = {{"replicas", store::get_int(tree, r.custom ? r.custom->status_replicas_path : "status.replicas")}};
+  if (int64_t replicas = store::get_int(tree, replicas_path(r))) spec["replicas"] = replicas;
+  // A custom kind keeps its selector as text already.
+  const std::string selector = !r.custom ? selector_text(tree) : r.custom->selector_path.empty() ? "" : store::get_string(tree, r.custom->selector_path);
+  if (!selector.empty()) status["selector"] = selector;
   return {{"kind", "Scale"}, {"apiVersion", "autoscaling/v1"}, {"metadata", std::move(metadata)}, {"spec", std::move(spec)}, {"status", std::move(status)}};
 }
 
@@ -62,7 +68,7 @@ base::Result<json> apply_scale(const Call& call, const json& stored, const json&
   std::string version = store::get_string(scale, "metadata.resourceVersion");
   if (!version.empty() && version != store::get_string(stored, "metadata.resourceVersion")) return stale(call.resource, call.info.name);
   json out = stored;
-  store::set(out, "spec.replicas", wanted);
+  store::set(out, replicas_path(call.resource), wanted);
   return out;
 }
 
@@ -72,7 +78,7 @@ HttpResponse serve_scale(const Call& call) {
   Pipeline& pipeline = call.core.pipeline;
   if (call.info.verb == Verb::kGet) {
     auto object = pipeline.get(call.resource, call.info.ns, call.info.name);
-    return object.ok() ? json_response(200, scale_of(object->tree())) : error_response(object.error());
+    return object.ok() ? json_response(200, scale_of(call.resource, object->tree())) : error_response(object.error());
   }
   if (call.info.verb != Verb::kUpdate && call.info.verb != Verb::kPatch) {
     return error_response(base::Error(base::Code::kMethodNotAllowed, "the server does not allow this method on the requested resource"));
@@ -86,9 +92,9 @@ HttpResponse serve_scale(const Call& call) {
   auto changed = pipeline.modify(call.resource, call.info.ns, call.info.name, "", [&](const json& stored) -> base::Result<json> {
     if (call.info.verb == Verb::kUpdate) return apply_scale(call, stored, *body);
     PatchKind kind = *type == compat::BodyType::kJsonPatch ? PatchKind::kJson : PatchKind::kMerge;  // A Scale has no lists: strategic is merge.
-    return apply_scale(call, stored, TRY(apply_patch(call.resource, kind, scale_of(stored), *body)));
+    return apply_scale(call, stored, TRY(apply_patch(call.resource, kind, scale_of(call.resource, stored), *body)));
   }, *context);
-  return changed.ok() ? json_response(200, scale_of(changed->tree())) : error_response(changed.error());
+  return changed.ok() ? json_response(200, scale_of(call.resource, changed->tree())) : error_response(changed.error());
 }
 
 }  // namespace server

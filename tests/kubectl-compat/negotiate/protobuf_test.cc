@@ -56,6 +56,8 @@ TEST(Protobuf, Values) {
   // Deployment.spec (2) .template (3) .spec (2) .containers (2)
   auto pod_spec = [](const std::string& fields) { return bytes(2, fields); };
   auto container = [](const std::string& fields) { return bytes(2, bytes(2, fields)); };
+  // CustomResourceDefinition.spec (2) .versions (7) .schema (4) .openAPIV3Schema (1)
+  auto schema = [](const std::string& fields) { return bytes(2, bytes(7, bytes(4, bytes(1, fields)))); };
   const Row rows[] = {
       {"nothing", "v1", "ConfigMap", "", "{}"},
       {"empty metadata says nothing", "v1", "ConfigMap", bytes(1, bytes(1, "") + number(7, 0) + bytes(8, "")), "{}"},
@@ -65,6 +67,12 @@ TEST(Protobuf, Values) {
       {"map of bytes", "v1", "ConfigMap", bytes(3, bytes(1, "a") + bytes(2, std::string("\0\xff\x10", 3))) + bytes(3, bytes(1, "b") + bytes(2, "x")) +
            bytes(3, bytes(1, "c") + bytes(2, "xy")), R"({"binaryData":{"a":"AP8Q","b":"eA==","c":"eHk="}})"},
       {"a pointer's zero", "apps/v1", "Deployment", bytes(2, number(1, 0) + number(5, 0) + number(7, 0)), R"({"spec":{"replicas":0}})"},
+      {"schemas", "apiextensions.k8s.io/v1", "CustomResourceDefinition",
+       schema(bytes(5, "object") + bytes(29, bytes(1, "a") + bytes(2, bytes(5, "array") + bytes(24, bytes(1, bytes(5, "string"))))) +
+              bytes(29, bytes(1, "b") + bytes(2, bytes(30, number(1, 1) + bytes(2, bytes(5, "integer")) + "") + bytes(8, bytes(1, "{}")))) +
+              bytes(29, bytes(1, "c") + bytes(2, bytes(30, number(1, 1)) + bytes(20, bytes(1, "\"x\""))))),
+       R"({"spec":{"versions":[{"schema":{"openAPIV3Schema":{"type":"object","properties":{"a":{"type":"array","items":{"type":"string"}},
+           "b":{"additionalProperties":{"type":"integer"},"default":{}},"c":{"additionalProperties":true,"enum":["x"]}}}}}]}})"},
       {"a pointer's false", "v1", "Pod", pod_spec(number(21, 0) + number(11, 0)), R"({"spec":{"automountServiceAccountToken":false}})"},
       {"a pointer's empty text", "networking.k8s.io/v1", "Ingress", bytes(2, bytes(4, "")), R"({"spec":{"ingressClassName":""}})"},
       {"a pointer to nothing", "v1", "Pod", pod_spec(bytes(1, bytes(1, "v") + bytes(2, bytes(2, "")))), R"({"spec":{"volumes":[{"name":"v","emptyDir":{}}]}})"},

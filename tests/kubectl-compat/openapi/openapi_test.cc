@@ -112,7 +112,7 @@ TEST(OpenApi, UnknownGroupVersion) {
 
 // Every reference of a document, followed.
 void expect_references_resolve(const json& at, const json& document, std::set<std::string>& seen) {
-  if (at.is_object() && at.contains("$ref")) {
+  if (at.is_object() && at.contains("$ref") && at["$ref"].is_string()) {
     std::string ref = at["$ref"];
     if (seen.insert(ref).second) {
       EXPECT_TRUE(document.contains(json::json_pointer(ref.substr(1)))) << ref;

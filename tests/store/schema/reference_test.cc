@@ -50,7 +50,11 @@ std::string reference_name(const json& schema) {
   if (schema.contains("$ref")) {
     const std::string ref = schema["$ref"];
     const std::string name = ref.substr(ref.rfind('/') + 1);
-    const bool any = name == "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1" || name == "io.k8s.apimachinery.pkg.runtime.RawExtension";
+    // Of JSON schemas: what is a union there. A list of schemas for items is refused by both.
+    constexpr std::string_view kSchemas = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON";
+    if (name == std::string(kSchemas) + "SchemaPropsOrArray") return std::string(kSchemas) + "SchemaProps";
+    const bool any_schema = name == kSchemas || name == std::string(kSchemas) + "SchemaPropsOrBool" || name == std::string(kSchemas) + "SchemaPropsOrStringArray";
+    const bool any = any_schema || name == "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1" || name == "io.k8s.apimachinery.pkg.runtime.RawExtension";
     return any ? "any" : name;
   }
   const std::string type = schema.value("type", ""), format = schema.value("format", "");

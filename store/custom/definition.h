@@ -1,0 +1,27 @@
+// store/custom/definition.h - CustomResourceDefinitions as objects: their status, and what to warn of. Pure.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/schema/schema.h"
+
+namespace store {
+
+inline constexpr std::string_view kDefinitions = "customresourcedefinitions.apiextensions.k8s.io";
+inline constexpr std::string_view kCleanupFinalizer = "customresourcecleanup.apiextensions.k8s.io";
+
+// Sets status: the names are accepted unless somebody in `others` has them, and then the kind is served at once.
+// `now`: RFC 3339. `others`: every served row but this definition's own.
+void complete_definition_status(json& tree, const std::vector<const Resource*>& others, const std::string& now);
+bool is_established(const json& definition);
+
+// What kubelan does not do with this definition.
+std::vector<std::string> definition_warnings(const json& tree);
+
+// On deletion: the condition Terminating, and the finalizer that holds the definition until its objects are gone.
+void mark_definition_terminating(json& tree, const std::string& now);
+
+}  // namespace store
