@@ -107,7 +107,10 @@ base::Status parse_filter(const HttpRequest& request, const store::Resource& r, 
   for (const store::FieldTerm& term : out->fields.terms) {
     bool allowed = term.path == "metadata.name" || term.path == "metadata.namespace" ||
                    std::find(r.field_labels.begin(), r.field_labels.end(), term.path) != r.field_labels.end();
-    if (!allowed) return bad_request("field label not supported: " + term.path);
+    if (allowed) continue;
+    // Upstream's words for kinds that have selectable fields of their own, and for those that have not.
+    if (r.custom || !r.field_labels.empty()) return bad_request("field label not supported: " + term.path);
+    return bad_request(json(term.path).dump() + " is not a known field selector: only \"metadata.name\", \"metadata.namespace\"");
   }
   if (!name.empty()) out->fields.terms.push_back({"metadata.name", name, false});
   return {};

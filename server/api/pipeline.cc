@@ -180,11 +180,9 @@ base::Status Pipeline::validate(const store::Resource& r, const json& shown_tree
   };
   if (r.custom) add(store::validate_custom(shown_tree, shown_old, *r.custom));
   else add(store::validate_fields(tree, *kept.type));
-  if (old_tree) {
-    if (!r.custom) add(store::validate_immutable(*old_tree, tree, *kept.type));
-    add(validate_metadata_update(*old_tree, tree));
-  }
+  if (old_tree) add(validate_metadata_update(*old_tree, tree));
   if (store::ValidateHook hook = store::find_validate_hook(r.validate_hook.empty() ? kept.validate_hook : r.validate_hook)) add(hook(tree, old_tree));
+  if (old_tree && !r.custom) add(store::validate_immutable(*old_tree, tree, *kept.type));
   if (causes.empty()) return {};
   std::string name = store::get_string(tree, "metadata.name");
   return invalid(r, name.empty() ? store::get_string(tree, "metadata.generateName") : name, std::move(causes));

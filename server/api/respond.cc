@@ -29,6 +29,13 @@ HttpResponse text_response(const Form& form, int code, const json& body) {
   return response;
 }
 
+// People read what these print; programs name themselves otherwise.
+bool wants_pretty(const HttpRequest& request) {
+  if (request.param("pretty")) return query_flag(request, "pretty");
+  const std::string agent = request.header("user-agent");
+  return agent.starts_with("curl") || agent.starts_with("Wget") || agent.starts_with("Mozilla/5.0");
+}
+
 }  // namespace
 
 base::Result<Form> choose_form(const Call& call) {
@@ -36,7 +43,7 @@ base::Result<Form> choose_form(const Call& call) {
   form.negotiated = TRY(compat::negotiate(call.request.header("accept")));
   // Aggregated discovery is only at /api and /apis.
   if (form.negotiated.as == compat::As::kAggregatedDiscovery) form.negotiated = {};
-  form.pretty = form.negotiated.pretty || query_flag(call.request, "pretty");
+  form.pretty = form.negotiated.pretty || wants_pretty(call.request);
   form.table.now = call.core.clock.wall();
   form.table.version = form.negotiated.version.empty() ? "v1" : form.negotiated.version;
   std::string include = call.request.param("includeObject").value_or("");
