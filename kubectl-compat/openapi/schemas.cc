@@ -137,6 +137,7 @@ json SchemaSet::use(const Type* type) {
       out["type"] = "string";
       if (!type->format.empty()) out["format"] = type->format;
       for (std::string_view value : type->one_of) out["enum"].push_back(value);
+      if (!type->one_of.empty()) std::sort(out["enum"].begin(), out["enum"].end());  // The table's order is that of messages.
       if (dialect_ == Dialect::kV3) put_bounds(out, *type, "minLength", "maxLength");
       return out;
     case TypeKind::kInteger:

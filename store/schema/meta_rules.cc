@@ -104,7 +104,8 @@ std::string name_problem(std::string_view name, NameRule rule) {
       return is_subdomain(name) ? "" : kSubdomain;
     case NameRule::kDnsLabel:
       if (name.size() > 63) return too_long(63);
-      return is_label(name) ? "" : kLabel;
+      if (is_label(name)) return "";
+      return is_subdomain(name) ? "must not contain dots" : kLabel;  // The one thing that is wrong, when it is one.
     case NameRule::kDns1035Label:
       if (name.size() > 63) return too_long(63);
       return is_label(name) && is_letter(name.front()) ? "" : kLabel1035;

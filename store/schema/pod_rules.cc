@@ -1,83 +1,21 @@
 // What a pod (or a pod template) must satisfy beyond its table of fields.
 #include <algorithm>
+#include <charconv>
+#include <cctype>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "store/base/ip.h"
-#include "store/schema/rules.h"
+#include "store/object/label_syntax.h"
+#include "store/schema/pod_parts.h"
 
 namespace store {
 namespace {
 
-void check_ports(const json& container, const std::string& path, Causes& causes) {
-  const json& ports = array_at(container, "ports");
-  std::set<std::string> names;
-  for (size_t i = 0; i < ports.size(); ++i) {
-    const std::string name = string_at(ports[i], "name");
-    if (name.empty()) continue;
-    const std::string field = item(path, "ports", i) + ".name";
-    const std::string problem = port_name_problem(name);
-    add_problem(causes, field, name, problem);
-    if (problem.empty() && !names.insert(name).second) causes.push_back(cause_duplicate(field, name));
-  }
-}
-
-void check_env(const json& container, const std::string& path, Causes& causes) {
-  const json& env = array_at(container, "env");
-  for (size_t i = 0; i < env.size(); ++i) {
-    const std::string here = item(path, "env", i);
-    const std::string name = string_at(env[i], "name");
-    const bool printable = std::all_of(name.begin(), name.end(), [](char c) { return c > 0x1f && c < 0x7f && c != '='; });
-    if (!printable) {
-      causes.push_back(cause_invalid(here + ".name", name,
-                                     "a valid environment variable name must consist only of printable ASCII characters other than '='"));
-    }
-    if (!env[i].is_object() || !env[i].contains("valueFrom")) continue;
-    const json& source = object_at(env[i], "valueFrom");
-    const std::string field = here + ".valueFrom";
-    if (source.empty()) {
-      causes.push_back(
-          cause_invalid(field, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"));
-    } else if (!string_at(env[i], "value").empty()) {
-      causes.push_back(cause_invalid(field, "", "may not be specified when `value` is not empty"));
-    } else if (source.size() > 1) {
-      causes.push_back(cause_invalid(field, "", "may not have more than one field specified at a time"));
-    }
-  }
-}
-
-void check_mounts(const json& container, const std::string& path, const std::set<std::string>& volumes, Causes& causes) {
-  const json& mounts = array_at(container, "volumeMounts");
-  std::set<std::string> places;
-  for (size_t i = 0; i < mounts.size(); ++i) {
-    const std::string here = item(path, "volumeMounts", i);
-    const std::string name = string_at(mounts[i], "name"), place = string_at(mounts[i], "mountPath");
-    if (!name.empty() && !volumes.count(name)) causes.push_back({"FieldValueNotFound", "Not found: " + shown(name), here + ".name"});
-    if (!place.empty() && !places.insert(place).second) causes.push_back(cause_invalid(here + ".mountPath", place, "must be unique"));
-  }
-}
-
-void check_resources(const json& container, const std::string& path, Causes& causes) {
-  const json& resources = object_at(container, "resources");
-  const json& limits = object_at(resources, "limits");
-  const json& requests = object_at(resources, "requests");
-  for (auto it = requests.begin(); it != requests.end(); ++it) {
-    const auto limit = limits.find(it.key());
-    const auto wanted = quantity_nanos(it.value());
-    if (limit == limits.end() || !wanted) continue;
-    const auto allowed = quantity_nanos(*limit);
-    if (allowed && *wanted > *allowed) {
-      const std::string bound = limit->is_string() ? limit->get<std::string>() : limit->dump();
-      causes.push_back(
-          cause_invalid(path + ".resources.requests", it.value(), "must be less than or equal to " + it.key() + " limit of " + bound));
-    }
-  }
-}
-
 // In the node's own network a port cannot be another one outside.
 void check_host_ports(const json& spec, const std::string& path, Causes& causes) {
   if (spec.value("hostNetwork", json()) != true) return;
-  for (const char* list : {"containers", "initContainers"}) {
+  for (const char* list : {"containers"}) {
     const json& containers = array_at(spec, list);
     for (size_t i = 0; i < containers.size(); ++i) {
       const json& ports = array_at(containers[i], "ports");
@@ -90,152 +28,188 @@ void check_host_ports(const json& spec, const std::string& path, Causes& causes)
   }
 }
 
-struct Names {
-  std::set<std::string> containers;
-  std::set<std::string> volumes;
-};
+constexpr size_t kMaxSearches = 32, kMaxSearchBytes = 2048;
 
-void check_container(const json& container, const std::string& path, Names& names, Causes& causes) {
-  const std::string name = string_at(container, "name"), image = string_at(container, "image");
-  if (!name.empty()) {
-    const std::string problem = name_problem(name, NameRule::kDnsLabel);
-    add_problem(causes, path + ".name", name, problem);
-    if (problem.empty() && !names.containers.insert(name).second) causes.push_back(cause_duplicate(path + ".name", name));
+// As a subdomain, but a label may have underscores inside and one in front.
+bool is_search_domain(std::string name) {
+  for (size_t i = 0; i < name.size(); ++i) {
+    if (name[i] == '_') name[i] = i == 0 || name[i - 1] == '.' ? 'a' : '-';
   }
-  if (image.empty())
-    causes.push_back(cause_required(path + ".image"));
-  else if (image.front() == ' ' || image.back() == ' ')
-    causes.push_back(cause_invalid(path + ".image", image, "must not have leading or trailing whitespace"));
-  check_ports(container, path, causes);
-  check_env(container, path, causes);
-  check_mounts(container, path, names.volumes, causes);
-  check_resources(container, path, causes);
+  return name_problem(name, NameRule::kDnsSubdomain).empty();
 }
 
-void check_volumes(const json& spec, const std::string& path, Names& names, Causes& causes) {
-  const json& volumes = array_at(spec, "volumes");
-  for (size_t i = 0; i < volumes.size(); ++i) {
-    const std::string here = item(path, "volumes", i);
-    const std::string name = string_at(volumes[i], "name");
-    if (!name.empty()) {
-      const std::string problem = name_problem(name, NameRule::kDnsLabel);
-      add_problem(causes, here + ".name", name, problem);
-      if (problem.empty() && !names.volumes.insert(name).second) causes.push_back(cause_duplicate(here + ".name", name));
-    }
-    if (!volumes[i].is_object()) continue;
-    size_t sources = 0;
-    for (auto it = volumes[i].begin(); it != volumes[i].end(); ++it) {
-      if (it.key() == "name" || ++sources == 1) continue;
-      causes.push_back(cause_forbidden(here + "." + it.key(), "may not specify more than 1 volume type"));
-    }
-    if (sources == 0) causes.push_back(cause_required(here, "must specify a volume type"));
-    for (const auto& [source, member] : {std::pair{"configMap", "name"}, std::pair{"secret", "secretName"}}) {
-      if (volumes[i].contains(source) && string_at(object_at(volumes[i], source), member).empty()) {
-        causes.push_back(cause_required(here + "." + source + "." + member));
-      }
-    }
+void check_searches(const json& config, const std::string& path, Causes& causes) {
+  const json& searches = array_at(config, "searches");
+  size_t bytes = 0;
+  for (size_t i = 0; i < searches.size(); ++i) {
+    if (!searches[i].is_string()) continue;
+    std::string name = searches[i].get<std::string>();
+    bytes += name.size() + (i > 0);
+    if (name == ".") continue;
+    if (name.ends_with('.')) name.pop_back();
+    if (is_search_domain(name)) continue;
+    causes.push_back(cause_invalid(item(path, "searches", i), name,
+                                   "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an "
+                                   "alphanumeric character (e.g. 'example.com', regex used for validation is "
+                                   "'_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')"));
+  }
+  if (searches.size() > kMaxSearches) causes.push_back(cause_invalid(path + ".searches", searches, "must not have more than 32 search paths"));
+  if (bytes > kMaxSearchBytes) {
+    causes.push_back(cause_invalid(path + ".searches", searches, "must not have more than 2048 characters (including spaces) in the search list"));
   }
 }
 
 void check_dns(const json& spec, const std::string& path, Causes& causes) {
   const json& config = object_at(spec, "dnsConfig");
   const json& servers = array_at(config, "nameservers");
-  const std::string here = path + ".dnsConfig.nameservers";
-  if (string_at(spec, "dnsPolicy") == "None" && servers.empty()) {
-    causes.push_back(cause_required(here, "must provide at least one DNS nameserver when `dnsPolicy` is None"));
+  const std::string here = path + ".dnsConfig";
+  if (string_at(spec, "dnsPolicy") == "None") {
+    if (!has(spec, "dnsConfig")) return causes.push_back(cause_required(here, "must provide `dnsConfig` when `dnsPolicy` is None"));
+    if (servers.empty()) return causes.push_back(cause_required(here + ".nameservers", "must provide at least one DNS nameserver when `dnsPolicy` is None"));
   }
-  if (servers.size() > 3) causes.push_back(cause_invalid(here, servers, "must not have more than 3 nameservers"));
+  if (servers.size() > 3) causes.push_back(cause_invalid(here + ".nameservers", servers, "must not have more than 3 nameservers"));
   for (size_t i = 0; i < servers.size(); ++i) {
     if (servers[i].is_string() && !base::Ip::parse(servers[i].get_ref<const std::string&>()).ok()) {
-      causes.push_back(cause_invalid(here + "[" + std::to_string(i) + "]", servers[i], std::string(kBadIp)));
+      causes.push_back(cause_invalid(item(here, "nameservers", i), servers[i], std::string(kBadIp)));
     }
   }
+  check_searches(config, here, causes);
+  const json& options = array_at(config, "options");
+  for (size_t i = 0; i < options.size(); ++i) {
+    if (string_at(options[i], "name").empty()) causes.push_back(cause_required(item(here, "options", i), "must not be empty"));
+  }
+}
+
+void check_host_aliases(const json& spec, const std::string& path, Causes& causes) {
   const json& aliases = array_at(spec, "hostAliases");
   for (size_t i = 0; i < aliases.size(); ++i) {
-    const std::string ip = string_at(aliases[i], "ip");
-    if (!ip.empty() && !base::Ip::parse(ip).ok()) {
-      causes.push_back(cause_invalid(item(path, "hostAliases", i) + ".ip", ip, std::string(kBadIp)));
+    const std::string here = item(path, "hostAliases", i), ip = string_at(aliases[i], "ip");
+    if (!base::Ip::parse(ip).ok()) causes.push_back(cause_invalid(here + ".ip", ip, std::string(kBadIp)));
+    const json& names = array_at(aliases[i], "hostnames");
+    for (size_t j = 0; j < names.size(); ++j) {
+      if (!names[j].is_string()) continue;
+      add_problem(causes, item(here, "hostnames", j), names[j], name_problem(names[j].get_ref<const std::string&>(), NameRule::kDnsSubdomain));
     }
   }
 }
 
-// A copy of the spec with everything taken out that an update may change.
-json without_mutable(const json& spec) {
-  json out = spec.is_object() ? spec : json::object();
-  for (const char* list : {"containers", "initContainers"}) {
-    const auto at = out.find(list);
-    if (at == out.end() || !at->is_array()) continue;
-    for (json& container : *at) {
-      if (container.is_object()) container.erase("image");
-    }
+void check_gates(const json& spec, const std::string& path, Causes& causes) {
+  const json &ready = array_at(spec, "readinessGates"), &scheduling = array_at(spec, "schedulingGates");
+  for (size_t i = 0; i < ready.size(); ++i) {
+    const std::string type = string_at(ready[i], "conditionType");
+    add_problem(causes, item(path, "readinessGates", i) + ".conditionType", type, label_key_problem(type));
   }
-  for (const char* field :
-       {"activeDeadlineSeconds", "terminationGracePeriodSeconds", "tolerations", "ephemeralContainers", "schedulingGates"})
-    out.erase(field);
-  return out;
+  std::set<std::string> seen;
+  for (size_t i = 0; i < scheduling.size(); ++i) {
+    const std::string here = item(path, "schedulingGates", i), name = string_at(scheduling[i], "name");
+    add_problem(causes, here, name, label_key_problem(name));
+    if (!seen.insert(name).second) causes.push_back(cause_duplicate(here, name));
+  }
 }
 
-bool only_added(const json& before, const json& after) {
-  return std::all_of(before.begin(), before.end(),
-                     [&](const json& old) { return std::find(after.begin(), after.end(), old) != after.end(); });
+// Names of other things, each by the rule of those things.
+void check_names(const json& spec, const std::string& path, Causes& causes) {
+  struct Row {
+    const char* field;
+    NameRule rule;
+  };
+  static constexpr Row kRows[] = {
+      {"hostname", NameRule::kDnsLabel},        {"subdomain", NameRule::kDnsLabel},           {"serviceAccountName", NameRule::kDnsSubdomain},
+      {"nodeName", NameRule::kDnsSubdomain},    {"priorityClassName", NameRule::kDnsSubdomain}, {"runtimeClassName", NameRule::kDnsSubdomain},
+  };
+  for (const Row& row : kRows) {
+    const std::string name = string_at(spec, row.field);
+    if (!name.empty()) add_problem(causes, path + "." + row.field, name, name_problem(name, row.rule));
+  }
 }
 
-void check_update(const json& tree, const json& old, Causes& causes) {
-  const json& before = object_at(old, "spec");
-  const json& after = object_at(tree, "spec");
-  for (const char* list : {"containers", "initContainers"}) {
-    if (array_at(before, list).size() != array_at(after, list).size()) {
-      causes.push_back(cause_forbidden(std::string("spec.") + list, list == std::string("containers")
-                                                                        ? "pod updates may not add or remove containers"
-                                                                        : "pod updates may not add or remove init containers"));
-      return;
-    }
+bool is_32_bit(const std::string& text) {
+  int32_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const size_t digits = text.starts_with('-') ? 1 : 0;
+  const bool padded = text.size() > 1 && text[0] == '0';
+  return text.size() > digits && error == std::errc() && end == text.data() + text.size() && !padded;
+}
+
+// What concerns pods only, not templates.
+void check_pod_only(const json& spec, Causes& causes) {
+  auto padded = [](const std::string& text) {
+    auto space = [](char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; };
+    return !text.empty() && (space(text.front()) || space(text.back()));
+  };
+  each_container_of(spec, "spec", [&](const json& container, const std::string& path) {
+    const std::string image = string_at(container, "image");
+    if (padded(image)) causes.push_back(cause_invalid(path + ".image", image, "must not have leading or trailing whitespace"));
+  });
+  const json& volumes = array_at(spec, "volumes");
+  for (size_t i = 0; i < volumes.size(); ++i) {
+    if (!has(volumes[i], "image") || !string_at(volumes[i]["image"], "reference").empty()) continue;
+    causes.push_back(cause_required(item("spec", "volumes", i) + ".image.reference"));
   }
-  json fixed_before = without_mutable(before), fixed_after = without_mutable(after);
-  // The binding subresource places a pod that has no node yet.
-  if (string_at(before, "nodeName").empty()) fixed_before.erase("nodeName"), fixed_after.erase("nodeName");
-  const bool grace_changed = before.value("terminationGracePeriodSeconds", json()) != after.value("terminationGracePeriodSeconds", json());
-  if (fixed_before == fixed_after && only_added(array_at(before, "tolerations"), array_at(after, "tolerations")) && !grace_changed) return;
-  causes.push_back(cause_forbidden(
-      "spec",
-      "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"
-      "`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was "
-      "previously negative)"));
+}
+
+void check_create(const json& spec, Causes& causes) {
+  if (!array_at(spec, "ephemeralContainers").empty()) causes.push_back(cause_forbidden("spec.ephemeralContainers", "cannot be set on create"));
+  if (!string_at(spec, "nodeName").empty() && !array_at(spec, "schedulingGates").empty()) {
+    causes.push_back(cause_forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared"));
+  }
 }
 
 }  // namespace
 
+bool has(const json& object, std::string_view key) {
+  const auto at = object.find(key);
+  return object.is_object() && at != object.end() && !at->is_null();
+}
+
+bool flag_at(const json& object, std::string_view key) { return has(object, key) && object[std::string(key)] == true; }
+
 void check_pod_spec(const json& spec, const std::string& path, Causes& causes) {
-  Names names;
-  check_volumes(spec, path, names, causes);
-  for (const char* list : {"containers", "initContainers"}) {
-    const json& containers = array_at(spec, list);
-    const ContainerRole role = list == std::string("containers") ? ContainerRole::kMain : ContainerRole::kInit;
-    for (size_t i = 0; i < containers.size(); ++i) {
-      check_container(containers[i], item(path, list, i), names, causes);
-      check_probes(containers[i], role, spec, item(path, list, i), causes);
-    }
-  }
+  PodScope scope{spec, {}, {}};
+  check_volumes(path, scope, causes);
+  check_resource_claims(path, scope, causes);
+  check_containers(path, scope, causes);
+  check_pod_resources(scope, path + ".resources", causes);
   check_host_ports(spec, path, causes);
-  for (const char* field : {"hostname", "subdomain"}) {
-    const std::string name = string_at(spec, field);
-    if (!name.empty()) add_problem(causes, path + "." + field, name, name_problem(name, NameRule::kDnsLabel));
-  }
-  const std::string account = string_at(spec, "serviceAccountName");
-  if (!account.empty()) add_problem(causes, path + ".serviceAccountName", account, name_problem(account, NameRule::kDnsSubdomain));
+  check_pod_security(spec, path, causes);
   check_dns(spec, path, causes);
+  check_gates(spec, path, causes);
+  check_names(spec, path, causes);
   check_scheduling(spec, path, causes);
+  check_host_aliases(spec, path, causes);
+  check_overhead(scope, path + ".overhead", causes);
+}
+
+void check_pod_annotations(const json& annotations, const json& spec, const std::string& path, Causes& causes) {
+  constexpr const char* kMirror = "kubernetes.io/config.mirror";
+  constexpr const char* kCost = "controller.kubernetes.io/pod-deletion-cost";
+  constexpr std::string_view kAppArmor = "container.apparmor.security.beta.kubernetes.io/";
+  if (has(annotations, kMirror) && string_at(spec, "nodeName").empty()) {
+    causes.push_back(cause_invalid(path + "[" + kMirror + "]", annotations[kMirror], "must set spec.nodeName if mirror pod annotation is set"));
+  }
+  if (has(annotations, kCost) && !is_32_bit(string_at(annotations, kCost))) {
+    causes.push_back(cause_invalid(path + "[" + kCost + "]", annotations[kCost], "must be a 32bit integer"));
+  }
+  for (auto it = annotations.begin(); it != annotations.end(); ++it) {
+    if (!it.key().starts_with(kAppArmor)) continue;
+    const std::string name = it.key().substr(kAppArmor.size()), profile = string_at(annotations, it.key()), field = path + "[" + it.key() + "]";
+    bool known = false;
+    each_container_of(spec, "", [&](const json& container, const std::string&) { known |= string_at(container, "name") == name; });
+    if (!known) causes.push_back(cause_invalid(field, name, "container not found"));
+    const bool good = profile.empty() || profile == "runtime/default" || profile == "unconfined" || profile.starts_with("localhost/");
+    if (!good) causes.push_back(cause_invalid(field, profile, "invalid AppArmor profile name: " + go_quoted(profile)));
+  }
 }
 
 std::vector<base::Cause> validate_pod(const json& tree, const json* old) {
   Causes causes;
   if (!tree.is_object() || !tree.contains("spec")) return {cause_required("spec.containers")};
-  check_pod_spec(object_at(tree, "spec"), "spec", causes);
-  if (old)
-    check_update(tree, *old, causes);
-  else if (!array_at(object_at(tree, "spec"), "ephemeralContainers").empty()) {
-    causes.push_back(cause_forbidden("spec.ephemeralContainers", "cannot be set on create"));
-  }
+  const json& spec = object_at(tree, "spec");
+  check_pod_annotations(object_at(object_at(tree, "metadata"), "annotations"), spec, "metadata.annotations", causes);
+  check_pod_spec(spec, "spec", causes);
+  check_pod_only(spec, causes);
+  if (old) check_pod_update(tree, *old, causes);
+  else check_create(spec, causes);
   return causes;
 }
 

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "store/schema/rules.h"
+#include "store/schema/pod_parts.h"
 
 namespace store {
 namespace {
@@ -62,7 +62,12 @@ void check_pod_template(const json& pod, const std::string& path, Causes& causes
   check_labels(object_at(metadata, "labels"), path + ".labels", causes);
   check_annotations(object_at(metadata, "annotations"), path + ".annotations", causes);
   if (!pod.is_object() || !pod.contains("spec")) causes.push_back(cause_required(path + ".spec.containers"));
-  check_pod_spec(object_at(pod, "spec"), path + ".spec", causes);
+  const json& spec = object_at(pod, "spec");
+  check_pod_annotations(object_at(metadata, "annotations"), spec, path + ".annotations", causes);
+  check_pod_spec(spec, path + ".spec", causes);
+  if (!array_at(spec, "ephemeralContainers").empty()) {
+    causes.push_back(cause_forbidden(path + ".spec.ephemeralContainers", "ephemeral containers not allowed in pod template"));
+  }
 }
 
 std::optional<int64_t> percent_of(const json& value) {

@@ -178,7 +178,6 @@ struct Reader {
       else
         unknown(word, "field " + name);
     });
-    std::sort(out.enum_values.begin(), out.enum_values.end());
     if (out.type_text.empty()) throw Mistake(out.where, "field " + name + " has no type");
     if (out.doc.empty()) throw Mistake(out.where, "field " + name + " has no doc");
     return out;

@@ -218,7 +218,7 @@ TEST(ValidateFields, CollectsAllCausesInFieldOrder) {
       {"enum",
        kPodSpec,
        R"({"containers":[{"name":"a"}],"restartPolicy":"Sometimes"})",
-       {R"(FieldValueNotSupported restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "Never", "OnFailure")"}},
+       {R"(FieldValueNotSupported restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never")"}},
       {"enum, empty reads as absent", kPodSpec, R"({"containers":[{"name":"a"}],"restartPolicy":""})", {}},
       {"range",
        kService,
