@@ -1,4 +1,6 @@
 // What the parts of a pod are refused for: each row is a fragment of a pod and the causes, worded as upstream.
+#include <functional>
+
 #include "tests/store/schema/rules_support.h"
 
 namespace store {
@@ -420,6 +422,52 @@ TEST(PodUpdate, DeadlinesGatesAndGuests) {
     SCOPED_TRACE(row.name);
     EXPECT_EQ(problems("Pod", row.after, row.before), row.want);
   }
+}
+
+// Types are checked before, but the checks must not rest on it: every value at every place of a pod, and no exception.
+void every_place(json& node, const std::function<void()>& check) {
+  const json values[] = {nullptr, true, -1, 1e300, "", "../x", json::array(), json::array({nullptr}), json::array({json::object()}), json::object()};
+  const json kept = node;
+  for (const json& value : values) {
+    node = value;
+    check();
+  }
+  node = kept;
+  if (!node.is_structured()) return;
+  for (json& child : node) every_place(child, check);
+}
+
+TEST(PodRules, StandAnyValueAnywhere) {
+  const json before = prepared("Pod", pod(R"("volumes":[{"name":"v","projected":{"sources":[{"secret":{"name":"s","items":[{"key":"k","path":"p"}]}},
+        {"downwardAPI":{"items":[{"path":"q","resourceFieldRef":{"containerName":"a","resource":"limits.cpu","divisor":"1m"}}]}},
+        {"serviceAccountToken":{"path":"t"}},{"clusterTrustBundle":{"name":"n","path":"c"}}]}},{"name":"w","csi":{"driver":"d","nodePublishSecretRef":{"name":"s"}}}],
+      "initContainers":[{"name":"i","image":"x","restartPolicy":"Always","ports":[{"containerPort":1,"hostPort":2}],"envFrom":[{"secretRef":{"name":"s"}}],
+        "env":[{"name":"A","valueFrom":{"fieldRef":{"fieldPath":"metadata.labels['a']"}}}],"volumeMounts":[{"name":"v","mountPath":"/v","subPath":"a"}],
+        "resources":{"limits":{"cpu":1,"hugepages-2Mi":"2Mi"},"claims":[{"name":"g","request":"r"}]},"resizePolicy":[{"resourceName":"cpu","restartPolicy":"NotRequired"}],
+        "restartPolicyRules":[{"action":"Restart","exitCodes":{"operator":"In","values":[1]}}],"volumeDevices":[{"name":"p","devicePath":"/p"}],
+        "securityContext":{"runAsUser":1,"capabilities":{"add":["A"]},"allowPrivilegeEscalation":false,"seccompProfile":{"type":"Localhost","localhostProfile":"x"},
+          "appArmorProfile":{"type":"Localhost","localhostProfile":"x"}}}],
+      "resourceClaims":[{"name":"g","resourceClaimName":"x"}],"resources":{"limits":{"cpu":1}},"overhead":{"cpu":1},"os":{"name":"windows"},"hostUsers":false,"hostNetwork":true,
+      "securityContext":{"fsGroup":1,"supplementalGroups":[1],"sysctls":[{"name":"net.a","value":"1"}]},"schedulingGates":[{"name":"g"}],
+      "readinessGates":[{"conditionType":"a"}],"dnsConfig":{"nameservers":["1.1.1.1"],"searches":["a"],"options":[{"name":"n"}]},"hostAliases":[{"ip":"1.1.1.1","hostnames":["a"]}],
+      "affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"a","operator":"In","values":["b"]}],
+        "matchFields":[{"key":"metadata.name","operator":"In","values":["n"]}]}]},"preferredDuringSchedulingIgnoredDuringExecution":[{"weight":1,"preference":{}}]},
+        "podAffinity":{"preferredDuringSchedulingIgnoredDuringExecution":[{"weight":1,"podAffinityTerm":{"topologyKey":"k","labelSelector":{"matchLabels":{"a":"b"}},
+          "matchLabelKeys":["c"],"mismatchLabelKeys":["d"],"namespaces":["n"]}}]}},
+      "topologySpreadConstraints":[{"maxSkew":1,"topologyKey":"k","whenUnsatisfiable":"DoNotSchedule","minDomains":1,"matchLabelKeys":["c"],"labelSelector":{}}],
+      "tolerations":[{"key":"k","operator":"Equal","value":"v","effect":"NoExecute","tolerationSeconds":1}],
+      "ephemeralContainers":[{"name":"d","image":"x","targetContainerName":"a"}])",
+                                       R"("controller.kubernetes.io/pod-deletion-cost":"1","container.apparmor.security.beta.kubernetes.io/a":"x")"));
+  json tree = before;
+  const ValidateHook validate = find_validate_hook("pod");
+  size_t checks = 0;
+  every_place(tree, [&] {
+    ++checks;
+    EXPECT_NO_THROW(validate(tree, nullptr)) << tree;
+    EXPECT_NO_THROW(validate(tree, &before)) << tree;
+    EXPECT_NO_THROW(validate(before, &tree)) << tree;
+  });
+  EXPECT_GT(checks, 2000u);
 }
 
 }  // namespace
