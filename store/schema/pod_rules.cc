@@ -14,16 +14,14 @@ namespace {
 
 // In the node's own network a port cannot be another one outside.
 void check_host_ports(const json& spec, const std::string& path, Causes& causes) {
-  if (spec.value("hostNetwork", json()) != true) return;
-  for (const char* list : {"containers"}) {
-    const json& containers = array_at(spec, list);
-    for (size_t i = 0; i < containers.size(); ++i) {
-      const json& ports = array_at(containers[i], "ports");
-      for (size_t j = 0; j < ports.size(); ++j) {
-        const json host = ports[j].is_object() ? ports[j].value("hostPort", json()) : json();
-        if (!host.is_number() || host == 0 || host == ports[j].value("containerPort", json())) continue;
-        causes.push_back(cause_invalid(item(item(path, list, i), "ports", j) + ".hostPort", host, "must match `containerPort` when `hostNetwork` is true"));
-      }
+  if (!flag_at(spec, "hostNetwork")) return;
+  const json& containers = array_at(spec, "containers");
+  for (size_t i = 0; i < containers.size(); ++i) {
+    const json& ports = array_at(containers[i], "ports");
+    for (size_t j = 0; j < ports.size(); ++j) {
+      const int64_t host = integer_at(ports[j], "hostPort");
+      if (host == 0 || host == integer_at(ports[j], "containerPort")) continue;
+      causes.push_back(cause_invalid(item(item(path, "containers", i), "ports", j) + ".hostPort", host, "must match `containerPort` when `hostNetwork` is true"));
     }
   }
 }
