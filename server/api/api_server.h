@@ -24,6 +24,7 @@ struct ApiOptions {
   std::string server_address;        // "172.30.0.1:6443", for legacy discovery.
   base::Ip api_ip = base::Ip::v4(172, 30, 0, 1);  // Where pods reach this server: behind Service default/kubernetes.
   uint16_t api_port = 6443;
+  bool has_network = true;           // false: nothing is behind default/kubernetes, and there is no kube-dns.
   std::string token_key_pem;         // Signs service accounts' tokens; "": one that ends with the server.
   std::string token_issuer = "https://kubernetes.default.svc.cluster.local";
   std::chrono::milliseconds bookmark_period = std::chrono::minutes(1);

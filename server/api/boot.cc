@@ -121,6 +121,7 @@ base::Status ensure_boot_objects(Client& client, const ApiOptions& options) {
   TRY_STATUS(ensure(client, default_range(options), false));
   TRY_STATUS(widen_default_range(client, options));
   TRY_STATUS(ensure(client, api_service(options), false));
+  if (!options.has_network) return {};
   TRY_STATUS(ensure(client, api_endpoints(options), true));
   TRY_STATUS(ensure(client, api_slice(options), true));
   return ensure(client, dns_service(options), false);

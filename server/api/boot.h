@@ -8,7 +8,7 @@ namespace server {
 // Creates, where absent: the namespaces default, kube-system, kube-public and kube-node-lease; the Service
 // default/kubernetes with Endpoints and EndpointSlice at options.api_ip:api_port; the Service kube-system/kube-dns
 // at options.dns_address; the two priority classes of the system. Existing ones are kept, but the addresses of
-// default/kubernetes follow the options.
+// default/kubernetes follow the options. Without a network neither those endpoints nor kube-dns.
 base::Status ensure_boot_objects(Client& client, const ApiOptions& options);
 
 // The default roles and bindings; those that are there get what they lack (auth::reconciled). Needs the namespaces

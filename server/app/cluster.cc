@@ -209,19 +209,50 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
   p.options = options;
   p.api_port = inputs.api_port;
   p.started = p.clock.wall();
-
-  // The network takes the kernel a while; certificates and the store are made meanwhile.
   p.addresses = make_address_plan(options.ip_family == "dual" ? IpFamily::kDual : options.ip_family == "ipv6" ? IpFamily::kIpv6 : IpFamily::kIpv4);
-  netns::FabricPlan plan = plan_fabric(options, p.addresses);
-  auto fabric = std::async(std::launch::async, [&plan] { return netns::Fabric::create(plan); });
-  p.pki = TRY(load_or_make_pki(options.state_dir, p.addresses));
+  if (options.api_only) {
+    TRY_STATUS(cluster->open_api());
+    std::vector<base::Fd> listeners;
+    listeners.push_back(std::move(inputs.api_listener));
+    TRY_STATUS(cluster->serve(std::move(listeners)));
+    TRY_STATUS(ensure_default_roles(p.api->client()));
+    p.api->set_ready(true);
+  } else {
+    TRY_STATUS(cluster->start_rest(std::move(inputs)));
+  }
+  return cluster;
+}
+
+base::Status Cluster::open_api() {
+  Parts& p = *parts_;
+  p.pki = TRY(load_or_make_pki(p.options.state_dir, p.addresses));
   store::Store::Options store_options;
-  if (!options.ephemeral) store_options.path = options.state_dir + "/store.db";
+  if (!p.options.ephemeral) store_options.path = p.options.state_dir + "/store.db";
   p.store = TRY(store::Store::open(store_options));
   ApiOptions api_server = api_options(p.addresses);
   api_server.token_key_pem = p.pki.token_key_pem;
+  api_server.has_network = !p.options.api_only;
   p.api = ApiServer::make(*p.store, store::builtin_registry(), p.clock, api_server);
-  TRY_STATUS(ensure_boot_objects(p.api->client(), api_server));
+  return ensure_boot_objects(p.api->client(), api_server);
+}
+
+base::Status Cluster::serve(std::vector<base::Fd> listeners) {
+  Parts& p = *parts_;
+  HttpServerOptions http_options;
+  http_options.client_ca_pem = p.pki.ca.cert_pem;
+  http_options.certificate = p.pki.api_server;
+  ApiServer* api = p.api.get();
+  p.http = TRY(HttpServer::start(std::move(listeners), http_options, [api](const HttpRequest& request) { return api->handle(request); }));
+  return {};
+}
+
+base::Status Cluster::start_rest(Inputs inputs) {
+  Parts& p = *parts_;
+  const ClusterOptions& options = p.options;
+  // The network takes the kernel a while; certificates and the store are made meanwhile.
+  netns::FabricPlan plan = plan_fabric(options, p.addresses);
+  auto fabric = std::async(std::launch::async, [&plan] { return netns::Fabric::create(plan); });
+  TRY_STATUS(open_api());
   auto roles = std::async(std::launch::async, [&p] { return ensure_default_roles(p.api->client()); });
   if (options.ingress) TRY_STATUS(ensure_ingress_classes(p.api->client()));
   p.fabric = TRY(fabric.get());
@@ -256,14 +287,10 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
   p.publisher = make_publisher(*p.loop, *p.io, *p.fabric, std::move(inputs.host_ports), publisher_options);
   TRY_STATUS(p.proxy->load());
 
-  HttpServerOptions http_options;
-  http_options.client_ca_pem = p.pki.ca.cert_pem;
-  http_options.certificate = p.pki.api_server;
   std::vector<base::Fd> listeners;
   listeners.push_back(std::move(inputs.api_listener));
   listeners.push_back(TRY(p.fabric->fabric_worker().call([&] { return netns::make_tcp_listener(p.addresses.gateway, p.addresses.in_cluster_api_port, 128); })));
-  ApiServer* api = p.api.get();
-  p.http = TRY(HttpServer::start(std::move(listeners), http_options, [api](const HttpRequest& request) { return api->handle(request); }));
+  TRY_STATUS(serve(std::move(listeners)));
 
   forget_extra_nodes(p.api->client(), plan);
   TRY_STATUS(p.loop->start());
@@ -274,43 +301,50 @@ base::Result<std::unique_ptr<Cluster>> Cluster::start(const ClusterOptions& opti
   TRY_STATUS(wait_synced(*p.proxy, *p.loop, "service proxy"));
   // Last: nobody waits for its pod who does not ask for an Ingress.
   if (options.ingress) TRY_STATUS(ensure_ingress_workload(p.api->client(), p.addresses.ingress_addresses()));
-  if (ports_changed.get()) cluster->keep_ports_soon();
+  if (ports_changed.get()) keep_ports_soon();
   TRY_STATUS(roles.get());
   p.api->set_ready(true);
-  return cluster;
+  return {};
 }
+
+bool Cluster::api_only() const { return parts_->options.api_only; }
 
 Publisher& Cluster::publisher() { return *parts_->publisher; }
 
 json Cluster::status() const {
   const Parts& p = *parts_;
   json nodes = json::array();
-  for (const netns::NodePlan& node : p.fabric->plan().nodes) nodes.push_back({{"name", node.name}, {"address", node.address.text()}, {"podCIDR", node.pod_cidr.text()}});
+  if (p.fabric) {
+    for (const netns::NodePlan& node : p.fabric->plan().nodes) nodes.push_back({{"name", node.name}, {"address", node.address.text()}, {"podCIDR", node.pod_cidr.text()}});
+  }
   Client& client = p.api->client();
   auto count = [&](const char* group, const char* plural) -> size_t {
     const store::Resource* r = client.registry().find(group, "v1", plural);
     base::Result<std::vector<store::Object>> listed = client.list(*r, "");
     return listed.ok() ? listed->size() : 0;
   };
-  const std::vector<PublishedPort> ports = p.publisher->list();
+  const std::vector<PublishedPort> ports = p.publisher ? p.publisher->list() : std::vector<PublishedPort>();
   json published = json::array();
   for (const PublishedPort& port : ports) published.push_back(describe(port));
   auto uptime = std::chrono::duration_cast<std::chrono::seconds>(p.clock.wall() - p.started).count();
-  return {{"name", p.options.name},
-          {"context", context_name(p.options.name)},
-          {"server", "https://127.0.0.1:" + std::to_string(p.api_port)},
-          {"stateDir", p.options.state_dir},
-          {"ephemeral", p.options.ephemeral},
-          {"version", KUBELAN_VERSION},
-          {"uptimeSeconds", uptime},
-          {"nodes", nodes},
-          {"client", p.addresses.client.text()},
-          {"dns", p.addresses.dns.text()},
-          {"ipFamily", p.options.ip_family},
-          {"pods", count("", "pods")},
-          {"services", count("", "services")},
-          {"ingress", ingress_urls(ports)},
-          {"published", published}};
+  json out = {{"name", p.options.name},
+              {"context", context_name(p.options.name)},
+              {"server", "https://127.0.0.1:" + std::to_string(p.api_port)},
+              {"stateDir", p.options.state_dir},
+              {"ephemeral", p.options.ephemeral},
+              {"apiOnly", p.options.api_only},
+              {"version", KUBELAN_VERSION},
+              {"uptimeSeconds", uptime},
+              {"nodes", nodes},
+              {"ipFamily", p.options.ip_family},
+              {"pods", count("", "pods")},
+              {"services", count("", "services")},
+              {"ingress", ingress_urls(ports)},
+              {"published", published}};
+  if (p.options.api_only) return out;
+  out["client"] = p.addresses.client.text();
+  out["dns"] = p.addresses.dns.text();
+  return out;
 }
 
 base::Result<netns::Place> Cluster::place(const std::string& target) const {
@@ -356,6 +390,7 @@ base::Result<std::vector<std::string>> Cluster::apply(const std::string& text) {
 
 base::Status Cluster::settle(std::chrono::seconds timeout) {
   Parts& p = *parts_;
+  if (p.options.api_only) return {};
   auto deadline = std::chrono::steady_clock::now() + timeout;
   for (;;) {
     auto answer = std::make_shared<std::promise<Settled>>();

@@ -31,9 +31,12 @@ class Cluster {
   };
   // Returns when the API answers, every node is Ready, and DNS and the service proxy have the state of the
   // store. Blocks for about a tenth of a second.
+  // With options.api_only there is the API and what an API server does by itself, and no spawner among the inputs.
   static base::Result<std::unique_ptr<Cluster>> start(const ClusterOptions& options, Inputs inputs);
   ~Cluster();
 
+  // True: place, verify, explain and publisher() must not be called; settle has nothing to wait for.
+  bool api_only() const;
   json status() const;
   // "client", "node/NAME", "pod/NAME", "pod/NS/NAME". kNotFound, kBadRequest.
   base::Result<netns::Place> place(const std::string& target) const;
@@ -51,6 +54,9 @@ class Cluster {
  private:
   struct Parts;
   explicit Cluster(std::unique_ptr<Parts> parts);
+  base::Status open_api();
+  base::Status serve(std::vector<base::Fd> listeners);
+  base::Status start_rest(Inputs inputs);
   void keep_ports_soon();
   std::unique_ptr<Parts> parts_;
 };

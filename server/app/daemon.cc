@@ -129,11 +129,7 @@ base::Result<base::Fd> block_signals() {
   return fd;
 }
 
-base::Result<int> run_daemon(Inheritance& in) {
-  const ClusterOptions& options = in.options.cluster;
-  ::prctl(PR_SET_NAME, "kubelan");
-  // One arena for the many short threads: idle memory matters more here than allocation under contention.
-  ::mallopt(M_ARENA_MAX, 2);
+base::Result<std::unique_ptr<netns::SpawnerProcess>> start_spawner(const ClusterOptions& options) {
   std::string run_dir = options.state_dir + "/run";
   TRY_STATUS(netns::mount_scratch(run_dir));
   netns::SpawnerOptions spawner_options;
@@ -141,9 +137,20 @@ base::Result<int> run_daemon(Inheritance& in) {
   spawner_options.scratch = run_dir + "/spawner";
   spawner_options.hidden = {options.state_dir};  // Keys and objects are not for pods.
   if (::mkdir(spawner_options.scratch.c_str(), 0755) != 0) return base::os_error("create " + spawner_options.scratch);
+  return netns::SpawnerProcess::fork(spawner_options);
+}
+
+base::Result<int> run_daemon(Inheritance& in) {
+  const ClusterOptions& options = in.options.cluster;
+  ::prctl(PR_SET_NAME, "kubelan");
+  // One arena for the many short threads: idle memory matters more here than allocation under contention.
+  ::mallopt(M_ARENA_MAX, 2);
   Cluster::Inputs inputs;
-  inputs.spawner = TRY(netns::SpawnerProcess::fork(spawner_options));
-  pid_t spawner = inputs.spawner->pid();
+  pid_t spawner = -1;
+  if (!options.api_only) {
+    inputs.spawner = TRY(start_spawner(options));
+    spawner = inputs.spawner->pid();
+  }
   base::Fd signals = TRY(block_signals());  // After the fork: the spawner and its containers have their own.
   set_up_log(in.options);
   inputs.api_listener = std::move(in.api_listener);
@@ -174,6 +181,16 @@ int daemon_main(Inheritance& in) {
   report(in.ready, {{"error", code.error().message}});
   spdlog::error("{}", code.error().message);
   return 1;
+}
+
+// An API alone starts no programs and has no network: it needs no namespaces, and so runs where those are not allowed.
+base::Result<pid_t> fork_daemon(Inheritance& in) {
+  if (!in.options.cluster.api_only) return netns::fork_isolated([&in] { return daemon_main(in); });
+  const pid_t keeper = ::getpid();
+  return netns::fork_session([&in, keeper] {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    return ::getppid() == keeper ? daemon_main(in) : 125;  // The keeper may have ended before that.
+  });
 }
 
 // Waits for the daemon, opening sockets on the host for it; ends it when the caller's lifetime pipe closes or a signal
@@ -209,7 +226,7 @@ int keeper_main(Inheritance& in) {
   ::prctl(PR_SET_NAME, "kubelan-keeper");
   redirect_stdio(in.options.log_to_stderr);
   raise_file_limit();
-  base::Result<pid_t> daemon = netns::fork_isolated([&in] { return daemon_main(in); });
+  base::Result<pid_t> daemon = fork_daemon(in);
   if (!daemon.ok()) {
     report(in.ready, {{"error", daemon.error().message}});
     return 1;

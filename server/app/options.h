@@ -14,6 +14,7 @@ struct ClusterOptions {
   int nodes = 3;
   std::string state_dir;              // Absolute. Holds everything of this cluster.
   bool ephemeral = false;             // Objects in memory only.
+  bool api_only = false;              // The API server alone: no nodes, no network, no controllers.
   uint16_t api_port = 0;              // 0: the port of last time if it is free, else any.
   bool random_balancing = false;      // Services: kube-proxy's random choice in place of exact round robin.
   std::string log_level = "info";

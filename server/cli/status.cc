@@ -21,7 +21,8 @@ void print_status(const json& body) {
   std::printf("Cluster:   %s (up %lld s, %s)\n", text("name").c_str(), static_cast<long long>(store::get_int(body, "uptimeSeconds")), store::get_bool(body, "ephemeral") ? "objects in memory" : "objects on disk");
   std::printf("API:       %s, context %s\n", text("server").c_str(), text("context").c_str());
   std::printf("State:     %s\n", text("stateDir").c_str());
-  std::printf("DNS:       %s\n", text("dns").c_str());
+  const bool api_only = store::get_bool(body, "apiOnly");
+  if (!api_only) std::printf("DNS:       %s\n", text("dns").c_str());
   std::printf("Objects:   %lld pods, %lld services\n", static_cast<long long>(store::get_int(body, "pods")), static_cast<long long>(store::get_int(body, "services")));
   for (const json& node : store::get_array(body, "nodes")) {
     std::printf("Node:      %s at %s, pods %s\n", store::get_string(node, "name").c_str(), store::get_string(node, "address").c_str(), store::get_string(node, "podCIDR").c_str());
@@ -30,7 +31,7 @@ void print_status(const json& body) {
   for (const json& port : store::get_array(body, "published")) {
     if (!is_ingress_port(port)) std::printf("Published: %s\n", published_line(port).c_str());
   }
-  std::printf("Client:    %s ('kubelan enter client -- CMD')\n", text("client").c_str());
+  if (!api_only) std::printf("Client:    %s ('kubelan enter client -- CMD')\n", text("client").c_str());
 }
 
 base::Result<int> run_status(const StatusOptions& o) {

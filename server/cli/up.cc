@@ -31,8 +31,10 @@ base::Status remember_kubeconfig(const std::string& state_dir, const std::string
 void print_summary(const ClusterOptions& c, const Launched& launched, const std::string& kubeconfig, std::chrono::milliseconds took) {
   std::string context = context_name(c.name);
   std::string flag = c.name == "default" ? "" : " --name " + c.name;
-  std::printf("Cluster \"%s\" is up in %lld ms: %d node%s, API on https://127.0.0.1:%u\n", c.name.c_str(), static_cast<long long>(took.count()), c.nodes, c.nodes == 1 ? "" : "s", launched.api_port);
+  const std::string what = c.api_only ? "the API alone" : std::to_string(c.nodes) + (c.nodes == 1 ? " node" : " nodes");
+  std::printf("Cluster \"%s\" is up in %lld ms: %s, API on https://127.0.0.1:%u\n", c.name.c_str(), static_cast<long long>(took.count()), what.c_str(), launched.api_port);
   std::printf("Context \"%s\" is now current in %s\n", context.c_str(), kubeconfig.c_str());
+  if (c.api_only) return;
   std::printf("\n  kubectl get nodes                              any kubectl, helm or client-go\n");
   std::printf("  kubelan enter%s node/node-1 -- nft list ruleset   look inside; 'client' and 'pod/NAME' work too\n", flag.c_str());
   std::printf("  kubelan down%s                                   end it, and leave nothing behind\n", flag.c_str());

@@ -24,6 +24,7 @@ std::vector<Flag> up_flags(UpOptions& o) {
       {"--api-port", "PORT", "Port of the API on 127.0.0.1; 0: the last one, or any that is free (default)", &o.api_port},
       {"-f,--file", "FILE", "Apply a manifest (file, folder or - for standard input); may be repeated", &o.files},
       {"--publish", "[IP:]PORT:TARGET[/udp]", "Make a service of the cluster reachable on this machine's 127.0.0.1 (see 'kubelan publish --help'); may be repeated", &o.publish},
+      {"--api-only", "", "The API server alone, as envtest has it: no nodes, network, scheduler or controllers; needs no namespaces", &o.api_only},
       {"--no-ingress", "", "Leave out the ingress controller: no classes nginx and kubelan, nothing in namespace ingress-nginx", &o.no_ingress},
       {"--balancing", "HOW", "How Services choose among pods: round-robin (default) or random", &o.balancing},
       {"--ip-family", "FAMILY", "Addresses of nodes, pods and services: ipv4 (default), ipv6 or dual; stays as the cluster was made", &o.ip_family},
@@ -45,14 +46,16 @@ base::Result<LaunchOptions> make_launch_options(const UpOptions& o) {
   if (o.timeout_seconds < 1) return invalid("--timeout " + std::to_string(o.timeout_seconds) + ": use at least 1 second");
   const std::vector<std::string> levels = {"debug", "info", "warn", "error"};
   if (std::find(levels.begin(), levels.end(), o.log_level) == levels.end()) return invalid("--log-level \"" + o.log_level + "\": use debug, info, warn or error");
-  c.nodes = o.nodes;
+  if (o.api_only && !o.publish.empty()) return invalid("--publish: there is nothing to reach with --api-only");
+  c.api_only = o.api_only;
+  c.nodes = o.api_only ? 0 : o.nodes;
   c.state_dir = TRY(state_dir_for(c.name, o.state_dir));
   c.ephemeral = o.ephemeral;
   c.api_port = static_cast<uint16_t>(o.api_port);
   c.random_balancing = o.balancing == "random";
   c.log_level = o.log_level;
   c.ip_family = o.ip_family;
-  c.ingress = !o.no_ingress;
+  c.ingress = !o.no_ingress && !o.api_only;
   for (const std::string& text : o.publish) c.publish.push_back(TRY(publish::parse_spec(text)));
   return launch;
 }

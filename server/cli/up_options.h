@@ -20,6 +20,7 @@ struct UpOptions {
   std::vector<std::string> files;
   std::vector<std::string> publish;
   bool no_ingress = false;
+  bool api_only = false;
   std::string ip_family;                      // Empty: as last time, else ipv4.
   std::string balancing = "round-robin";
   std::string log_level = "info";
