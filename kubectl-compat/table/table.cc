@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "kubectl-compat/table/cells.h"
+#include "kubectl-compat/table/columns.h"
 #include "store/object/access.h"
 #include "store/schema/conversions.h"
 
@@ -16,11 +16,6 @@ constexpr store::Column kDefaultColumns[] = {
     {.name = "Name", .type = "string", .format = "name", .doc = "The name of the object, unique among its kind in its namespace.",
      .path = "metadata.name"},
     {.name = "Age", .type = "string", .doc = "How long ago the object was created.", .cell = "age"},
-};
-
-struct BoundColumn {
-  const store::Column* column;
-  CellFn cell;  // nullptr: by path
 };
 
 std::span<const store::Column> columns_of(const store::Resource& resource) {
@@ -54,33 +49,41 @@ json row_object(const store::Object& item, const TableOptions& options) {
 
 }  // namespace
 
+Columns::Columns(const store::Resource& resource) : resource_(resource) {
+  for (const store::Column& column : columns_of(resource)) bound_.push_back({&column, column.cell.empty() ? nullptr : find_cell(column.cell)});
+}
+
+json Columns::headers() const {
+  json out = json::array();
+  for (const Bound& b : bound_) out.push_back(render_header(*b.column));
+  return out;
+}
+
+json Columns::cells(const store::Object& item, base::WallTime now) const {
+  CellInput in{item.tree(), now};
+  // Cells know the version that is kept; paths are of the version that was asked for.
+  const json stored = resource_.is_stored() ? json() : store::to_stored(resource_, item.tree());
+  CellInput kept{resource_.is_stored() ? item.tree() : stored, now};
+  json out = json::array();
+  for (const Bound& b : bound_) out.push_back(b.cell ? b.cell(kept) : path_cell(in, b.column->path, b.column->type));
+  return out;
+}
+
+json Columns::conditions(const store::Object& item) const { return resource_.storage_name == "pods" ? pod_conditions(item.tree()) : json(); }
+
 json render_table(const store::Resource& resource, std::span<const store::Object> items, const json& list_meta,
                   const TableOptions& options) {
-  std::vector<BoundColumn> bound;
-  json headers = json::array();
-  for (const store::Column& column : columns_of(resource)) {
-    bound.push_back({&column, column.cell.empty() ? nullptr : find_cell(column.cell)});
-    if (options.headers) headers.push_back(render_header(column));
-  }
-  bool pods = resource.storage_name == "pods";
+  const Columns columns(resource);
   json rows = json::array();
   for (const store::Object& item : items) {
-    CellInput in{item.tree(), options.now};
-    // Cells know the version that is kept; paths are of the version that was asked for.
-    const json stored = resource.is_stored() ? json() : store::to_stored(resource, item.tree());
-    CellInput kept{resource.is_stored() ? item.tree() : stored, options.now};
-    json cells = json::array();
-    for (const BoundColumn& b : bound) cells.push_back(b.cell ? b.cell(kept) : path_cell(in, b.column->path, b.column->type));
-    json row = {{"cells", std::move(cells)}, {"object", row_object(item, options)}};
-    if (pods) {
-      if (json conditions = pod_conditions(in.tree); !conditions.is_null()) row["conditions"] = std::move(conditions);
-    }
+    json row = {{"cells", columns.cells(item, options.now)}, {"object", row_object(item, options)}};
+    if (json conditions = columns.conditions(item); !conditions.is_null()) row["conditions"] = std::move(conditions);
     rows.push_back(std::move(row));
   }
   return {{"kind", "Table"},
           {"apiVersion", "meta.k8s.io/" + options.version},
           {"metadata", list_meta.is_object() ? list_meta : json::object()},
-          {"columnDefinitions", options.headers ? std::move(headers) : json(nullptr)},
+          {"columnDefinitions", options.headers ? columns.headers() : json(nullptr)},
           {"rows", std::move(rows)}};
 }
 

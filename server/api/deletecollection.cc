@@ -1,5 +1,5 @@
 #include "server/api/list_options.h"
-#include "server/api/respond.h"
+#include "server/api/list_text.h"
 #include "server/api/status.h"
 #include "server/api/verbs.h"
 #include "store/schema/conversions.h"
@@ -29,7 +29,7 @@ HttpResponse serve_delete_collection(const Call& call) {
   }
   ListMeta meta;
   meta.revision = call.core.store.revision();
-  HttpResponse response = list_response(call, *form, deleted, meta);
+  HttpResponse response = list_response(call, *form, std::move(deleted), meta);
   add_warnings(response, warnings);
   return response;
 }

@@ -1,7 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "server/api/list_options.h"
-#include "server/api/respond.h"
+#include "server/api/list_text.h"
 #include "server/api/status.h"
 #include "server/api/verbs.h"
 #include "store/schema/conversions.h"
@@ -83,7 +83,7 @@ HttpResponse serve_list(const Call& call) {
     token.name = items.back().name();
     meta.continue_token = token.render();
   }
-  return list_response(call, *form, items, meta);
+  return list_response(call, *form, std::move(items), meta);
 }
 
 }  // namespace server

@@ -15,13 +15,6 @@ constexpr size_t kCompressFrom = 128 * 1024;  // As upstream: below, the time co
 constexpr size_t kMaxWarnings = 4096;         // Characters in all headers together.
 constexpr size_t kMaxWarning = 256;           // Each, once they are more than that.
 
-json list_meta_json(const ListMeta& meta) {
-  json out = {{"resourceVersion", std::to_string(meta.revision)}};
-  if (!meta.continue_token.empty()) out["continue"] = meta.continue_token;
-  if (meta.remaining) out["remainingItemCount"] = *meta.remaining;
-  return out;
-}
-
 HttpResponse text_response(const Form& form, int code, const json& body) {
   HttpResponse response = json_response(code, body);
   if (form.pretty) response.body = body.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
@@ -92,32 +85,6 @@ HttpResponse object_response(const Call& call, int code, const store::Object& ob
   return response;
 }
 
-HttpResponse list_response(const Call& call, const Form& form, std::span<const store::Object> items, const ListMeta& meta) {
-  const json list_meta = list_meta_json(meta);
-  if (form.negotiated.as == compat::As::kTable) return text_response(form, 200, compat::render_table(call.resource, items, list_meta, form.table));
-  HttpResponse response;
-  const bool partial = form.negotiated.as == compat::As::kPartialMetadata || form.negotiated.as == compat::As::kPartialMetadataList;
-  std::string kind = partial ? "PartialObjectMetadataList" : std::string(call.resource.list_kind);
-  std::string version = partial ? "meta.k8s.io/" + form.table.version : call.resource.api_version();
-  std::vector<std::shared_ptr<const std::string>> parts;
-  parts.reserve(items.size());
-  size_t size = 256;
-  for (const store::Object& item : items) {
-    parts.push_back(partial ? std::make_shared<const std::string>(compat::partial_metadata(item, form.table.version).dump()) : object_bytes(call.resource, item));
-    size += parts.back()->size() + 1;
-  }
-  response.body.reserve(size);
-  response.body += "{\"kind\":\"" + kind + "\",\"apiVersion\":\"" + version + "\",\"metadata\":" + list_meta.dump() + ",\"items\":[";
-  for (size_t i = 0; i < parts.size(); ++i) {
-    if (i > 0) response.body += ',';
-    response.body += *parts[i];
-  }
-  response.body += "]}\n";
-  if (form.pretty) response.body = json::parse(response.body, nullptr, false).dump(2) + "\n";
-  if (partial) response.content_type = form.negotiated.content_type;
-  return response;
-}
-
 void add_warnings(HttpResponse& response, const std::vector<std::string>& warnings) {
   std::set<std::string> seen;
   size_t total = 0;
@@ -135,10 +102,12 @@ void add_warnings(HttpResponse& response, const std::vector<std::string>& warnin
   }
 }
 
+bool takes_gzip(const HttpRequest& request) { return request.header("accept-encoding").find("gzip") != std::string::npos; }
+
 void compress(const HttpRequest& request, HttpResponse& response) {
   const std::string& body = response.shared_body ? *response.shared_body : response.body;
   if (body.size() < kCompressFrom || response.stream || response.upgrade) return;
-  if (request.header("accept-encoding").find("gzip") == std::string::npos) return;
+  if (!takes_gzip(request)) return;
   z_stream z{};
   if (deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) return;
   std::string out(deflateBound(&z, body.size()), '\0');

@@ -1,7 +1,5 @@
-// server/api/respond.h - objects and lists in the form that the client accepts: plain, Table, or metadata only.
+// server/api/respond.h - objects in the form that the client accepts: plain, Table, or metadata only.
 #pragma once
-
-#include <span>
 
 #include "kubectl-compat/negotiate/negotiate.h"
 #include "kubectl-compat/table/table.h"
@@ -27,9 +25,9 @@ struct ListMeta {
   std::string continue_token;
   std::optional<size_t> remaining;
 };
-HttpResponse list_response(const Call& call, const Form& form, std::span<const store::Object> items, const ListMeta& meta);
 
 void add_warnings(HttpResponse& response, const std::vector<std::string>& warnings);
+bool takes_gzip(const HttpRequest& request);
 // gzip for large bodies when the client takes it.
 void compress(const HttpRequest& request, HttpResponse& response);
 

@@ -12,6 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kDefaultTimeout = 1800s;  // Up to twice this, so that clients do not all come back at once.
+constexpr size_t kPiece = 64 * 1024;     // Written at once: a client that does not read costs no more.
 constexpr auto kAliveCheck = 1000ms;     // How soon a client that left is noticed.
 
 // One client's view: turns store events into its lines.
@@ -53,6 +54,9 @@ class WatchStream {
     for (const store::Object& stored : initial) {
       const store::Object object = store::view(resource_, stored);
       if (options_.filter.matches(object)) batch += line("ADDED", object);
+      if (batch.size() < kPiece) continue;
+      if (!write(batch)) return;
+      batch.clear();
     }
     if (options_.send_initial_events.value_or(false) && options_.bookmarks) batch += bookmark(initial_revision, true);
     if (!batch.empty() && !write(batch)) return;
@@ -69,7 +73,12 @@ class WatchStream {
         return;
       }
       batch.clear();
-      for (const store::Event& e : *events) batch += event(e);
+      for (const store::Event& e : *events) {
+        batch += event(e);
+        if (batch.size() < kPiece) continue;
+        if (!write(batch)) return;
+        batch.clear();
+      }
       if (options_.bookmarks && core_.clock.mono() >= next_bookmark) {
         batch += bookmark(watch.progress(), false);
         next_bookmark = core_.clock.mono() + core_.options.bookmark_period;
@@ -109,7 +118,7 @@ class WatchStream {
       }
       case compat::As::kPartialMetadata:
       case compat::As::kPartialMetadataList:
-        return std::make_shared<const std::string>(compat::partial_metadata(object, form_.table.version).dump(-1, ' ', false, json::error_handler_t::replace));
+        return std::make_shared<const std::string>(compat::partial_metadata_text(object, form_.table.version));
       default: return object_bytes(resource_, object);
     }
   }

@@ -71,6 +71,34 @@ TEST(Table, WithoutColumnsAndItems) {
   EXPECT_EQ(got["rows"][0]["cells"], json({"web-0", "10m"}));
 }
 
+// Text and tree say the same, whatever strings hold.
+TEST(Table, AsText) {
+  store::Object odd("pods", {{"apiVersion", "v1"},
+                             {"kind", "Pod"},
+                             {"data", {{"metadata", {{"name", "not this one"}}}, {"x", json::array({"}", "\"metadata\":{"})}}},
+                             {"metadata", {{"name", "o\"d{d"}, {"annotations", {{"a\\", "}]\""}}}}},
+                             {"status", {{"phase", "Failed"}}}});
+  store::Object bare("pods", json::object());
+  store::Object items[] = {make_pod("Running"), make_pod("Succeeded"), odd, bare};
+  for (IncludeObject include : {IncludeObject::kMetadata, IncludeObject::kObject, IncludeObject::kNone}) {
+    TableOptions options = options_at("2026-01-02T00:10:00Z");
+    options.include = include;
+    const json list_meta = {{"resourceVersion", "42"}};
+    const TableText text(kPods, options);
+    std::string got = text.head(list_meta);
+    for (const store::Object& item : items) got += (&item == items ? "" : ",") + text.row(item);
+    EXPECT_EQ(json::parse(got + "]}", nullptr, false), render_table(kPods, items, list_meta, options)) << got;
+  }
+  for (const store::Object& item : items) EXPECT_EQ(json::parse(partial_metadata_text(item, "v1"), nullptr, false), partial_metadata(item, "v1"));
+}
+
+TEST(Table, MembersOfText) {
+  const std::string text = R"({"a":1,"b":"x,\"}","c":[{"d":2},[]],"d":{"a":{}},"e":null})";
+  const std::pair<const char*, const char*> rows[] = {{"a", "1"}, {"b", R"("x,\"}")"}, {"c", R"([{"d":2},[]])"}, {"d", R"({"a":{}})"}, {"e", "null"}, {"f", ""}};
+  for (const auto& [name, want] : rows) EXPECT_EQ(member_text(text, name), want);
+  for (const char* broken : {"", "{", "{}", "{\"a", "{\"a\"", "{\"a\":", "[1]"}) EXPECT_EQ(member_text(broken, "a"), "") << broken;
+}
+
 TEST(Table, CellNames) {
   std::string missing;
   const store::Column bad[] = {{.name = "X", .cell = "nonsense"}};
