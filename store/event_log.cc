@@ -59,7 +59,9 @@ Result<std::unique_ptr<EventLog>> EventLog::make(const Options& options, std::un
 
 EventLog::EventLog(const Options& options, std::unique_ptr<sqlite::Disk> disk)
     : watch_buffer_(std::max<size_t>(options.watch_buffer, 1)),
+      watch_bytes_(options.watch_bytes),
       history_size_(options.history),
+      history_bytes_(options.history_bytes),
       disk_(std::move(disk)),
       history_(disk_ ? disk_->revision() : 0),
       revision_(disk_ ? disk_->revision() : 0),
@@ -140,7 +142,8 @@ Result<Object> EventLog::commit(EventType type, const Key& key, json tree, Objec
   event.previous = std::move(current);
   set(tree, "metadata.resourceVersion", std::to_string(event.revision));
   event.object = Object(key.resource, std::move(tree));
-  event.object.bytes();  // Serialised here, once, so that no reader pays for it.
+  // Serialised here, once, so that no reader pays for it. What is too large is told as clients know it.
+  if (event.object.bytes().size() > kMaxObject && type != EventType::kDeleted) return Error(Code::kInternal, "etcdserver: request is too large");
   if (disk_) TRY_STATUS(disk_->append(event));
   apply(event);
   hub_->deliver(event);
@@ -155,6 +158,7 @@ void EventLog::apply(const Event& event) {
   history_.push(event);
   revision_ = event.revision;
   if (revision_ > history_size_) raise_floor(revision_ - history_size_);
+  while (history_.bytes() > history_bytes_) raise_floor(history_.start() + 1);
 }
 
 void EventLog::raise_floor(Revision floor) {
@@ -189,7 +193,7 @@ Result<std::unique_ptr<Watch>> EventLog::watch(const WatchQuery& query) {
   TRY_STATUS(load_history(query.after));
   std::shared_lock state(state_lock_);
   if (query.after < floor_) return expired(query.after, floor_);
-  auto queue = std::make_shared<WatchQueue>(query, history_.since(query), revision_, watch_buffer_);
+  auto queue = std::make_shared<WatchQueue>(query, history_.since(query), revision_, WatchQueue::Limits{watch_buffer_, watch_bytes_});
   // While the state is locked: a commit after revision_ finds the queue, and the queue refuses one up to it.
   hub_->add(queue);
   return make_watch(hub_, std::move(queue));

@@ -50,7 +50,9 @@ class EventLog final : public Store {
   base::Status load_history(Revision revision) const;
 
   const size_t watch_buffer_;
+  const size_t watch_bytes_;
   const size_t history_size_;
+  const size_t history_bytes_;
   mutable std::mutex write_mutex_;
   const std::unique_ptr<sqlite::Disk> disk_;
   bool closed_ = false;

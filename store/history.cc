@@ -12,16 +12,21 @@ void History::push(const Event& event) {
     if (old > start_) events_[old - start_ - 1].object = kept.previous;
   }
   if (kept.type == EventType::kDeleted) kept.object = event.object.without_tree();
+  bytes_ += kept.object.bytes().size();
   events_.push_back(std::move(kept));
 }
 
 void History::prepend(std::vector<Event> events) {
   start_ -= events.size();
+  for (const Event& event : events) bytes_ += event.object.bytes().size();
   events_.insert(events_.begin(), std::make_move_iterator(events.begin()), std::make_move_iterator(events.end()));
 }
 
 void History::drop_until(Revision floor) {
-  for (; start_ < floor && !events_.empty(); ++start_) events_.pop_front();
+  for (; start_ < floor && !events_.empty(); ++start_) {
+    bytes_ -= events_.front().object.bytes().size();
+    events_.pop_front();
+  }
   start_ = std::max(start_, floor);
 }
 

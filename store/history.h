@@ -15,6 +15,7 @@ class History {
   explicit History(Revision start) : start_(start) {}
 
   Revision start() const { return start_; }
+  size_t bytes() const { return bytes_; }  // Of the JSON of all versions.
   // `event` has the next revision. Superseded versions are kept as bytes only: their trees, ten times the size,
   // are seldom looked at again.
   void push(const Event& event);
@@ -30,6 +31,7 @@ class History {
  private:
   std::deque<Event> events_;
   Revision start_;  // The revision before the first event.
+  size_t bytes_ = 0;
 };
 
 // Does an event of `key` concern this watch?

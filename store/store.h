@@ -24,6 +24,8 @@ namespace store {
 
 enum class EventType { kAdded, kModified, kDeleted };
 
+inline constexpr size_t kMaxObject = 3 << 19;  // Bytes of its JSON: 1.5 MiB, as etcd has it.
+
 struct Event {
   EventType type = EventType::kAdded;
   Object object;    // For kDeleted: the last state, carrying the deletion's revision as resourceVersion.
@@ -70,7 +72,9 @@ class Store {
   struct Options {
     std::string path;                 // SQLite file; empty: in memory (--ephemeral).
     size_t watch_buffer = 8192;       // Events a watcher may lag.
-    size_t history = 16384;           // Revisions kept for watch-from and list-at before compaction.
+    size_t history = 16384;           // Revisions kept for watch-from and list-at before compaction,
+    size_t history_bytes = 128 << 20; // of no more than this much JSON together.
+    size_t watch_bytes = 64 << 20;    // As much JSON may a watcher lag.
   };
 
   // Creates the file (mode 0600), not its folder. kInvalid naming the remedy when the file was written by a newer
@@ -86,8 +90,8 @@ class Store {
   virtual base::Result<Object> get(const Key& key) const = 0;
   virtual base::Result<ListPage> list(const ListQuery& query) const = 0;
   // Stores `tree` with metadata.resourceVersion set to its new revision; returns what was stored. In this and the two
-  // below: name and namespace of `key` win over those of the tree; kInternal when the disk refuses (nothing changed
-  // then), kUnavailable after close().
+  // below: name and namespace of `key` win over those of the tree; kInternal when the disk refuses or the object has
+  // more than kMaxObject bytes (nothing changed then), kUnavailable after close().
   // kAlreadyExists if the key is taken.
   virtual base::Result<Object> create(const Key& key, json tree) = 0;
   // Writes only if the stored revision equals `expected` (0: whatever it is); kConflict otherwise, kNotFound if absent.

@@ -13,6 +13,8 @@ using base::Code;
 using base::Error;
 using base::Result;
 
+constexpr size_t kWokenByWriter = 4;  // More are left to the Waker.
+
 // Keeps now() + wait from overflowing when a caller means "for ever".
 std::chrono::milliseconds bounded(std::chrono::milliseconds wait) {
   return std::clamp<std::chrono::milliseconds>(wait, std::chrono::milliseconds(0), std::chrono::hours(24));
@@ -41,23 +43,28 @@ class HubWatch final : public Watch {
 
 }  // namespace
 
-WatchQueue::WatchQueue(WatchQuery query, std::vector<Event> backlog, Revision through, size_t buffer)
+WatchQueue::WatchQueue(WatchQuery query, std::vector<Event> backlog, Revision through, Limits limits)
     : query_(std::move(query)),
       through_(std::max(through, query_.after)),
-      limit_(buffer + backlog.size()),
+      limits_{limits.events + backlog.size(), limits.bytes},
       events_(std::make_move_iterator(backlog.begin()), std::make_move_iterator(backlog.end())),
       handed_out_(query_.after) {}
 
 WatchQueue::Push WatchQueue::push(const Event& event) {
   if (event.revision <= through_ || !concerns(query_, event.object.key())) return Push::kTaken;
   std::lock_guard lock(mutex_);
-  if (state_ == State::kOpen && events_.size() >= limit_) {
+  if (state_ == State::kOpen && (events_.size() >= limits_.events || bytes_ > limits_.bytes)) {
     state_ = State::kExpired;
     events_.clear();
   }
-  if (state_ == State::kOpen) events_.push_back(event);
-  changed_.notify_one();
-  return state_ == State::kOpen ? Push::kTaken : Push::kExpired;
+  if (state_ != State::kOpen) {
+    changed_.notify_one();
+    return Push::kExpired;
+  }
+  events_.push_back(event);
+  bytes_ += event.object.bytes().size();
+  // Whoever has not yet fetched the ones before was woken for them.
+  return events_.size() == 1 ? Push::kWake : Push::kTaken;
 }
 
 void WatchQueue::close() {
@@ -71,11 +78,13 @@ Result<std::vector<Event>> WatchQueue::pop(std::chrono::milliseconds wait) {
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, bounded(wait), [&] { return state_ != State::kOpen || !events_.empty(); });
   if (state_ == State::kExpired) {
-    return Error(Code::kExpired, "the watch fell more than " + std::to_string(limit_) + " events behind; list again");
+    if (bytes_ > limits_.bytes) return Error(Code::kExpired, "the watch fell more than " + std::to_string(limits_.bytes) + " bytes behind; list again");
+    return Error(Code::kExpired, "the watch fell more than " + std::to_string(limits_.events) + " events behind; list again");
   }
   if (state_ == State::kClosed) return Error(Code::kUnavailable, "the watch is closed");
   std::vector<Event> out(std::make_move_iterator(events_.begin()), std::make_move_iterator(events_.end()));
   events_.clear();
+  bytes_ = 0;
   if (!out.empty()) handed_out_ = out.back().revision;
   return out;
 }
@@ -86,19 +95,60 @@ Revision WatchQueue::progress(Revision published) const {
   return std::max(handed_out_, state_ == State::kOpen ? published : 0);
 }
 
-void WatchHub::deliver_to(Queues& queues, const Event& event) {
-  auto expired = [&](const std::shared_ptr<WatchQueue>& queue) { return queue->push(event) == WatchQueue::Push::kExpired; };
+Waker::~Waker() {
+  {
+    std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  changed_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Waker::wake(std::vector<std::shared_ptr<WatchQueue>> queues) {
+  std::lock_guard lock(mutex_);
+  pending_.insert(pending_.end(), std::make_move_iterator(queues.begin()), std::make_move_iterator(queues.end()));
+  if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+  changed_.notify_one();
+}
+
+void Waker::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return ending_ || !pending_.empty(); });
+    if (ending_) return;
+    std::vector<std::shared_ptr<WatchQueue>> queues = std::exchange(pending_, {});
+    lock.unlock();
+    for (const std::shared_ptr<WatchQueue>& queue : queues) queue->wake();
+    queues.clear();
+    lock.lock();
+  }
+}
+
+void WatchHub::deliver_to(Queues& queues, const Event& event, Queues* waiting) {
+  auto expired = [&](const std::shared_ptr<WatchQueue>& queue) {
+    const WatchQueue::Push done = queue->push(event);
+    if (done == WatchQueue::Push::kWake) waiting->push_back(queue);
+    return done == WatchQueue::Push::kExpired;
+  };
   queues.erase(std::remove_if(queues.begin(), queues.end(), expired), queues.end());
 }
 
 void WatchHub::deliver(const Event& event) {
-  std::lock_guard lock(mutex_);
-  for (const std::string& resource : {event.object.key().resource, std::string()}) {
-    auto it = queues_.find(resource);
-    if (it != queues_.end()) deliver_to(it->second, event);
+  Queues waiting;
+  {
+    std::lock_guard lock(mutex_);
+    // Those who watch everything first: they are informers, and few.
+    for (const std::string& resource : {std::string(), event.object.key().resource}) {
+      auto it = queues_.find(resource);
+      if (it != queues_.end()) deliver_to(it->second, event, &waiting);
+    }
+    published_.store(event.revision, std::memory_order_release);
+    advanced_.notify_all();
   }
-  published_.store(event.revision, std::memory_order_release);
-  advanced_.notify_all();
+  const auto rest = waiting.begin() + static_cast<std::ptrdiff_t>(std::min(waiting.size(), kWokenByWriter));
+  for (auto queue = waiting.begin(); queue != rest; ++queue) (*queue)->wake();
+  waiting.erase(waiting.begin(), rest);
+  if (!waiting.empty()) waker_.wake(std::move(waiting));
 }
 
 bool WatchHub::wait_for(Revision revision, std::chrono::milliseconds wait) const {
