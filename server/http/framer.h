@@ -10,7 +10,6 @@
 
 namespace server {
 
-inline constexpr std::chrono::seconds kBodyLimit{60};    // Silence while a body is being sent.
 inline constexpr std::chrono::seconds kWriteLimit{120};  // No progress: the client's machine is gone.
 inline constexpr std::chrono::seconds kIdleLimit{120};   // Keep-alive; client-go keeps idle connections for 90 s.
 
@@ -25,10 +24,15 @@ HttpResponse status_response(int code, const char* reason, const std::string& me
 // The handler's answer; an exception becomes a 500.
 HttpResponse call_handler(const HttpHandler& handler, const HttpRequest& request);
 
-// Stateless between requests; serve() may run on many threads at once.
+struct BodyLimits {
+  size_t max_body = 0, max_bodies = 0;  // As in HttpServerOptions.
+  std::chrono::milliseconds time{0};
+};
+
+// serve() may run on many threads at once; all they share is what their bodies take.
 class Framer {
  public:
-  Framer(HttpHandler handler, size_t max_body);
+  Framer(HttpHandler handler, const BodyLimits& limits);
   ~Framer();
   // Reads the body, calls the handler and writes the response. Returns whether the connection can be used for
   // another request; bytes read beyond this one are put into *rest.

@@ -29,8 +29,11 @@ using namespace std::chrono_literals;
 
 constexpr auto kHandshakeLimit = 10s;
 constexpr auto kHeadLimit = 30s;        // From the first byte of a request to the end of its head.
+constexpr int kDrained = 1024;          // Reads after a refusal of clear text.
+constexpr auto kLinger = 3s;            // Of a connection whose request was refused.
 constexpr size_t kOverflow = 16;        // Connections beyond the limit that are told so with a 503.
-// Handlers recurse over JSON and YAML (both bounded); pages that are never touched cost nothing.
+// Handlers recurse over JSON and YAML (both bounded); pages that are never touched cost nothing. Functions with buffers
+// are not inlined: their pages would stay with each watch.
 constexpr size_t kStackSize = 1024 * 1024;
 
 std::string raw_response(const std::string& status_line, const HttpResponse& r) {
@@ -67,6 +70,9 @@ base::Result<ContextPtr> make_context(const HttpServerOptions& options) {
   SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_alpn_select_cb(c, choose_http11, nullptr);
+  // Clients of the API keep connections, not sessions; each ticket would cost time in the handshake.
+  SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_num_tickets(c, 0);
   static const unsigned char kSessionContext[] = "kubelan";
   SSL_CTX_set_session_id_context(c, kSessionContext, sizeof kSessionContext - 1);
   std::unique_ptr<BIO, decltype(&BIO_free_all)> cert_bio(BIO_new_mem_buf(options.certificate.cert_pem.data(), -1), BIO_free_all);
@@ -97,7 +103,7 @@ class HttpServerImpl final : public HttpServer {
         context_(std::move(context)),
         wake_(std::move(wake)),
         handler_(std::move(handler)),
-        framer_([this](const HttpRequest& r) { return handler_(r); }, options.max_body) {
+        framer_([this](const HttpRequest& r) { return handler_(r); }, {options.max_body, options.max_bodies, options.body_limit}) {
     acceptor_ = std::thread([this] { accept_loop(); });
   }
 
@@ -197,7 +203,7 @@ class HttpServerImpl final : public HttpServer {
   }
 
   // Go's servers say this in clear text too; without it curl reports a bare reset.
-  static bool is_plain_http(int fd) {
+  [[gnu::noinline]] static bool is_plain_http(int fd) {
     pollfd p{fd, POLLIN, 0};
     if (::poll(&p, 1, static_cast<int>(std::chrono::milliseconds(kHandshakeLimit).count())) <= 0) return false;
     char first = 0;
@@ -208,7 +214,7 @@ class HttpServerImpl final : public HttpServer {
     // Closing with unread input resets the connection and the text is lost: read what was sent, briefly.
     ::shutdown(fd, SHUT_WR);
     char sink[4096];
-    while (::poll(&p, 1, 200) > 0 && ::recv(fd, sink, sizeof sink, 0) > 0) {
+    for (int i = 0; i < kDrained && ::poll(&p, 1, 200) > 0 && ::recv(fd, sink, sizeof sink, 0) > 0; ++i) {
     }
     return true;
   }
@@ -235,7 +241,7 @@ class HttpServerImpl final : public HttpServer {
   }
 
   // Reads into *buffer until it holds a whole head. Nothing: closed, silent, or too large (answered).
-  std::optional<size_t> read_head(TlsConnection& connection, std::string* buffer) {
+  [[gnu::noinline]] std::optional<size_t> read_head(TlsConnection& connection, std::string* buffer) {
     auto deadline = std::chrono::steady_clock::now() + kIdleLimit;
     bool started = !buffer->empty();
     for (;;) {
@@ -261,10 +267,15 @@ class HttpServerImpl final : public HttpServer {
     HttpResponse r = status_response(code, reason, message);
     if (code == 503) r.headers.emplace_back("Retry-After", "1");
     base::ignore(connection.write_all(raw_response(status_line, r), kWriteLimit), "the connection is closed anyway");
+    linger(connection);
+  }
+
+  // A client that is still sending would get a reset before it read the answer: takes a little more.
+  [[gnu::noinline]] static void linger(TlsConnection& connection) {
     connection.shut_down();
-    // A client that is still sending would get a reset before it read the answer: take a little more.
+    const auto end = std::chrono::steady_clock::now() + kLinger;
     char sink[8192];
-    for (int i = 0; i < 1024; ++i) {
+    while (std::chrono::steady_clock::now() < end) {
       auto n = connection.read_some(sink, sizeof sink, 500ms);
       if (!n.ok() || *n == 0) return;
     }
@@ -297,7 +308,9 @@ class HttpServerImpl final : public HttpServer {
       exchange.response = call_handler(handler_, exchange.request);
       if (exchange.response->upgrade) return take_over(connection, *exchange.response);
     }
-    return framer_.serve(connection, *head, exchange, buffer);
+    if (framer_.serve(connection, *head, exchange, buffer)) return true;
+    if (!exchange.response) linger(connection);  // Its body was refused.
+    return false;
   }
 
   static bool take_over(TlsConnection& connection, HttpResponse& response) {

@@ -3,6 +3,7 @@
 // parses requests, hands them to a Handler, and lets an upgraded connection be taken over.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -58,6 +59,8 @@ struct HttpServerOptions {
   std::string client_ca_pem;
   KeyPair certificate;
   size_t max_body = 3 * 1024 * 1024;   // 413 beyond
+  size_t max_bodies = 64 << 20;        // Of all requests that are read or answered, as far as they are large; 429 beyond
+  std::chrono::milliseconds body_limit = std::chrono::minutes(1);  // For one whole body.
   size_t max_connections = 4096;       // Threads; beyond: refused with 503 + Retry-After
 };
 
