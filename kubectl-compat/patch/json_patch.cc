@@ -15,6 +15,10 @@ constexpr size_t kMaxOperations = 10000;
 // operations that copy the root into itself would fill the memory.
 constexpr size_t kMaxCopiedBytes = 3 * 1024 * 1024;
 
+// Levels of what a patch makes: a body has no more, but operations that nest what they made before could pile up
+// any number, and everything after recurses.
+constexpr size_t kMaxDepth = 200;
+
 base::Error operation_failed() {
   // Upstream drops the reason on its way to the client.
   return {base::Code::kInvalid, "the server rejected our request due to an error in our request"};
@@ -124,6 +128,14 @@ size_t approximate_size(const json& value) {
   return size;
 }
 
+// Without recursion by more than a level at a time beyond the limit.
+size_t depth_of(const json& value, size_t limit = kMaxDepth + 1) {
+  if (!value.is_structured() || limit == 0) return 0;
+  size_t deepest = 0;
+  for (const json& item : value) deepest = std::max(deepest, depth_of(item, limit - 1));
+  return deepest + 1;
+}
+
 std::optional<Pointer> pointer_member(const json& operation, const char* name) {
   auto it = operation.find(name);
   if (it == operation.end() || !it->is_string()) return std::nullopt;
@@ -152,6 +164,30 @@ bool move_or_copy(json& root, const json& operation, const Pointer& path, bool m
   if (move && !remove(root, *from)) return false;
   return add(root, path, std::move(value));
 }
+
+// At most how deep the tree can be, without looking at all of it for every operation.
+class DepthBound {
+ public:
+  explicit DepthBound(const json& root) : bound_(depth_of(root)) {}
+  // Before `operation` is applied to `root`.
+  bool allows(const json& operation, const json& root) {
+    const size_t grows = growth(operation);
+    if (bound_ + grows > kMaxDepth) bound_ = depth_of(root);
+    if (grows > 0) bound_ += grows;
+    auto value = operation.find("value");
+    auto path = pointer_member(operation, "path");
+    if (value != operation.end() && path) bound_ = std::max(bound_, path->size() + depth_of(*value));
+    return bound_ <= kMaxDepth;
+  }
+
+ private:
+  // What is moved or copied lands this much deeper than it was.
+  static size_t growth(const json& operation) {
+    auto path = pointer_member(operation, "path"), from = pointer_member(operation, "from");
+    return path && from && path->size() > from->size() ? path->size() - from->size() : 0;
+  }
+  size_t bound_;
+};
 
 bool apply_operation(json& root, const json& operation, size_t& copied) {
   auto op = operation.find("op");
@@ -186,8 +222,9 @@ base::Result<json> apply_json_patch(const json& tree, const json& patch) {
   }
   json out = tree;
   size_t copied = 0;
+  DepthBound depth(out);
   for (const json& operation : patch) {
-    if (!operation.is_object() || !apply_operation(out, operation, copied)) return operation_failed();
+    if (!operation.is_object() || !depth.allows(operation, out) || !apply_operation(out, operation, copied)) return operation_failed();
   }
   return out;
 }

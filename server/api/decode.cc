@@ -1,7 +1,6 @@
 #include "server/api/decode.h"
 
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "kubectl-compat/negotiate/protobuf.h"
 #include "server/api/yaml.h"
@@ -9,6 +8,9 @@
 
 namespace server {
 namespace {
+
+constexpr size_t kMaxDuplicates = 100;
+constexpr size_t kMaxDuplicateText = 64 * 1024;
 
 // Depth is looked at before parsing: everything after it recurses.
 bool too_deep(const std::string& text) {
@@ -30,49 +32,75 @@ bool too_deep(const std::string& text) {
   return false;
 }
 
-// Follows the parser to find keys given twice in one object.
-class DuplicateFinder {
+// Makes the tree, and finds keys that are given twice in one object. (The library's callback would do, but looks at every
+// earlier item of an array after each one: a body of 3 MiB would take hours.)
+class TreeBuilder final : public nlohmann::json_sax<json> {
  public:
-  explicit DuplicateFinder(std::vector<std::string>* out) : out_(out) {}
-  bool operator()(json::parse_event_t event, const json& parsed) {
-    switch (event) {
-      case json::parse_event_t::object_start: levels_.push_back({false, {}, "", 0}); break;
-      case json::parse_event_t::array_start: levels_.push_back({true, {}, "", 0}); break;
-      case json::parse_event_t::object_end:
-      case json::parse_event_t::array_end:
-        levels_.pop_back();
-        next_item();
-        break;
-      case json::parse_event_t::value: next_item(); break;
-      case json::parse_event_t::key: {
-        Level& level = levels_.back();
-        level.key = parsed.get_ref<const std::string&>();
-        if (!level.seen.insert(level.key).second) out_->push_back("duplicate field \"" + path() + "\"");
-        break;
-      }
-    }
+  explicit TreeBuilder(std::vector<std::string>* duplicates) : duplicates_(duplicates) {}
+  json take() { return std::move(root_); }
+
+  bool null() override { return put(nullptr); }
+  bool boolean(bool value) override { return put(value); }
+  bool number_integer(json::number_integer_t value) override { return put(value); }
+  bool number_unsigned(json::number_unsigned_t value) override { return put(value); }
+  bool number_float(json::number_float_t value, const std::string&) override { return put(value); }
+  bool string(std::string& value) override { return put(std::move(value)); }
+  bool binary(json::binary_t&) override { return false; }
+  bool start_object(size_t) override { return open(json::object()); }
+  bool start_array(size_t) override { return open(json::array()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool key(std::string& name) override {
+    Level& level = levels_.back();
+    level.key = std::move(name);
+    if (level.node->contains(level.key)) note_duplicate();
     return true;
   }
+  bool parse_error(size_t, const std::string&, const nlohmann::detail::exception&) override { return false; }
 
  private:
   struct Level {
-    bool array;
-    std::set<std::string> seen;
-    std::string key;
-    size_t index;
+    json* node;
+    std::string key;  // Of an object: the one being read.
   };
-  void next_item() {
-    if (!levels_.empty() && levels_.back().array) ++levels_.back().index;
+  // Where the value went. Items move when an array grows, but never while one of them is open.
+  json* add(json value) {
+    if (levels_.empty()) return &(root_ = std::move(value));
+    Level& level = levels_.back();
+    if (level.node->is_array()) return &level.node->emplace_back(std::move(value));
+    return &((*level.node)[level.key] = std::move(value));
+  }
+  bool put(json value) {
+    add(std::move(value));
+    return true;
+  }
+  bool open(json empty) {
+    levels_.push_back({add(std::move(empty)), ""});
+    return true;
+  }
+  bool close() {
+    levels_.pop_back();
+    return true;
+  }
+  // As many as upstream's decoder, and no more text than makes sense: keys may be long, and repeated often.
+  void note_duplicate() {
+    if (duplicates_->size() >= kMaxDuplicates || noted_ > kMaxDuplicateText) return;
+    duplicates_->push_back("duplicate field \"" + path() + "\"");
+    noted_ += duplicates_->back().size();
   }
   std::string path() const {
     std::string out;
-    for (const Level& level : levels_) {
-      if (level.array) out += "[" + std::to_string(level.index) + "]";
+    for (size_t i = 0; i < levels_.size(); ++i) {
+      const Level& level = levels_[i];
+      // The item that is open is the last one.
+      if (level.node->is_array()) out += "[" + std::to_string(level.node->size() - 1) + "]";
       else out += (out.empty() ? "" : ".") + level.key;
     }
     return out;
   }
-  std::vector<std::string>* out_;
+  std::vector<std::string>* duplicates_;
+  size_t noted_ = 0;
+  json root_;
   std::vector<Level> levels_;
 };
 
@@ -91,10 +119,10 @@ const store::Type* find_wire_type(std::string_view api_version, std::string_view
 base::Result<json> decode_json(const std::string& text, std::vector<std::string>* duplicates) {
   if (text.find_first_not_of(" \t\r\n") == std::string::npos) return json(nullptr);
   if (too_deep(text)) return base::Error(base::Code::kBadRequest, "json: exceeded max depth");
-  json value;
+  json value(json::value_t::discarded);
   if (duplicates) {
-    DuplicateFinder finder(duplicates);
-    value = json::parse(text, [&](int, json::parse_event_t event, json& parsed) { return finder(event, parsed); }, false);
+    TreeBuilder builder(duplicates);
+    if (json::sax_parse(text, &builder)) value = builder.take();
   } else {
     value = json::parse(text, nullptr, false);
   }

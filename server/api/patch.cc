@@ -11,7 +11,6 @@
 namespace server {
 namespace {
 
-constexpr size_t kMaxOperations = 10000;
 constexpr int kApplyAttempts = 5;
 
 base::Error patch_options_error(const std::string& field, const std::string& message, const char* reason) {
@@ -64,9 +63,6 @@ base::Status check_declared(const store::Resource& r, const ApplyRequest& reques
 base::Result<json> apply_patch(const store::Resource& r, PatchKind kind, const json& stored, const json& patch) {
   switch (kind) {
     case PatchKind::kJson:
-      if (patch.is_array() && patch.size() > kMaxOperations) {
-        return base::Error(base::Code::kTooLarge, "The allowed maximum operations in a JSON patch is " + std::to_string(kMaxOperations) + ", got " + std::to_string(patch.size()));
-      }
       return compat::apply_json_patch(stored, patch);
     case PatchKind::kMerge:
       if (!patch.is_object()) return bad_request("error decoding patch: json: cannot unmarshal " + std::string(patch.type_name()) + " into Go value of type map[string]interface {}");

@@ -16,6 +16,7 @@ namespace {
 
 constexpr int kNameAttempts = 8;      // generateName, as upstream since 1.30.
 constexpr size_t kMaxGenerated = 58;  // 63 less the suffix.
+constexpr size_t kMaxIssues = 100;    // Fields that a body should not have; upstream's decoder stops there.
 constexpr int kConflictRetries = 64;  // Somebody else wrote between read and write; each round is one who succeeded.
 
 constexpr const char* kClaimWarning = "kubelan keeps the files of a claim in memory: they outlive pods, and go with the claim or when kubelan ends";
@@ -135,6 +136,7 @@ base::Status Pipeline::decode(const store::Resource& r, json& tree, WriteContext
   TRY_STATUS(check_kind(r, tree));
   std::vector<std::string> issues = TRY(decode_fields(r, tree));
   issues.insert(issues.end(), context.duplicates.begin(), context.duplicates.end());
+  if (issues.size() > kMaxIssues) issues.resize(kMaxIssues);
   if (issues.empty() || context.validation == FieldValidation::kIgnore) return {};
   if (context.validation == FieldValidation::kWarn) {
     context.warnings.insert(context.warnings.end(), issues.begin(), issues.end());

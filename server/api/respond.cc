@@ -87,11 +87,13 @@ HttpResponse object_response(const Call& call, int code, const store::Object& ob
 
 void add_warnings(HttpResponse& response, const std::vector<std::string>& warnings) {
   std::set<std::string> seen;
-  size_t total = 0;
+  size_t total = 0, written = 0;
   for (const std::string& warning : warnings) total += warning.size();
   for (const std::string& warning : warnings) {
     if (!seen.insert(warning).second) continue;
+    if (written >= kMaxWarnings) break;
     std::string text = total > kMaxWarnings ? warning.substr(0, kMaxWarning) : warning;
+    written += text.size();
     std::string quoted = "299 - \"";
     for (char c : text) {
       if (static_cast<unsigned char>(c) < 0x20) continue;  // A header is one line.

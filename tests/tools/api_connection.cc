@@ -118,6 +118,7 @@ Answer ApiConnection::read_head() {
   Answer out;
   std::string head = in_.substr(0, end + 2);
   in_.erase(0, end + 4);
+  out.head_size = end + 4;
   if (!head.starts_with("HTTP/1.1 ")) fail("not HTTP: " + head.substr(0, 80));
   out.status = std::stoi(head.substr(9));
   for (size_t at = head.find("\r\n") + 2; at < head.size();) {

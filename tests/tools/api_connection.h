@@ -31,6 +31,7 @@ struct Answer {
   int status = 0;
   std::map<std::string, std::string> headers;  // Names lower-cased; the last of several.
   std::string body;
+  size_t head_size = 0;
 };
 
 struct Request {

@@ -119,6 +119,21 @@ TEST(Decode, FindsFieldsGivenTwice) {
   EXPECT_EQ(twice, (std::vector<std::string>{"duplicate field \"b.c\"", "duplicate field \"l[1].x\"", "duplicate field \"a\""}));
 }
 
+// Time that does not grow with the square of the size; what is read is what the library reads.
+TEST(Decode, LongBodies) {
+  std::vector<std::string> twice;
+  std::string items = "[{}", lists = "[[]", members = "{\"k\":0";
+  for (int i = 0; i < 500'000; ++i) items += ",{}", lists += ",[]";
+  for (int i = 0; i < 100'000; ++i) members += ",\"k" + std::to_string(i) + "\":{\"a\":[{}]}";
+  for (const std::string& text : {items + "]", lists + "]", members + "}", std::string(R"([1,-2,3.5,"x\u00e9",null,true,{"a":{"b":[]}},18446744073709551615])")}) {
+    auto got = decode_json(text, &twice);
+    ASSERT_TRUE(got.ok());
+    EXPECT_TRUE(*got == json::parse(text));
+  }
+  EXPECT_TRUE(twice.empty());
+  for (const char* bad : {"[1", "{\"a\"}", "1 2", "[1,]", "nul", "\"\\x\""}) EXPECT_FALSE(decode_json(bad, &twice).ok()) << bad;
+}
+
 TEST(Decode, RejectsWhatIsNotJsonOrTooDeep) {
   for (const std::string& bad : {std::string("{"), std::string("{\"a\":}"), std::string("nul"), std::string(100000, '[')}) {
     EXPECT_FALSE(decode_json(bad).ok());

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <sys/socket.h>
 
 #include <csignal>
@@ -18,22 +19,35 @@ namespace load {
 
 using json = nlohmann::json;
 
+struct Identity {
+  server::KeyPair ca, admin;
+};
+// Of all worlds of the process.
+inline const Identity& identity() {
+  static const Identity kIdentity = [] {
+    Identity out;
+    out.ca = server::make_ca("ca").value();
+    server::CertRequest request;
+    request.common_name = "admin";
+    request.organizations = {"system:masters"};
+    request.client = true;
+    out.admin = server::sign(out.ca, request).value();
+    return out;
+  }();
+  return kIdentity;
+}
+
 class HttpWorld {
  public:
   explicit HttpWorld(const store::Store::Options& stored = {}, server::HttpServerOptions http = {}) {
     signal(SIGPIPE, SIG_IGN);
-    auto ca = server::make_ca("ca");
+    ::mallopt(M_ARENA_MAX, 2);  // As the daemon has it.
     server::CertRequest request;
     request.common_name = "kube-apiserver";
     request.ips = {"127.0.0.1"};
-    http.certificate = server::sign(*ca, request).value();
-    http.client_ca_pem = ca->cert_pem;
-    request = {};
-    request.common_name = "admin";
-    request.organizations = {"system:masters"};
-    request.client = true;
-    server::KeyPair admin = server::sign(*ca, request).value();
-    credentials = Credentials(admin.cert_pem, admin.key_pem);
+    http.certificate = server::sign(identity().ca, request).value();
+    http.client_ca_pem = identity().ca.cert_pem;
+    credentials = Credentials(identity().admin.cert_pem, identity().admin.key_pem);
     store = store::Store::open(stored).value();
     options_.service_cidr = *base::Cidr::parse("10.96.0.0/12");
     options_.dns_address = *base::Ip::parse("10.96.0.10");

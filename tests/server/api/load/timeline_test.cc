@@ -167,7 +167,7 @@ class TimelineTest : public testing::TestWithParam<unsigned> {
 
 TEST_P(TimelineTest, IsOneForAllClients) {
   const unsigned seed = GetParam();
-  const int operations = static_cast<int>(from_environment("KUBELAN_OPERATIONS", 500));
+  const int operations = static_cast<int>(from_environment("KUBELAN_OPERATIONS", 300));
   constexpr uint64_t kHistory = 400;
   RecordProperty("seed", static_cast<int>(seed));
   std::printf("seed %u, %d operations a writer\n", seed, operations);
