@@ -249,6 +249,10 @@ base::Result<store::Object> Pipeline::do_create(const store::Resource& r, const 
   note_warnings(r, tree, context);
   if (r.storage_name == "persistentvolumeclaims") context.warnings.push_back(kClaimWarning);
   complete(r, tree);
+  // Who writes owns what they wrote and its defaults, not what the server gives out from here on.
+  if (tracking == Tracking::kUpdate) {
+    tree = compat::track_update(nullptr, std::move(tree), r, {context.manager, r.api_version(), ""}, clock_.wall());
+  }
   TRY_STATUS(admit_create(r, ns, tree, context));
   TRY_STATUS(ingresses_.complete(r, tree, context.warnings));
   // Addresses come before validation, as upstream: what was given out is judged too.
@@ -258,9 +262,6 @@ base::Result<store::Object> Pipeline::do_create(const store::Resource& r, const 
   custom_kinds_.complete(r, tree);
   TRY_STATUS(ingresses_.check(r, tree, context.warnings));
   AddressObjects::Claim claim = TRY(addresses_.before_create(r, tree));
-  if (tracking == Tracking::kUpdate) {
-    tree = compat::track_update(nullptr, std::move(tree), r, {context.manager, r.api_version(), ""}, clock_.wall());
-  }
   addresses_.complete(r, tree);
   for (int attempt = 1;; ++attempt) {
     std::string name = store::get_string(tree, "metadata.name");
@@ -359,7 +360,9 @@ base::Result<store::Object> Pipeline::modify(const store::Resource& r, const std
     json tree = TRY(change(old_tree));
     tree = TRY(finish_update(r, subresource, old_tree, std::move(tree), context));
     ServiceAllocator::Reservation reservation;
-    if (r.storage_name == "services" && subresource.empty()) reservation = TRY(services_.allocate(old_tree, tree, r));
+    const bool gets_addresses = r.storage_name == "services" && subresource.empty();
+    json as_sent = gets_addresses ? tree : json();  // Before addresses and ports are given out: nobody's fields.
+    if (gets_addresses) reservation = TRY(services_.allocate(old_tree, tree, r));
     if (subresource.empty()) addresses_.complete(r, tree);
     TRY_STATUS(admit_update(r, key.ns, subresource, old_tree, tree, context));
     TRY_STATUS(validate(r, tree, &old_tree));
@@ -372,7 +375,9 @@ base::Result<store::Object> Pipeline::modify(const store::Resource& r, const std
       tree["metadata"]["generation"] = store::get_int(old_tree, "metadata.generation") + 1;
     }
     if (changed && tracking == Tracking::kUpdate) {
-      tree = compat::track_update(old_tree, std::move(tree), r, {context.manager, r.api_version(), subresource}, clock_.wall());
+      const compat::Manager manager{context.manager, r.api_version(), subresource};
+      if (gets_addresses) keep_from(store::get_object(compat::track_update(old_tree, std::move(as_sent), r, manager, clock_.wall()), "metadata"), tree["metadata"], {"managedFields"});
+      else tree = compat::track_update(old_tree, std::move(tree), r, manager, clock_.wall());
     }
     auto written = persist_update(r, stored, std::move(tree), context.dry_run);
     if (written.ok()) {

@@ -116,6 +116,7 @@ std::vector<Condition> own_conditions(const PodRun& run) {
   if (ready && !gates.empty()) out.push_back({"Ready", false, "ReadinessGatesNotReady", gates});
   else out.push_back({"Ready", ready, ready ? "" : why, ready ? "" : text});
   out.push_back({"ContainersReady", ready, ready ? "" : why, ready ? "" : text});
+  out.push_back({"PodScheduled", true, "", ""});  // It is here, whoever placed it.
   return out;
 }
 
