@@ -7,6 +7,8 @@
 #include "server/api/audit.h"
 #include "server/api/client_impl.h"
 #include "server/api/core.h"
+#include "server/api/ephemeral_containers.h"
+#include "server/api/health.h"
 #include "server/api/manifest.h"
 #include "server/api/respond.h"
 #include "server/api/status.h"
@@ -75,7 +77,7 @@ class ApiServerImpl final : public ApiServer {
       base::Status allowed = core_.access.check(*user, attributes_of(request, info));
       if (!allowed.ok()) return error_response(allowed.error());
     }
-    if (auto health = answer_health(request)) return std::move(*health);
+    if (auto health = answer_health(request, core_.ready)) return std::move(*health);
     if (auto document = core_.documents.answer(request)) return std::move(*document);
     if (auto document = answer_issuer(request)) return std::move(*document);
     if (request.path == "/" || request.path.empty()) return root();
@@ -114,26 +116,14 @@ class ApiServerImpl final : public ApiServer {
     const store::Subresource* sub = call.resource.find_subresource(call.info.subresource);
     if (!sub) return no_such_path();
     if (SubresourceHandler handler = find_subresource_handler(call.resource, call.info.subresource)) return handler(call);
-    if (call.info.subresource != "status") return no_such_path();
+    const std::string& part = call.info.subresource;
+    if (part != "status" && part != kEphemeralContainers) return no_such_path();
     switch (call.info.verb) {
       case Verb::kGet: return serve_get(call);
-      case Verb::kUpdate: return serve_update(call, "status");
-      case Verb::kPatch: return serve_patch(call, "status");
+      case Verb::kUpdate: return serve_update(call, part);
+      case Verb::kPatch: return serve_patch(call, part);
       default: return method_not_allowed();
     }
-  }
-
-  std::optional<HttpResponse> answer_health(const HttpRequest& request) const {
-    for (const char* name : {"healthz", "livez", "readyz"}) {
-      if (!path_is(request.path, std::string("/") + name)) continue;
-      const bool ok = core_.ready || std::string(name) == "livez";
-      if (request.param("verbose")) {
-        return plain(ok ? 200 : 500, std::string("[+]ping ok\n") + (ok ? "[+]" : "[-]") + "kubelan " + (ok ? "ok" : "failed: reason withheld") + "\n" + name +
-                                         " check " + (ok ? "passed" : "failed") + "\n");
-      }
-      return plain(ok ? 200 : 500, ok ? "ok" : "not ready");
-    }
-    return std::nullopt;
   }
 
   // What others need to check service accounts' tokens by themselves.

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kubectl-compat/patch/patch.h"
+#include "server/api/ephemeral_containers.h"
 #include "server/api/meta.h"
 #include "server/api/status.h"
 #include "store/custom/definition.h"
@@ -88,6 +89,12 @@ void keep_from(const json& old_metadata, json& metadata, std::initializer_list<c
     if (const json* value = store::find_key(old_metadata, key)) metadata[key] = *value;
     else metadata.erase(key);
   }
+}
+
+base::Status check_guests(const store::Resource& r, const std::string& name, const json& old_tree, const json& tree, const std::string& subresource) {
+  std::vector<base::Cause> causes = check_ephemeral_containers(old_tree, tree, subresource);
+  if (!causes.empty()) return invalid(r, name, std::move(causes));
+  return {};
 }
 
 }  // namespace
@@ -329,6 +336,7 @@ base::Result<json> Pipeline::merge_update(const store::Resource& r, const std::s
     if (const json* managed = store::find_key(metadata, "managedFields")) out["metadata"]["managedFields"] = *managed;
     return out;
   }
+  if (subresource == kEphemeralContainers) return with_ephemeral_containers(old_tree, tree);
   keep_from(old_metadata, metadata, {"name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
                                      "generateName", "resourceVersion"});
   metadata.erase("selfLink");
@@ -366,6 +374,7 @@ base::Result<store::Object> Pipeline::modify(const store::Resource& r, const std
     if (subresource.empty()) addresses_.complete(r, tree);
     TRY_STATUS(admit_update(r, key.ns, subresource, old_tree, tree, context));
     TRY_STATUS(validate(r, tree, &old_tree));
+    if (r.storage_name == "pods") TRY_STATUS(check_guests(r, name, old_tree, tree, subresource));
     custom_kinds_.complete(r, tree);
     const bool changed = !same_content(old_tree, tree);
     if (!changed && same_managers(old_tree, tree)) return stored;

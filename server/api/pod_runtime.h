@@ -15,6 +15,7 @@
 #include "netns/ns/namespace.h"
 #include "store/base/clock.h"
 #include "store/base/fd.h"
+#include "store/base/ip.h"
 #include "store/base/result.h"
 
 namespace server {
@@ -70,6 +71,8 @@ class PodRuntime {
   virtual base::Result<std::unique_ptr<ExecSession>> attach(const std::string& ns, const std::string& pod, const ExecOptions& options) = 0;
   // A TCP socket connected to 127.0.0.1:port inside the pod. Blocks up to a few seconds.
   virtual base::Result<base::Fd> dial(const std::string& ns, const std::string& pod, uint16_t port) = 0;
+  // A TCP socket connected to an address of the cluster, as a node sees it; errors as Go's dialer words them. Blocks up to a few seconds.
+  virtual base::Result<base::Fd> dial_address(const base::Ip& ip, uint16_t port) = 0;
   // For `kubelan enter pod/...`: the namespaces of the pod's first running container.
   virtual base::Result<netns::Place> place(const std::string& ns, const std::string& pod) = 0;
   // kNotFound, kUnavailable: it does not run (yet, or any more). Does not block.

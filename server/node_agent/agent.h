@@ -41,6 +41,7 @@ class Agent final : public NodeAgent {
   void attach_to_node(PodRun& run);
   void on_attached(PodRun& run, base::Result<netns::Sandbox> sandbox);
   void follow_changes(PodRun& run, const store::Object& pod);
+  void follow_guests(PodRun& run, std::map<std::string, ContainerRun> known);
   void replace_container(PodRun& run, ContainerRun& c);
   base::Result<Requeue> advance(PodRun& run);
   void start_main(PodRun& run);
@@ -77,6 +78,7 @@ class Agent final : public NodeAgent {
 
   // hooks.cc
   void start_further(PodRun& run);
+  void move_guests(PodRun& run);
   void begin_post_start(PodRun& run, ContainerRun& c);
   void begin_pre_stop(PodRun& run, ContainerRun& c);
   void end_pre_stop(PodRun& run, ContainerRun& c);

@@ -62,7 +62,7 @@ bool adopt_history(PodRun& run, const store::Object& pod, base::WallTime now) {
   const std::string phase = store::get_string(pod.tree(), "status.phase");
   if (store::find(pod.tree(), "status.startTime") != nullptr) run.started = project_time(pod.tree(), "status.startTime");
   bool ran = false;
-  for (const char* list : {"status.initContainerStatuses", "status.containerStatuses"}) {
+  for (const char* list : {"status.initContainerStatuses", "status.containerStatuses", "status.ephemeralContainerStatuses"}) {
     for (const json& status : store::get_array(pod.tree(), list)) {
       for_each_container(run, [&](ContainerRun& c) {
         if (c.plan->name == store::get_string(status, "name")) ran = adopt(c, status, now) || ran;

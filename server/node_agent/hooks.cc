@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include "server/node_agent/agent.h"
+#include "server/node_agent/pod_status.h"
 
 namespace server {
 namespace {
@@ -23,6 +24,18 @@ void Agent::start_further(PodRun& run) {
     }
     bool hook = c.plan->probes.post_start.kind != Action::Kind::kNone;
     if (hook && (c.starting || c.post_start_due)) return;
+  }
+}
+
+// Ephemeral containers start at once, and go when there is nothing left to look into.
+void Agent::move_guests(PodRun& run) {
+  const bool over = work_over(run);
+  for (ContainerRun& c : run.guests) {
+    const bool told = c.kill_at != base::MonoTime::max();
+    if (over && c.state == ContainerState::kRunning && !told) stop_container(run, c, std::chrono::seconds(run.spec.grace_seconds), "Stopping container " + c.plan->name);
+    if (over || c.tried || c.state != ContainerState::kWaiting) continue;
+    c.tried = true;
+    start_container(run, c);
   }
 }
 

@@ -102,6 +102,7 @@ struct PodRun {
   std::shared_ptr<netns::Sandbox> sandbox;
   base::WallTime started{};
   std::vector<ContainerRun> init, main;
+  std::vector<ContainerRun> guests;       // Ephemeral containers: the pod's phase and readiness do not look at them.
   bool status_dirty = false;
   base::MonoTime ending_since{};
   base::MonoTime kill_at = base::MonoTime::max();
@@ -117,6 +118,7 @@ template <class Run, class Fn>
 void for_each_container(Run& run, Fn fn) {
   for (auto& c : run.init) fn(c);
   for (auto& c : run.main) fn(c);
+  for (auto& c : run.guests) fn(c);
 }
 inline ProbeRun& probe_of(ContainerRun& c, ProbeKind kind) { return c.probes[static_cast<size_t>(kind)]; }
 inline const ProbeRun& probe_of(const ContainerRun& c, ProbeKind kind) { return c.probes[static_cast<size_t>(kind)]; }

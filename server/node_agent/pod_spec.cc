@@ -116,6 +116,10 @@ PodSpecView project_pod_spec(const store::Object& pod) {
     out.init_containers.back().sidecar = out.init_containers.back().restart == RestartPolicy::kAlways;
   }
   for (const json& c : get_array(spec, "containers")) out.containers.push_back(project_container(c));
+  for (const json& c : get_array(spec, "ephemeralContainers")) {
+    out.guests.push_back(project_container(c));
+    out.guests.back().restart = RestartPolicy::kNever;
+  }
   return out;
 }
 

@@ -73,6 +73,7 @@ struct PodSpecView {
   std::vector<std::string> readiness_gates;
   std::vector<ContainerPlan> init_containers;
   std::vector<ContainerPlan> containers;
+  std::vector<ContainerPlan> guests;   // Ephemeral containers: added while the pod runs, never started twice.
 };
 
 PodSpecView project_pod_spec(const store::Object& pod);

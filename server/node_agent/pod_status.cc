@@ -47,6 +47,14 @@ json render_container(const ContainerRun& c, bool is_init) {
   return out;
 }
 
+// Nobody waits for an ephemeral container, so the kubelet never calls one ready or started.
+json render_guest(const ContainerRun& c) {
+  json out = render_container(c, false);
+  out["ready"] = false;
+  out.erase("started");
+  return out;
+}
+
 void add_name(std::string& names, const ContainerRun& c) { names += (names.empty() ? "" : " ") + c.plan->name; }
 
 // Init containers that hold the others back.
@@ -191,6 +199,9 @@ json compile_pod_status(const PodRun& run, const json& old_status, base::WallTim
   for (const ContainerRun& c : run.main) mains.push_back(render_container(c, false));
   if (!inits.empty()) status["initContainerStatuses"] = inits;
   status["containerStatuses"] = mains;
+  json guests = json::array();
+  for (const ContainerRun& c : run.guests) guests.push_back(render_guest(c));
+  if (!guests.empty()) status["ephemeralContainerStatuses"] = guests;
   return status;
 }
 

@@ -53,7 +53,7 @@ Agent::Agent(ControlLoop& loop, netns::Fabric& fabric, netns::Spawner& spawner, 
       spawner_(spawner),
       io_(io),
       options_(options),
-      directory_(spawner, loop.clock()),
+      directory_(spawner, loop.clock(), fabric),
       events_(loop, "kubelet"),
       registration_(loop, fabric),
       queue_(loop.make_queue("node-agent", [this](const store::Key& key) { return reconcile(key); })) {
@@ -141,6 +141,7 @@ base::Result<Requeue> Agent::begin(const store::Object& pod) {
   if (!run.init.empty()) {
     for_each_container(run, [](ContainerRun& c) { c.waiting_reason = "PodInitializing"; });
   }
+  for (const ContainerPlan& plan : run.spec.guests) run.guests.emplace_back().plan = &plan;
   for (const std::string& gate : run.spec.readiness_gates) find_gate(pod, gate, run.gates);
   bool to_run = adopt_history(run, pod, loop_.clock().wall());
   if (to_run && run.spec.host_network) {
@@ -221,16 +222,30 @@ void Agent::follow_changes(PodRun& run, const store::Object& pod) {
   run.status_dirty = run.status_dirty || meta.generation != run.spec.meta.generation;
   std::vector<std::string> images;
   for_each_container(run, [&](ContainerRun& c) { images.push_back(c.plan->image); });
+  std::map<std::string, ContainerRun> guests;
+  for (ContainerRun& c : run.guests) guests.emplace(c.plan->name, std::move(c));
   run.spec = project_pod_spec(pod);
-  // The API lets nobody add or remove containers of a pod.
+  // The API lets nobody add or remove containers of a pod, but guests may come.
   for (size_t i = 0; i < run.init.size() && i < run.spec.init_containers.size(); ++i) run.init[i].plan = &run.spec.init_containers[i];
   for (size_t i = 0; i < run.main.size() && i < run.spec.containers.size(); ++i) run.main[i].plan = &run.spec.containers[i];
+  follow_guests(run, std::move(guests));
   bool live = run.stage == PodStage::kInit || run.stage == PodStage::kRunning;
   if (live && metadata) base::ignore(prepare(run), "the files stay as they were");
   size_t at = 0;
   for_each_container(run, [&](ContainerRun& c) {
-    if (c.plan->image != images[at++] && live) replace_container(run, c);
+    if (at < run.init.size() + run.main.size() && c.plan->image != images[at++] && live) replace_container(run, c);
   });
+}
+
+// Those that are there stay as they are, wherever a patch has put them in the list; others are new.
+void Agent::follow_guests(PodRun& run, std::map<std::string, ContainerRun> known) {
+  run.guests.clear();
+  for (const ContainerPlan& plan : run.spec.guests) {
+    auto found = known.find(plan.name);
+    run.guests.push_back(found == known.end() ? ContainerRun() : std::move(found->second));
+    run.guests.back().plan = &plan;
+    run.status_dirty = run.status_dirty || found == known.end();
+  }
 }
 
 void Agent::replace_container(PodRun& run, ContainerRun& c) {
@@ -263,6 +278,7 @@ base::Result<Requeue> Agent::advance(PodRun& run) {
   }
   if (run.stage == PodStage::kInit) start_next_init(run);
   if (run.stage == PodStage::kRunning) start_further(run);
+  if (run.stage == PodStage::kInit || run.stage == PodStage::kRunning) move_guests(run);
   if (work_over(run)) stop_sidecars(run);
   // A reference that was missing may be there now.
   for_each_container(run, [&](ContainerRun& c) {
@@ -305,8 +321,9 @@ base::Status Agent::write_status(PodRun& run) {
 
 ObjectRef Agent::ref(const PodRun& run, const ContainerRun* c) const {
   if (c == nullptr) return make_ref(run.spec.source);
-  bool init = std::any_of(run.init.begin(), run.init.end(), [c](const ContainerRun& i) { return &i == c; });
-  return make_ref(run.spec.source, (init ? "spec.initContainers{" : "spec.containers{") + c->plan->name + "}");
+  auto within = [c](const std::vector<ContainerRun>& list) { return std::any_of(list.begin(), list.end(), [c](const ContainerRun& other) { return &other == c; }); };
+  const char* list = within(run.init) ? "initContainers" : within(run.guests) ? "ephemeralContainers" : "containers";
+  return make_ref(run.spec.source, std::string("spec.") + list + "{" + c->plan->name + "}");
 }
 
 void Agent::event(const PodRun& run, const ContainerRun* c, const char* type, const char* reason, const std::string& message) {

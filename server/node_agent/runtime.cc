@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <future>
 
 #include "netns/ns/worker.h"
@@ -17,6 +18,8 @@
 
 namespace server {
 namespace {
+
+constexpr std::chrono::milliseconds kDialLimit{5000};
 
 base::Error bad_request(const std::string& message) { return base::Error(base::Code::kBadRequest, message); }
 
@@ -49,28 +52,64 @@ std::string describe_waiting(const std::string& reason) {
   return reason;
 }
 
-// Connects inside the pod's network; the socket may be used from anywhere afterwards.
-base::Result<base::Fd> connect_loopback(uint16_t port) {
-  base::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd) return base::os_error("create a socket in the pod");
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  std::string what = "failed to connect to localhost:" + std::to_string(port) + " inside the pod";
-  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 && errno != EINPROGRESS) return base::os_error(what);
-  pollfd wait{fd.get(), POLLOUT, 0};
-  if (::poll(&wait, 1, 5000) != 1) return base::Error(base::Code::kTimeout, what + ": timed out");
+socklen_t fill_address(const base::Ip& ip, uint16_t port, sockaddr_storage* out) {
+  if (ip.is_v4()) {
+    auto* v4 = reinterpret_cast<sockaddr_in*>(out);
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(port);
+    memcpy(&v4->sin_addr, ip.bytes(), ip.size());
+    return sizeof *v4;
+  }
+  auto* v6 = reinterpret_cast<sockaddr_in6*>(out);
+  v6->sin6_family = AF_INET6;
+  v6->sin6_port = htons(port);
+  memcpy(&v6->sin6_addr, ip.bytes(), ip.size());
+  return sizeof *v6;
+}
+
+// From the network of the calling thread; the socket may be used from anywhere afterwards. 0, or errno.
+int connect_within(int fd, const base::Ip& ip, uint16_t port, std::chrono::milliseconds limit) {
+  sockaddr_storage address{};
+  const socklen_t length = fill_address(ip, port, &address);
+  if (::connect(fd, reinterpret_cast<sockaddr*>(&address), length) != 0 && errno != EINPROGRESS) return errno;
+  pollfd wait{fd, POLLOUT, 0};
+  if (::poll(&wait, 1, static_cast<int>(limit.count())) != 1) return ETIMEDOUT;
   int error = 0;
   socklen_t size = sizeof error;
-  ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+  ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+  if (error == 0) ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+  return error;
+}
+
+base::Fd make_socket(const base::Ip& ip) { return base::Fd(::socket(ip.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
+
+base::Result<base::Fd> connect_loopback(uint16_t port) {
+  const base::Ip loopback = base::Ip::v4(127, 0, 0, 1);
+  base::Fd fd = make_socket(loopback);
+  if (!fd) return base::os_error("create a socket in the pod");
+  const std::string what = "failed to connect to localhost:" + std::to_string(port) + " inside the pod";
+  const int error = connect_within(fd.get(), loopback, port, kDialLimit);
+  if (error == ETIMEDOUT) return base::Error(base::Code::kTimeout, what + ": timed out");
   if (error != 0) return base::os_error(what, error);
-  int flags = ::fcntl(fd.get(), F_GETFL);
-  ::fcntl(fd.get(), F_SETFL, flags & ~O_NONBLOCK);
   return fd;
 }
 
+// As Go prints it: lower case.
+std::string explain_dial(int error) {
+  if (error == ETIMEDOUT) return "i/o timeout";
+  std::string text = strerror(error);
+  if (!text.empty()) text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
+  return "connect: " + text;
+}
+
 }  // namespace
+
+RuntimeDirectory::RuntimeDirectory(netns::Spawner& spawner, const base::Clock& clock, netns::Fabric& fabric) : spawner_(spawner), clock_(clock) {
+  const std::vector<netns::Node*> nodes = fabric.nodes();
+  if (nodes.empty()) return;
+  base::Result<base::Fd> copy = nodes.front()->net().duplicate();
+  if (copy.ok()) node_net_ = std::move(*copy);
+}
 
 void RuntimeDirectory::publish(const PodRun& run) {
   auto handle = std::make_shared<PodHandle>();
@@ -79,7 +118,9 @@ void RuntimeDirectory::publish(const PodRun& run) {
   handle->sandbox = run.sandbox;
   for (const ContainerRun& c : run.main) handle->containers.push_back(make_handle(c));
   handle->regular = handle->containers.size();
+  handle->init = run.init.size();
   for (const ContainerRun& c : run.init) handle->containers.push_back(make_handle(c));
+  for (const ContainerRun& c : run.guests) handle->containers.push_back(make_handle(c));
   std::lock_guard lock(mutex_);
   pods_[{run.key.ns, run.key.name}] = std::move(handle);
 }
@@ -104,8 +145,10 @@ base::Result<ContainerHandle> RuntimeDirectory::find_container(const std::string
   if (container.empty()) {
     if (handle->regular == 1) return handle->containers.front();
     std::string text = "a container name must be specified for pod " + pod + ", choose one of: [" + join_names(*handle, 0, handle->regular) + "]";
-    std::string inits = join_names(*handle, handle->regular, handle->containers.size());
-    return bad_request(inits.empty() ? text : text + " or one of the init containers: [" + inits + "]");
+    const size_t guests = handle->regular + handle->init;
+    if (handle->init > 0) text += " or one of the init containers: [" + join_names(*handle, handle->regular, guests) + "]";
+    if (guests < handle->containers.size()) text += " or one of the ephemeral containers: [" + join_names(*handle, guests, handle->containers.size()) + "]";
+    return bad_request(text);
   }
   for (const ContainerHandle& c : handle->containers) {
     if (c.name == container) return c;
@@ -154,6 +197,19 @@ base::Result<base::Fd> RuntimeDirectory::dial(const std::string& ns, const std::
   if (handle->sandbox == nullptr) return base::Error(base::Code::kUnavailable, "pod " + pod + " is not running");
   std::unique_ptr<netns::Worker> worker = TRY(netns::Worker::start("dial", handle->sandbox->net));
   return worker->call([port] { return connect_loopback(port); });
+}
+
+base::Result<base::Fd> RuntimeDirectory::dial_address(const base::Ip& ip, uint16_t port) {
+  if (!node_net_) return base::Error(base::Code::kUnavailable, "there is no node");
+  const std::string what = "dial tcp " + (ip.is_v4() ? ip.text() : "[" + ip.text() + "]") + ":" + std::to_string(port) + ": ";
+  std::unique_ptr<netns::Worker> worker = TRY(netns::Worker::start("dial", node_net_));
+  base::Fd fd;
+  const int error = worker->call([&] {
+    fd = make_socket(ip);
+    return fd ? connect_within(fd.get(), ip, port, kDialLimit) : errno;
+  });
+  if (error != 0) return base::Error(base::Code::kUnavailable, what + explain_dial(error));
+  return fd;
 }
 
 base::Result<netns::Place> RuntimeDirectory::place(const std::string& ns, const std::string& pod) {

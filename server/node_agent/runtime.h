@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "netns/fabric.h"
 #include "netns/process/spawner.h"
 #include "server/api/pod_runtime.h"
 #include "server/node_agent/pod_run.h"
@@ -31,13 +32,14 @@ struct ContainerHandle {
 struct PodHandle {
   std::string ns, name;
   std::shared_ptr<netns::Sandbox> sandbox;  // nullptr before it is attached, and when the pod has finished.
-  std::vector<ContainerHandle> containers;  // Regular ones first.
-  size_t regular = 0;
+  std::vector<ContainerHandle> containers;  // Regular ones, init containers, ephemeral ones.
+  size_t regular = 0, init = 0;              // How many.
 };
 
 class RuntimeDirectory final : public PodRuntime {
  public:
-  RuntimeDirectory(netns::Spawner& spawner, const base::Clock& clock) : spawner_(spawner), clock_(clock) {}
+  // Calls from outside pods come from the namespace of the first node.
+  RuntimeDirectory(netns::Spawner& spawner, const base::Clock& clock, netns::Fabric& fabric);
 
   // Control thread.
   void publish(const PodRun& run);
@@ -47,6 +49,7 @@ class RuntimeDirectory final : public PodRuntime {
   base::Result<std::unique_ptr<ExecSession>> exec(const std::string& ns, const std::string& pod, const ExecOptions& options) override;
   base::Result<std::unique_ptr<ExecSession>> attach(const std::string& ns, const std::string& pod, const ExecOptions& options) override;
   base::Result<base::Fd> dial(const std::string& ns, const std::string& pod, uint16_t port) override;
+  base::Result<base::Fd> dial_address(const base::Ip& ip, uint16_t port) override;
   base::Result<netns::Place> place(const std::string& ns, const std::string& pod) override;
   base::Result<ContainerStandIn> stand_in(const std::string& ns, const std::string& pod, const std::string& container) override;
 
@@ -57,6 +60,7 @@ class RuntimeDirectory final : public PodRuntime {
 
   netns::Spawner& spawner_;
   const base::Clock& clock_;
+  base::Fd node_net_;
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, std::string>, std::shared_ptr<const PodHandle>> pods_;
 };

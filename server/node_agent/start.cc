@@ -249,7 +249,7 @@ base::Status Agent::hand_to_spawner(PodRun& run, ContainerRun& c, const netns::C
 ContainerRun* Agent::find_container(const std::string& uid, const std::string& name, PodRun** run) {
   *run = find_run(uid);
   if (*run == nullptr) return nullptr;
-  for (auto* list : {&(*run)->init, &(*run)->main}) {
+  for (auto* list : {&(*run)->init, &(*run)->main, &(*run)->guests}) {
     for (ContainerRun& c : *list) {
       if (c.plan->name == name) return &c;
     }

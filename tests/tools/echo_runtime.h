@@ -46,7 +46,7 @@ class EchoSession final : public ExecSession {
   std::thread thread_;
 };
 
-class EchoRuntime final : public PodRuntime {
+class EchoRuntime : public PodRuntime {
  public:
   base::Status logs(const std::string&, const std::string&, const LogOptions& options, const std::function<bool(std::string_view)>& sink) override {
     if (!options.container.empty() && options.container != "c") return base::Error(base::Code::kBadRequest, "container " + options.container + " is not valid for pod");
@@ -67,6 +67,7 @@ class EchoRuntime final : public PodRuntime {
     }).detach();
     return std::move(pair.first);
   }
+  base::Result<base::Fd> dial_address(const base::Ip&, uint16_t port) override { return dial("", "", port); }
   base::Result<netns::Place> place(const std::string&, const std::string&) override { return base::Error(base::Code::kNotFound, "no pods here"); }
   base::Result<ContainerStandIn> stand_in(const std::string&, const std::string&, const std::string&) override { return base::Error(base::Code::kNotFound, "no pods here"); }
 };

@@ -15,5 +15,6 @@ HttpResponse serve_log(const Call& call);
 HttpResponse serve_exec(const Call& call);
 HttpResponse serve_attach(const Call& call);
 HttpResponse serve_port_forward(const Call& call);
+HttpResponse serve_proxy(const Call& call);
 
 }  // namespace server

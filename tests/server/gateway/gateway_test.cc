@@ -43,6 +43,7 @@ class FakeRuntime final : public PodRuntime {
   base::Result<std::unique_ptr<ExecSession>> exec(const std::string&, const std::string&, const ExecOptions&) override { return base::Error(base::Code::kNotFound, ""); }
   base::Result<std::unique_ptr<ExecSession>> attach(const std::string&, const std::string&, const ExecOptions&) override { return base::Error(base::Code::kNotFound, ""); }
   base::Result<base::Fd> dial(const std::string&, const std::string&, uint16_t) override { return base::Error(base::Code::kNotFound, ""); }
+  base::Result<base::Fd> dial_address(const base::Ip&, uint16_t) override { return base::Error(base::Code::kNotFound, ""); }
   base::Result<netns::Place> place(const std::string&, const std::string&) override { return base::Error(base::Code::kNotFound, ""); }
   base::Result<ContainerStandIn> stand_in(const std::string&, const std::string&, const std::string&) override {
     return ContainerStandIn{base::Fd(), [this](std::string_view lines) { seen_.log += lines; }};

@@ -74,9 +74,9 @@ TEST(Registry, SubresourcesSayWhatTheySpeak) {
   EXPECT_TRUE(deployment->has_status);
   EXPECT_TRUE(deployment->has_generation);
   const Resource* pod = builtin_registry().find_kind("v1", "Pod");
-  for (const char* name : {"status", "log", "exec", "attach", "portforward", "binding", "eviction"})
+  for (const char* name : {"status", "log", "exec", "attach", "portforward", "binding", "eviction", "ephemeralcontainers", "proxy"})
     EXPECT_NE(pod->find_subresource(name), nullptr) << name;
-  EXPECT_EQ(pod->find_subresource("proxy"), nullptr);
+  EXPECT_EQ(pod->find_subresource("scale"), nullptr);
   EXPECT_FALSE(builtin_registry().find_kind("v1", "ConfigMap")->has_status);
 }
 
