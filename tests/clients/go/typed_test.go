@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/pager"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
 )
 
@@ -55,11 +56,16 @@ func TestDeploymentsWholeLife(t *testing.T) {
 	if _, err = deployments.Update(ctx, stale, metav1.UpdateOptions{}); !apierrors.IsConflict(err) {
 		t.Errorf("an update of a stale copy: %v", err)
 	}
-	scale, err := deployments.GetScale(ctx, "web", metav1.GetOptions{})
-	must(t, err)
-	scale.Spec.Replicas = 1
-	_, err = deployments.UpdateScale(ctx, "web", scale, metav1.UpdateOptions{})
-	must(t, err)
+	// The roll-out goes on meanwhile, and its status counts as a change.
+	must(t, retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		scale, err := deployments.GetScale(ctx, "web", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		scale.Spec.Replicas = 1
+		_, err = deployments.UpdateScale(ctx, "web", scale, metav1.UpdateOptions{})
+		return err
+	}))
 	until(t, ctx, "1 pod after the scale", func() bool {
 		pods, err := client.CoreV1().Pods(ns).List(ctx, metav1.ListOptions{LabelSelector: "app=web"})
 		return err == nil && len(pods.Items) == 1 && pods.Items[0].Spec.Containers[0].Env[0].Value == "b"
