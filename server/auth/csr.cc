@@ -1,34 +1,24 @@
 #include "server/auth/csr.h"
 
 #include <arpa/inet.h>
-#include <openssl/bio.h>
-#include <openssl/bn.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <memory>
 
+#include "store/base/openssl.h"
+
 namespace auth {
 namespace {
 
-template <auto Fn>
-struct Deleter {
-  template <class T>
-  void operator()(T* p) const {
-    Fn(p);
-  }
-};
-using BioPtr = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
-using KeyPtr = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
-using CertPtr = std::unique_ptr<X509, Deleter<X509_free>>;
-using ReqPtr = std::unique_ptr<X509_REQ, Deleter<X509_REQ_free>>;
-using BnPtr = std::unique_ptr<BIGNUM, Deleter<BN_free>>;
-using NamesPtr = std::unique_ptr<GENERAL_NAMES, Deleter<GENERAL_NAMES_free>>;
-using ExtPtr = std::unique_ptr<X509_EXTENSION, Deleter<X509_EXTENSION_free>>;
+using base::BioPtr;
+using base::BnPtr;
+using base::CertificatePtr;
+using base::ExtensionPtr;
+using base::KeyPtr;
+using base::NamesPtr;
+using base::ssl_error;
+using ReqPtr = std::unique_ptr<X509_REQ, base::FreeWith<X509_REQ_free>>;
 
 constexpr const char* kClient = "kubernetes.io/kube-apiserver-client";
 constexpr const char* kKubeletClient = "kubernetes.io/kube-apiserver-client-kubelet";
@@ -45,13 +35,6 @@ constexpr UsageRow kUsages[] = {
     {"key encipherment", "keyEncipherment", nullptr},   {"key agreement", "keyAgreement", nullptr}, {"data encipherment", "dataEncipherment", nullptr},
     {"server auth", nullptr, "serverAuth"},             {"client auth", nullptr, "clientAuth"},
 };
-
-base::Error ssl_error(const std::string& what) {
-  char text[256] = "unknown error";
-  if (unsigned long e = ERR_get_error()) ERR_error_string_n(e, text, sizeof text);
-  ERR_clear_error();
-  return base::Error(base::Code::kInternal, what + ": " + text);
-}
 
 std::string text_of(const ASN1_STRING* value) {
   unsigned char* utf8 = nullptr;
@@ -109,7 +92,7 @@ base::Status extend(X509* cert, X509* issuer, int nid, const std::string& value)
   X509V3_CTX context;
   X509V3_set_ctx_nodb(&context);
   X509V3_set_ctx(&context, issuer, cert, nullptr, nullptr, 0);
-  ExtPtr extension(X509V3_EXT_conf_nid(nullptr, &context, nid, value.c_str()));
+  ExtensionPtr extension(X509V3_EXT_conf_nid(nullptr, &context, nid, value.c_str()));
   if (!extension || X509_add_ext(cert, extension.get(), -1) != 1) return ssl_error(std::string("certificate extension ") + OBJ_nid2sn(nid));
   return {};
 }
@@ -173,10 +156,10 @@ std::string signer_problem(const std::string& signer, const CertificateRequest& 
 base::Result<std::string> issue(const std::string& ca_cert_pem, const std::string& ca_key_pem, const Issue& what) {
   ReqPtr request = TRY(read_request(what.request_pem));
   BioPtr cert_bio(BIO_new_mem_buf(ca_cert_pem.data(), static_cast<int>(ca_cert_pem.size()))), key_bio(BIO_new_mem_buf(ca_key_pem.data(), static_cast<int>(ca_key_pem.size())));
-  CertPtr ca(PEM_read_bio_X509(cert_bio.get(), nullptr, nullptr, nullptr));
+  CertificatePtr ca(PEM_read_bio_X509(cert_bio.get(), nullptr, nullptr, nullptr));
   KeyPtr ca_key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, nullptr));
   if (!ca || !ca_key) return ssl_error("read the CA");
-  CertPtr cert(X509_new());
+  CertificatePtr cert(X509_new());
   BnPtr serial(BN_new());
   if (!cert || !serial || !BN_rand(serial.get(), 127, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY)) return ssl_error("random serial");
   BN_to_ASN1_INTEGER(serial.get(), X509_get_serialNumber(cert.get()));
@@ -197,9 +180,7 @@ base::Result<std::string> issue(const std::string& ca_cert_pem, const std::strin
   if (!X509_sign(cert.get(), ca_key.get(), EVP_sha256())) return ssl_error("sign certificate");
   BioPtr out(BIO_new(BIO_s_mem()));
   if (!PEM_write_bio_X509(out.get(), cert.get())) return ssl_error("encode certificate");
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(out.get(), &data);
-  return std::string(data, static_cast<size_t>(size));
+  return base::bio_text(out.get());
 }
 
 }  // namespace auth

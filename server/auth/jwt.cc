@@ -1,47 +1,31 @@
 #include "server/auth/jwt.h"
 
-#include <openssl/bio.h>
-#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/sha.h>
-#include <openssl/x509.h>
 
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "store/base/openssl.h"
 #include "store/base/text.h"
 #include "store/object/access.h"
 
 namespace auth {
 namespace {
 
-template <auto Fn>
-struct Deleter {
-  template <class T>
-  void operator()(T* p) const {
-    Fn(p);
-  }
-};
-using BioPtr = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
-using KeyPtr = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
-using DigestPtr = std::unique_ptr<EVP_MD_CTX, Deleter<EVP_MD_CTX_free>>;
-using SigPtr = std::unique_ptr<ECDSA_SIG, Deleter<ECDSA_SIG_free>>;
-using BnPtr = std::unique_ptr<BIGNUM, Deleter<BN_free>>;
+using base::BioPtr;
+using base::BnPtr;
+using base::KeyPtr;
+using base::ssl_error;
+using DigestPtr = std::unique_ptr<EVP_MD_CTX, base::FreeWith<EVP_MD_CTX_free>>;
+using SigPtr = std::unique_ptr<ECDSA_SIG, base::FreeWith<ECDSA_SIG_free>>;
 
 constexpr size_t kHalf = 32;  // Bytes of r, of s and of a coordinate.
 constexpr size_t kMaxToken = 64 * 1024;
 
-base::Error ssl_error(const std::string& what) {
-  char text[256] = "unknown error";
-  if (unsigned long e = ERR_get_error()) ERR_error_string_n(e, text, sizeof text);
-  ERR_clear_error();
-  return base::Error(base::Code::kInternal, what + ": " + text);
-}
 base::Error refused(const char* why) { return base::Error(base::Code::kUnauthorized, why); }
 
 std::optional<std::string> decode_url(std::string_view text) {
@@ -110,9 +94,7 @@ base::Result<std::string> make_token_key() {
   KeyPtr key(EVP_EC_gen("P-256"));
   BioPtr bio(BIO_new(BIO_s_mem()));
   if (!key || !bio || !PEM_write_bio_PKCS8PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr)) return ssl_error("generate a key for tokens");
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(bio.get(), &data);
-  return std::string(data, static_cast<size_t>(size));
+  return base::bio_text(bio.get());
 }
 
 base::Result<TokenKey> TokenKey::from_pem(const std::string& pem) {

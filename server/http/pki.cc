@@ -1,46 +1,24 @@
 #include "server/http/pki.h"
 
 #include <arpa/inet.h>
-#include <openssl/bio.h>
 #include <openssl/ec.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
 
 #include <memory>
+
+#include "store/base/openssl.h"
 
 namespace server {
 namespace {
 
-template <auto Fn>
-struct Deleter {
-  template <class T>
-  void operator()(T* p) const {
-    Fn(p);
-  }
-};
-using BioPtr = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
-using KeyPtr = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
-using CertPtr = std::unique_ptr<X509, Deleter<X509_free>>;
-using BnPtr = std::unique_ptr<BIGNUM, Deleter<BN_free>>;
-using NamesPtr = std::unique_ptr<GENERAL_NAMES, Deleter<GENERAL_NAMES_free>>;
-using ExtPtr = std::unique_ptr<X509_EXTENSION, Deleter<X509_EXTENSION_free>>;
-
-base::Error ssl_error(const std::string& what) {
-  char text[256] = "unknown error";
-  if (unsigned long e = ERR_get_error()) ERR_error_string_n(e, text, sizeof text);
-  ERR_clear_error();
-  return base::Error(base::Code::kInternal, what + ": " + text);
-}
-
-std::string bio_text(BIO* bio) {
-  char* data = nullptr;
-  long size = BIO_get_mem_data(bio, &data);
-  return std::string(data, size > 0 ? static_cast<size_t>(size) : 0);
-}
+using base::BioPtr;
+using base::BnPtr;
+using base::CertificatePtr;
+using base::ExtensionPtr;
+using base::KeyPtr;
+using base::NamesPtr;
+using base::ssl_error;
 
 base::Result<KeyPair> to_pem(X509* cert, EVP_PKEY* key) {
   BioPtr cert_bio(BIO_new(BIO_s_mem())), key_bio(BIO_new(BIO_s_mem()));
@@ -48,7 +26,7 @@ base::Result<KeyPair> to_pem(X509* cert, EVP_PKEY* key) {
       !PEM_write_bio_PKCS8PrivateKey(key_bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr)) {
     return ssl_error("encode certificate");
   }
-  return KeyPair{bio_text(cert_bio.get()), bio_text(key_bio.get())};
+  return KeyPair{base::bio_text(cert_bio.get()), base::bio_text(key_bio.get())};
 }
 
 void add_subject(X509* cert, const CertRequest& request) {
@@ -65,7 +43,7 @@ base::Status add_extension(X509* cert, X509* issuer, int nid, const char* value)
   X509V3_CTX ctx;
   X509V3_set_ctx_nodb(&ctx);
   X509V3_set_ctx(&ctx, issuer, cert, nullptr, nullptr, 0);
-  ExtPtr ext(X509V3_EXT_conf_nid(nullptr, &ctx, nid, value));
+  ExtensionPtr ext(X509V3_EXT_conf_nid(nullptr, &ctx, nid, value));
   if (!ext || !X509_add_ext(cert, ext.get(), -1)) return ssl_error(std::string("certificate extension ") + OBJ_nid2sn(nid));
   return {};
 }
@@ -97,8 +75,8 @@ base::Status add_alt_names(X509* cert, const CertRequest& request) {
 }
 
 // Serial numbers are random 159 bit, so that certificates of two clusters with one CA name never collide.
-base::Result<CertPtr> new_cert(EVP_PKEY* key, const CertRequest& request) {
-  CertPtr cert(X509_new());
+base::Result<CertificatePtr> new_cert(EVP_PKEY* key, const CertRequest& request) {
+  CertificatePtr cert(X509_new());
   BnPtr serial(BN_new());
   if (!cert || !serial || !BN_rand(serial.get(), 159, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY)) return ssl_error("random serial");
   BN_to_ASN1_INTEGER(serial.get(), X509_get_serialNumber(cert.get()));
@@ -118,7 +96,7 @@ base::Result<KeyPair> make_ca(const std::string& common_name) {
   if (!key) return ssl_error("generate key");
   CertRequest request;
   request.common_name = common_name;
-  CertPtr cert = TRY(new_cert(key.get(), request));
+  CertificatePtr cert = TRY(new_cert(key.get(), request));
   X509_set_issuer_name(cert.get(), X509_get_subject_name(cert.get()));
   TRY_STATUS(add_extension(cert.get(), cert.get(), NID_basic_constraints, "critical,CA:TRUE"));
   TRY_STATUS(add_extension(cert.get(), cert.get(), NID_key_usage, "critical,digitalSignature,keyEncipherment,keyCertSign"));
@@ -130,12 +108,12 @@ base::Result<KeyPair> make_ca(const std::string& common_name) {
 base::Result<KeyPair> sign(const KeyPair& ca, const CertRequest& request) {
   BioPtr cert_bio(BIO_new_mem_buf(ca.cert_pem.data(), static_cast<int>(ca.cert_pem.size())));
   BioPtr key_bio(BIO_new_mem_buf(ca.key_pem.data(), static_cast<int>(ca.key_pem.size())));
-  CertPtr issuer(PEM_read_bio_X509(cert_bio.get(), nullptr, nullptr, nullptr));
+  CertificatePtr issuer(PEM_read_bio_X509(cert_bio.get(), nullptr, nullptr, nullptr));
   KeyPtr issuer_key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, nullptr));
   if (!issuer || !issuer_key) return ssl_error("read the CA");
   KeyPtr key(EVP_EC_gen("P-256"));
   if (!key) return ssl_error("generate key");
-  CertPtr cert = TRY(new_cert(key.get(), request));
+  CertificatePtr cert = TRY(new_cert(key.get(), request));
   X509_set_issuer_name(cert.get(), X509_get_subject_name(issuer.get()));
   TRY_STATUS(add_extension(cert.get(), issuer.get(), NID_basic_constraints, "critical,CA:FALSE"));
   TRY_STATUS(add_extension(cert.get(), issuer.get(), NID_key_usage, "critical,digitalSignature,keyEncipherment"));

@@ -1,33 +1,21 @@
 #include "server/images/app_tls.h"
 
-#include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
 #include <ctime>
+
+#include "store/base/openssl.h"
 
 namespace server::images {
 namespace {
 
-template <auto free_function>
-struct Free {
-  template <class T>
-  void operator()(T* object) const { free_function(object); }
-};
-using Key = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
-using Certificate = std::unique_ptr<X509, Free<X509_free>>;
+using Key = base::KeyPtr;
+using Certificate = base::CertificatePtr;
 
-base::Error tls_error(const std::string& what) {
-  char text[256] = "unknown error";
-  unsigned long code = ERR_get_error();
-  if (code != 0) ERR_error_string_n(code, text, sizeof text);
-  ERR_clear_error();
-  return base::Error(base::Code::kInvalid, what + ": " + text);
-}
+base::Error tls_error(const std::string& what) { return base::ssl_error(what, base::Code::kInvalid); }
 
 bool add_extension(X509* certificate, int nid, const char* value) {
-  std::unique_ptr<X509_EXTENSION, Free<X509_EXTENSION_free>> extension(X509V3_EXT_conf_nid(nullptr, nullptr, nid, value));
+  base::ExtensionPtr extension(X509V3_EXT_conf_nid(nullptr, nullptr, nid, value));
   return extension != nullptr && X509_add_ext(certificate, extension.get(), -1) == 1;
 }
 

@@ -14,12 +14,6 @@ using InfoStack = std::unique_ptr<STACK_OF(X509_INFO), decltype([](STACK_OF(X509
 
 BioPtr reader_of(const std::string& text) { return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
 
-std::string text_of(BIO* bio) {
-  char* data = nullptr;
-  long size = BIO_get_mem_data(bio, &data);
-  return size > 0 ? std::string(data, static_cast<size_t>(size)) : std::string();
-}
-
 // In place of OpenSSL's own, which asks on the terminal.
 int no_passphrase(char*, int, int, void* asked) {
   *static_cast<bool*>(asked) = true;
@@ -173,7 +167,7 @@ base::Result<Trusted> parse_trusted(const std::string& pem) {
 std::string distinguished_name(const X509_NAME* name) {
   BioPtr writer(BIO_new(BIO_s_mem()));
   if (name == nullptr || writer == nullptr || X509_NAME_print_ex(writer.get(), name, 0, XN_FLAG_RFC2253) < 0) return "";
-  return text_of(writer.get());
+  return base::bio_text(writer.get());
 }
 
 std::string common_name(const X509_NAME* name) {
@@ -194,7 +188,7 @@ std::string common_name(const X509_NAME* name) {
 std::string to_pem(X509* certificate) {
   BioPtr writer(BIO_new(BIO_s_mem()));
   if (certificate == nullptr || writer == nullptr || PEM_write_bio_X509(writer.get(), certificate) != 1) return "";
-  return text_of(writer.get());
+  return base::bio_text(writer.get());
 }
 
 void set_common_options(SSL_CTX* context) {

@@ -2,11 +2,7 @@
 // leaves anything in the thread's queue of OpenSSL errors.
 #pragma once
 
-#include <openssl/bio.h>
-#include <openssl/evp.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
 
 #include <memory>
 #include <string>
@@ -14,22 +10,17 @@
 #include <vector>
 
 #include "server/gateway/table/table.h"
+#include "store/base/openssl.h"
 #include "store/base/result.h"
 
 namespace server::gateway {
 
-template <auto kFree>
-struct FreeWith {
-  template <class T>
-  void operator()(T* object) const {
-    kFree(object);
-  }
-};
+using base::BioPtr;
+using base::CertificatePtr;
+using base::FreeWith;
+using base::KeyPtr;
 inline void free_certificates(STACK_OF(X509) * stack) { sk_X509_pop_free(stack, X509_free); }
 
-using BioPtr = std::unique_ptr<BIO, FreeWith<BIO_free_all>>;
-using KeyPtr = std::unique_ptr<EVP_PKEY, FreeWith<EVP_PKEY_free>>;
-using CertificatePtr = std::unique_ptr<X509, FreeWith<X509_free>>;
 using ChainPtr = std::unique_ptr<STACK_OF(X509), FreeWith<free_certificates>>;
 using StorePtr = std::unique_ptr<X509_STORE, FreeWith<X509_STORE_free>>;
 using SslContextPtr = std::unique_ptr<SSL_CTX, FreeWith<SSL_CTX_free>>;
