@@ -29,7 +29,6 @@ class CustomKind {
   ~CustomKind();
 
   std::vector<const Resource*> rows() const;  // Served versions, the preferred one first; and one more if the stored one is not served.
-  const std::string& storage() const { return storage_; }
 
  private:
   CustomKind();

@@ -11,10 +11,8 @@
 namespace store {
 namespace {
 
-bool matches(const char* pattern, std::string_view text) {
-  auto compiled = base::Regex::compile(pattern, true);
-  return compiled.ok() && (*compiled)->search(text);
-}
+// For constants below, which are sound; each is made at its first use, once.
+base::RegexPtr pattern(const char* text) { return *base::Regex::compile(text, true); }
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -25,7 +23,8 @@ bool is_date(std::string_view text) {
 
 bool is_date_time(std::string_view text) {
   if (text.size() < 20 || !is_date(text.substr(0, 10))) return false;
-  return matches(R"(^\d{4}-\d{2}-\d{2}[Tt ]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$)", text);
+  static const base::RegexPtr kPattern = pattern(R"(^\d{4}-\d{2}-\d{2}[Tt ]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$)");
+  return kPattern->search(text);
 }
 
 bool is_ipv4(std::string_view text) {
@@ -46,18 +45,33 @@ bool is_cidr(std::string_view text) {
 }
 
 bool is_byte(std::string_view text) {
-  return text.size() % 4 == 0 && matches(R"(^[A-Za-z0-9+/]*={0,2}$)", text);
+  static const base::RegexPtr kPattern = pattern(R"(^[A-Za-z0-9+/]*={0,2}$)");
+  return text.size() % 4 == 0 && kPattern->search(text);
 }
-bool is_uri(std::string_view text) { return matches(R"(^([a-z][a-z0-9+.-]*:[^\s]*|/[^\s]*)$)", text); }
-bool is_email(std::string_view text) { return matches(R"(^[^\s@<>()]+@[a-z0-9.-]+$)", text); }
+bool is_uri(std::string_view text) {
+  static const base::RegexPtr kPattern = pattern(R"(^([a-z][a-z0-9+.-]*:[^\s]*|/[^\s]*)$)");
+  return kPattern->search(text);
+}
+bool is_email(std::string_view text) {
+  static const base::RegexPtr kPattern = pattern(R"(^[^\s@<>()]+@[a-z0-9.-]+$)");
+  return kPattern->search(text);
+}
 bool is_hostname(std::string_view text) {
-  return text.size() <= 255 && matches(R"(^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$)", text);
+  static const base::RegexPtr kPattern = pattern(R"(^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$)");
+  return text.size() <= 255 && kPattern->search(text);
 }
-bool is_mac(std::string_view text) { return matches(R"(^([0-9a-f]{2}([:-])([0-9a-f]{2}\2){4}[0-9a-f]{2}|([0-9a-f]{4}\.){2}[0-9a-f]{4})$)", text); }
-bool is_uuid(std::string_view text) { return matches(R"(^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$)", text); }
+bool is_mac(std::string_view text) {
+  static const base::RegexPtr kPattern = pattern(R"(^([0-9a-f]{2}([:-])([0-9a-f]{2}\2){4}[0-9a-f]{2}|([0-9a-f]{4}\.){2}[0-9a-f]{4})$)");
+  return kPattern->search(text);
+}
+bool is_uuid(std::string_view text) {
+  static const base::RegexPtr kPattern = pattern(R"(^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$)");
+  return kPattern->search(text);
+}
 // time.ParseDuration, or a number and a unit in words.
 bool is_duration(std::string_view text) {
-  return matches(R"(^([+-]?(0|((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)|\d+\s*(nanoseconds?|ns|microseconds?|us|milliseconds?|ms|seconds?|s|minutes?|min|m|hours?|h|days?|d|weeks?|w))$)", text);
+  static const base::RegexPtr kPattern = pattern(R"(^([+-]?(0|((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)|\d+\s*(nanoseconds?|ns|microseconds?|us|milliseconds?|ms|seconds?|s|minutes?|min|m|hours?|h|days?|d|weeks?|w))$)");
+  return kPattern->search(text);
 }
 
 struct Row {

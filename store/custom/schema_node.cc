@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "store/custom/values.h"
+#include "store/object/access.h"
 #include "store/schema/validate.h"
 
 namespace store {
@@ -18,14 +19,6 @@ const json& member(const json& object, const char* key) {
   static const json kNull;
   const auto at = object.find(key);
   return at == object.end() ? kNull : *at;
-}
-bool flag(const json& object, const char* key) {
-  const json& value = member(object, key);
-  return value.is_boolean() && value.get<bool>();
-}
-std::string text(const json& object, const char* key) {
-  const json& value = member(object, key);
-  return value.is_string() ? value.get<std::string>() : std::string();
 }
 std::string keyed(const std::string& path, const char* map, const std::string& key) { return path + "." + map + "[" + key + "]"; }
 
@@ -53,19 +46,19 @@ class Compiler {
 
  private:
   static void read_scalars(const json& schema, SchemaNode& node) {
-    node.type = text(schema, "type");
-    node.format = text(schema, "format");
-    node.doc = text(schema, "description");
-    node.nullable = flag(schema, "nullable");
-    node.int_or_string = flag(schema, "x-kubernetes-int-or-string");
-    node.preserve = flag(schema, "x-kubernetes-preserve-unknown-fields");
-    node.embedded = flag(schema, "x-kubernetes-embedded-resource");
-    node.atomic_map = text(schema, "x-kubernetes-map-type") == "atomic";
-    node.list_type = text(schema, "x-kubernetes-list-type");
-    for (const json& key : member(schema, "x-kubernetes-list-map-keys")) {
+    node.type = get_string(schema, "type");
+    node.format = get_string(schema, "format");
+    node.doc = get_string(schema, "description");
+    node.nullable = get_bool(schema, "nullable");
+    node.int_or_string = get_bool(schema, "x-kubernetes-int-or-string");
+    node.preserve = get_bool(schema, "x-kubernetes-preserve-unknown-fields");
+    node.embedded = get_bool(schema, "x-kubernetes-embedded-resource");
+    node.atomic_map = get_string(schema, "x-kubernetes-map-type") == "atomic";
+    node.list_type = get_string(schema, "x-kubernetes-list-type");
+    for (const json& key : get_array(schema, "x-kubernetes-list-map-keys")) {
       if (key.is_string()) node.list_keys.push_back(key.get<std::string>());
     }
-    for (const json& name : member(schema, "required")) {
+    for (const json& name : get_array(schema, "required")) {
       if (name.is_string()) node.required.push_back(name.get<std::string>());
     }
     if (member(schema, "enum").is_array()) node.one_of_values = member(schema, "enum").get<std::vector<json>>();
@@ -90,9 +83,9 @@ class Compiler {
     for (const Count& row : kCounts) {
       if (member(schema, row.name).is_number_integer()) node.*row.member = member(schema, row.name).get<int64_t>();
     }
-    node.exclusive_minimum = flag(schema, "exclusiveMinimum");
-    node.exclusive_maximum = flag(schema, "exclusiveMaximum");
-    node.pattern_text = text(schema, "pattern");
+    node.exclusive_minimum = get_bool(schema, "exclusiveMinimum");
+    node.exclusive_maximum = get_bool(schema, "exclusiveMaximum");
+    node.pattern_text = get_string(schema, "pattern");
     if (node.pattern_text.empty()) return;
     auto compiled = base::Regex::compile(node.pattern_text);
     if (compiled.ok()) node.pattern = std::move(*compiled);
@@ -103,14 +96,13 @@ class Compiler {
 
   // What structural schemas do not have at all.
   void check_unsupported(const json& schema, const std::string& path) {
-    static constexpr const char* kNever[] = {"$ref", "definitions", "dependencies", "patternProperties", "additionalItems", "id", "$schema"};
+    static constexpr const char* kNever[] = {"$ref", "definitions", "dependencies", "patternProperties", "additionalItems"};
     for (const char* name : kNever) {
       const json& value = member(schema, name);
       if (value.is_null() || (value.is_string() && value.get_ref<const std::string&>().empty())) continue;
-      if (std::string_view(name) == "$schema" || std::string_view(name) == "id") continue;
       forbid(path + "." + name, std::string(name) + " is not supported");
     }
-    if (flag(schema, "uniqueItems")) forbid(path + ".uniqueItems", "uniqueItems cannot be set to true since the runtime complexity becomes quadratic");
+    if (get_bool(schema, "uniqueItems")) forbid(path + ".uniqueItems", "uniqueItems cannot be set to true since the runtime complexity becomes quadratic");
     const bool properties = member(schema, "properties").is_object() && !member(schema, "properties").empty();
     const json& additional = member(schema, "additionalProperties");
     if (additional.is_boolean() && !additional.get<bool>()) forbid(path + ".additionalProperties", "additionalProperties cannot be set to false");
@@ -123,7 +115,7 @@ class Compiler {
                                                     "x-kubernetes-int-or-string", "x-kubernetes-list-map-keys", "x-kubernetes-list-type", "x-kubernetes-map-type",
                                                     "x-kubernetes-preserve-unknown-fields"};
     // anyOf: [{type: integer}, {type: string}] is how int-or-string was said before it had a word of its own.
-    if (!text(schema, "type").empty() && schema.size() > 1) forbid(path + ".type", "must be empty to be structural");
+    if (!get_string(schema, "type").empty() && schema.size() > 1) forbid(path + ".type", "must be empty to be structural");
     for (const char* name : kDeclarations) {
       const json& value = member(schema, name);
       if (value.is_null() || value == false || (value.is_string() && value.get_ref<const std::string&>().empty())) continue;
@@ -151,18 +143,12 @@ class Compiler {
     if (node.embedded && !node.preserve && !member(schema, "properties").is_object()) {
       causes_.push_back(cause_required(path + ".properties", "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields"));
     }
-    if (place == Place::kRoot || node.embedded) check_metadata(member(member_object(schema, "properties"), "metadata"), path + ".properties[metadata]");
-  }
-
-  static const json& member_object(const json& schema, const char* key) {
-    static const json kEmpty = json::object();
-    const json& value = member(schema, key);
-    return value.is_object() ? value : kEmpty;
+    if (place == Place::kRoot || node.embedded) check_metadata(member(get_object(schema, "properties"), "metadata"), path + ".properties[metadata]");
   }
 
   void check_metadata(const json& metadata, const std::string& path) {
     if (!metadata.is_object()) return;
-    for (auto it = member_object(metadata, "properties").begin(); it != member_object(metadata, "properties").end(); ++it) {
+    for (auto it = get_object(metadata, "properties").begin(); it != get_object(metadata, "properties").end(); ++it) {
       if (it.key() != "name" && it.key() != "generateName") {
         forbid(path, "must not specify anything other than name and generateName, but metadata is implicitly specified");
         return;
@@ -172,7 +158,7 @@ class Compiler {
 
   void read_children(const json& schema, SchemaNode& node, const std::string& path, Place place) {
     const bool juncture = place == Place::kJuncture;
-    const json& properties = member_object(schema, "properties");
+    const json& properties = get_object(schema, "properties");
     for (auto it = properties.begin(); it != properties.end(); ++it) {
       // What the server itself keeps needs no type.
       const bool own = place == Place::kRoot && (it.key() == "apiVersion" || it.key() == "kind" || it.key() == "metadata");
@@ -238,7 +224,7 @@ class Compiler {
     if (node.list_type == "map" && node.list_keys.empty()) causes_.push_back(cause_required(keys, "must not be empty if x-kubernetes-list-type is map"));
     if (node.list_type != "map" && !node.list_keys.empty()) forbid(path + ".x-kubernetes-list-type", "must be map if x-kubernetes-list-map-keys is non-empty");
     static constexpr std::string_view kMapTypes[] = {"atomic", "granular"};
-    const std::string map_type = text(schema, "x-kubernetes-map-type");
+    const std::string map_type = get_string(schema, "x-kubernetes-map-type");
     if (!map_type.empty() && map_type != "atomic" && map_type != "granular") causes_.push_back(cause_not_supported(path + ".x-kubernetes-map-type", map_type, kMapTypes));
     if (node.list_type == "map" && node.items) check_keys(node, path);
   }
@@ -270,7 +256,7 @@ class Compiler {
     const auto at = schema.find("default");
     if (at == schema.end()) return;
     json value = *at;
-    if (!prune_value(value, node, "").empty()) causes_.push_back(cause_invalid(path + ".default", *at, "must not have unknown fields"));
+    if (!prune_value(value, node).empty()) causes_.push_back(cause_invalid(path + ".default", *at, "must not have unknown fields"));
     for (base::Cause& cause : validate_value(value, node, path + ".default")) causes_.push_back(std::move(cause));
     node.default_value = std::make_unique<const json>(std::move(value));
     node.has_defaults = true;

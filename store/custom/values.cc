@@ -75,12 +75,10 @@ std::vector<std::string> prune_custom(json& tree, const CustomVersion& version) 
 
 void default_custom(json& tree, const CustomVersion& version) { fill(tree, *version.schema); }
 
-std::vector<std::string> prune_value(json& value, const SchemaNode& schema, const std::string& path) {
+std::vector<std::string> prune_value(json& value, const SchemaNode& schema) {
   std::vector<std::string> removed;
-  prune(value, schema, schema.embedded, path, removed);
+  prune(value, schema, schema.embedded, "", removed);
   return removed;
 }
-
-void default_value_of(json& value, const SchemaNode& schema) { fill(value, schema); }
 
 }  // namespace store

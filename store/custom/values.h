@@ -19,8 +19,7 @@ void default_custom(json& tree, const CustomVersion& version);
 std::vector<base::Cause> validate_custom(const json& tree, const json* old, const CustomVersion& version);
 
 // For defaults in definitions: the same for a bare value.
-std::vector<std::string> prune_value(json& value, const SchemaNode& schema, const std::string& path);
-void default_value_of(json& value, const SchemaNode& schema);
+std::vector<std::string> prune_value(json& value, const SchemaNode& schema);
 std::vector<base::Cause> validate_value(const json& value, const SchemaNode& schema, const std::string& path);
 
 }  // namespace store
