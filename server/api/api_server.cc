@@ -17,15 +17,7 @@
 namespace server {
 namespace {
 
-HttpResponse plain(int code, const std::string& text) {
-  HttpResponse response;
-  response.status = code;
-  response.content_type = "text/plain; charset=utf-8";
-  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
-  response.body = text;
-  return response;
-}
-HttpResponse no_such_path() { return plain(404, "404 page not found\n"); }
+HttpResponse no_such_path() { return plain_response(404, "404 page not found\n"); }
 
 bool path_is(const std::string& path, const std::string& prefix) { return path == prefix || path.starts_with(prefix + "/"); }
 

@@ -2,6 +2,8 @@
 
 #include <string_view>
 
+#include "server/api/status.h"
+
 namespace server {
 namespace {
 
@@ -10,14 +12,6 @@ struct Check {
   bool passed;
 };
 
-HttpResponse plain(int code, const std::string& text) {
-  HttpResponse response;
-  response.status = code;
-  response.content_type = "text/plain; charset=utf-8";
-  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
-  response.body = text;
-  return response;
-}
 
 // All checks of a page: in words only when asked for, or when one has failed.
 HttpResponse answer_page(const HttpRequest& request, const std::string& page, const std::vector<Check>& checks) {
@@ -36,8 +30,8 @@ HttpResponse answer_page(const HttpRequest& request, const std::string& page, co
   std::string unknown;
   for (const std::string& name : excluded) unknown += (unknown.empty() ? "\"" : ",\"") + name + "\"";
   if (!unknown.empty()) text += "warn: some health checks cannot be excluded: no matches for " + unknown + "\n";
-  if (failed) return plain(500, text + page + " check failed\n");
-  return plain(200, request.param("verbose") ? text + page + " check passed\n" : "ok");
+  if (failed) return plain_response(500, text + page + " check failed\n");
+  return plain_response(200, request.param("verbose") ? text + page + " check passed\n" : "ok");
 }
 
 }  // namespace
@@ -53,7 +47,7 @@ std::optional<HttpResponse> answer_health(const HttpRequest& request, bool ready
     if (rest.empty() || rest == "/") return answer_page(request, page, checks);
     for (const Check& check : checks) {
       if (rest != "/" + std::string(check.name)) continue;
-      return check.passed ? plain(200, "ok") : plain(500, "internal server error: not ready\n");
+      return check.passed ? plain_response(200, "ok") : plain_response(500, "internal server error: not ready\n");
     }
   }
   return std::nullopt;

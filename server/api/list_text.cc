@@ -1,9 +1,8 @@
 #include "server/api/list_text.h"
 
-#include <zlib.h>
-
 #include <nlohmann/json.hpp>
 
+#include "server/api/gzip.h"
 #include "server/api/status.h"
 
 namespace server {
@@ -19,8 +18,6 @@ json list_meta_json(const ListMeta& meta) {
   if (meta.remaining) out["remainingItemCount"] = *meta.remaining;
   return out;
 }
-
-using Write = std::function<bool(std::string_view)>;
 
 // What one list is made of. Shared by nobody; may outlive the request.
 struct ListText {
@@ -68,35 +65,6 @@ ListText make_text(const Call& call, const Form& form, std::vector<store::Object
   }
   return out;
 }
-
-// Compresses what goes through it.
-class Gzip {
- public:
-  explicit Gzip(const Write& write) : write_(write) { ready_ = deflateInit2(&z_, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK; }
-  ~Gzip() { deflateEnd(&z_); }
-  Gzip(const Gzip&) = delete;
-  bool add(std::string_view bytes) { return run(bytes, Z_NO_FLUSH); }
-  bool finish() { return run({}, Z_FINISH); }
-
- private:
-  bool run(std::string_view bytes, int flush) {
-    if (!ready_) return false;
-    z_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-    z_.avail_in = static_cast<uInt>(bytes.size());
-    do {
-      char out[16 * 1024];
-      z_.next_out = reinterpret_cast<Bytef*>(out);
-      z_.avail_out = sizeof out;
-      if (deflate(&z_, flush) == Z_STREAM_ERROR) return false;
-      const size_t size = sizeof out - z_.avail_out;
-      if (size > 0 && !write_({out, size})) return false;
-    } while (z_.avail_out == 0);
-    return true;
-  }
-  const Write& write_;
-  z_stream z_{};
-  bool ready_ = false;
-};
 
 }  // namespace
 

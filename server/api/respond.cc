@@ -1,10 +1,9 @@
 #include "server/api/respond.h"
 
-#include <zlib.h>
-
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "server/api/gzip.h"
 #include "server/api/status.h"
 #include "store/object/access.h"
 
@@ -110,17 +109,10 @@ void compress(const HttpRequest& request, HttpResponse& response) {
   const std::string& body = response.shared_body ? *response.shared_body : response.body;
   if (body.size() < kCompressFrom || response.stream || response.upgrade) return;
   if (!takes_gzip(request)) return;
-  z_stream z{};
-  if (deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) return;
-  std::string out(deflateBound(&z, body.size()), '\0');
-  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(body.data()));
-  z.avail_in = static_cast<uInt>(body.size());
-  z.next_out = reinterpret_cast<Bytef*>(out.data());
-  z.avail_out = static_cast<uInt>(out.size());
-  const bool done = deflate(&z, Z_FINISH) == Z_STREAM_END;
-  out.resize(z.total_out);
-  deflateEnd(&z);
-  if (!done) return;
+  std::string out;
+  const Write append = [&out](std::string_view part) { return out.append(part), true; };
+  Gzip gzip(append);
+  if (!gzip.add(body) || !gzip.finish()) return;
   response.shared_body.reset();
   response.body = std::move(out);
   response.headers.emplace_back("Content-Encoding", "gzip");

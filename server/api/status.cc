@@ -103,6 +103,15 @@ json success_status(const store::Resource& r, const std::string& name, const std
   return {{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", json::object()}, {"status", "Success"}, {"details", std::move(details)}};
 }
 
+HttpResponse plain_response(int code, const std::string& text) {
+  HttpResponse response;
+  response.status = code;
+  response.content_type = "text/plain; charset=utf-8";
+  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  response.body = text;
+  return response;
+}
+
 HttpResponse json_response(int code, const json& body) {
   HttpResponse response;
   response.status = code;

@@ -35,5 +35,6 @@ json render_status(const base::Error& error);
 json success_status(const store::Resource& r, const std::string& name, const std::string& uid);
 HttpResponse error_response(const base::Error& error);
 HttpResponse json_response(int code, const json& body);
+HttpResponse plain_response(int code, const std::string& text);
 
 }  // namespace server
