@@ -15,6 +15,7 @@
 
 #include "netns/ns/worker.h"
 #include "server/node_agent/exec_session.h"
+#include "store/base/socket_address.h"
 
 namespace server {
 namespace {
@@ -52,26 +53,10 @@ std::string describe_waiting(const std::string& reason) {
   return reason;
 }
 
-socklen_t fill_address(const base::Ip& ip, uint16_t port, sockaddr_storage* out) {
-  if (ip.is_v4()) {
-    auto* v4 = reinterpret_cast<sockaddr_in*>(out);
-    v4->sin_family = AF_INET;
-    v4->sin_port = htons(port);
-    memcpy(&v4->sin_addr, ip.bytes(), ip.size());
-    return sizeof *v4;
-  }
-  auto* v6 = reinterpret_cast<sockaddr_in6*>(out);
-  v6->sin6_family = AF_INET6;
-  v6->sin6_port = htons(port);
-  memcpy(&v6->sin6_addr, ip.bytes(), ip.size());
-  return sizeof *v6;
-}
-
 // From the network of the calling thread; the socket may be used from anywhere afterwards. 0, or errno.
 int connect_within(int fd, const base::Ip& ip, uint16_t port, std::chrono::milliseconds limit) {
-  sockaddr_storage address{};
-  const socklen_t length = fill_address(ip, port, &address);
-  if (::connect(fd, reinterpret_cast<sockaddr*>(&address), length) != 0 && errno != EINPROGRESS) return errno;
+  const base::SocketAddress address = base::socket_address(ip, port);
+  if (::connect(fd, address.get(), address.size) != 0 && errno != EINPROGRESS) return errno;
   pollfd wait{fd, POLLOUT, 0};
   if (::poll(&wait, 1, static_cast<int>(limit.count())) != 1) return ETIMEDOUT;
   int error = 0;
