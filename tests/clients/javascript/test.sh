@@ -1,5 +1,6 @@
 # The official JavaScript client, by name from the package registry, against a cluster of its own.
 . tests/integration/lib.sh
+. tests/clients/lib.sh
 
 LIBRARY=${CLIENTS_CACHE:-$WORK}/javascript
 library() {
@@ -14,22 +15,8 @@ library() {
 }
 library || { finish; exit; }
 
-# Lines of the program: "pass NAME" or "FAIL NAME: why".
-report() {
-  local verdict rest ended=
-  while read -r verdict rest; do
-    case $verdict in
-      pass) pass "$rest" ;;
-      FAIL) fail "${rest%%: *}" "${rest#*: }" ;;
-      end) ended=1 ;;
-      *) echo "$verdict $rest" ;;
-    esac
-  done < <(CLIENT_LIBRARY=$LIBRARY node tests/clients/javascript/client.mjs 2>&1)
-  [ -n "$ended" ] || fail "javascript ran to its end"
-}
-
 check "up" "$KUBELAN" up --nodes 1 --no-ingress
 check "a definition" k apply -f examples/crd/crontab-crd.yaml
-report
+report javascript env "CLIENT_LIBRARY=$LIBRARY" node tests/clients/javascript/client.mjs
 check "down" "$KUBELAN" down
 finish

@@ -1,5 +1,6 @@
 # The official Python client, by name from the package registry, against a cluster of its own.
 . tests/integration/lib.sh
+. tests/clients/lib.sh
 
 LIBRARY=${CLIENTS_CACHE:-$WORK}/python-$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 library() {
@@ -13,22 +14,8 @@ library() {
 }
 library || { finish; exit; }
 
-# Lines of the program: "pass NAME" or "FAIL NAME: why".
-report() {
-  local verdict rest ended=
-  while read -r verdict rest; do
-    case $verdict in
-      pass) pass "$rest" ;;
-      FAIL) fail "${rest%%: *}" "${rest#*: }" ;;
-      end) ended=1 ;;
-      *) echo "$verdict $rest" ;;
-    esac
-  done < <(PYTHONPATH=$LIBRARY python3 -W ignore tests/clients/python/client.py 2>&1)
-  [ -n "$ended" ] || fail "python ran to its end"
-}
-
 check "up" "$KUBELAN" up --nodes 1 --no-ingress
 check "a definition" k apply -f examples/crd/crontab-crd.yaml
-report
+report python env "PYTHONPATH=$LIBRARY" python3 -W ignore tests/clients/python/client.py
 check "down" "$KUBELAN" down
 finish

@@ -7,6 +7,7 @@
 #include "server/auth/jwt.h"
 #include "server/auth/tokens.h"
 #include "server/http/pki.h"
+#include "tests/server/support/certificate_request.h"
 
 namespace auth {
 namespace {
@@ -112,18 +113,9 @@ TEST(Tokens, ClaimsAreChecked) {
   }
 }
 
-// openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /O=devs/CN=jane
-constexpr const char* kRequest = R"(-----BEGIN CERTIFICATE REQUEST-----
-MIHaMIGAAgEAMB4xDTALBgNVBAoMBGRldnMxDTALBgNVBAMMBGphbmUwWTATBgcq
-hkjOPQIBBggqhkjOPQMBBwNCAATvnNm/bW0s19bhbOZxhYtu7ejXMTn3w3SiNjd5
-tZoEocYlxf5WWU34Ny9vZs+Whi3qrPSJB1+6AI+MplILP/8UoAAwCgYIKoZIzj0E
-AwIDSQAwRgIhAIJtZa+EwsZ6Y8GOBQQl3yQdm8mLi6sx29365bSbA5SaAiEAgZgc
-v1Uq1GgMDFuF2CurnyfnnuC0kNJlWcEY9wNu7s8=
------END CERTIFICATE REQUEST-----
-)";
 
 TEST(Csr, IsReadAndSigned) {
-  auto request = parse_request(kRequest);
+  auto request = parse_request(server::kCertificateRequest);
   ASSERT_TRUE(request.ok()) << request.error().message;
   EXPECT_EQ(request->common_name, "jane");
   EXPECT_EQ(request->organizations, std::vector<std::string>{"devs"});
@@ -132,7 +124,7 @@ TEST(Csr, IsReadAndSigned) {
   EXPECT_NE(signer_problem("kubernetes.io/kube-apiserver-client-kubelet", *request, {"client auth"}), "");
   auto ca = server::make_ca("ca");
   ASSERT_TRUE(ca.ok());
-  auto cert = issue(ca->cert_pem, ca->key_pem, {kRequest, {"client auth"}, std::chrono::hours(1)});
+  auto cert = issue(ca->cert_pem, ca->key_pem, {server::kCertificateRequest, {"client auth"}, std::chrono::hours(1)});
   ASSERT_TRUE(cert.ok()) << cert.error().message;
   EXPECT_NE(cert->find("BEGIN CERTIFICATE"), std::string::npos);
 }
@@ -141,7 +133,7 @@ TEST(Csr, RubbishIsRefused) {
   EXPECT_EQ(parse_request("").error().message, "PEM block type must be CERTIFICATE REQUEST");
   auto ca = server::make_ca("ca");
   EXPECT_EQ(parse_request(ca->cert_pem).error().message, "PEM block type must be CERTIFICATE REQUEST");
-  std::string bent = kRequest;
+  std::string bent = server::kCertificateRequest;
   const size_t middle = bent.size() / 2;
   bent[middle] = bent[middle] == 'A' ? 'B' : 'A';
   EXPECT_FALSE(parse_request(bent).ok());

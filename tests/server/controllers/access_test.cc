@@ -5,19 +5,11 @@
 #include "server/http/pki.h"
 #include "store/base/text.h"
 #include "tests/server/support/world.h"
+#include "tests/server/support/certificate_request.h"
 
 namespace server {
 namespace {
 
-// Made with openssl req: /O=devs/CN=jane.
-constexpr const char* kRequest = R"(-----BEGIN CERTIFICATE REQUEST-----
-MIHaMIGAAgEAMB4xDTALBgNVBAoMBGRldnMxDTALBgNVBAMMBGphbmUwWTATBgcq
-hkjOPQIBBggqhkjOPQMBBwNCAATvnNm/bW0s19bhbOZxhYtu7ejXMTn3w3SiNjd5
-tZoEocYlxf5WWU34Ny9vZs+Whi3qrPSJB1+6AI+MplILP/8UoAAwCgYIKoZIzj0E
-AwIDSQAwRgIhAIJtZa+EwsZ6Y8GOBQQl3yQdm8mLi6sx29365bSbA5SaAiEAgZgc
-v1Uq1GgMDFuF2CurnyfnnuC0kNJlWcEY9wNu7s8=
------END CERTIFICATE REQUEST-----
-)";
 
 struct AccessControllersTest : WorldTest {
   void SetUp() override {
@@ -36,7 +28,7 @@ struct AccessControllersTest : WorldTest {
     return send(r);
   }
   static json request(const std::string& name, const std::string& signer = "kubernetes.io/kube-apiserver-client") {
-    return {{"metadata", {{"name", name}}}, {"spec", {{"request", base::encode_base64(kRequest)}, {"signerName", signer}, {"usages", {"client auth"}}}}};
+    return {{"metadata", {{"name", name}}}, {"spec", {{"request", base::encode_base64(kCertificateRequest)}, {"signerName", signer}, {"usages", {"client auth"}}}}};
   }
   Answer decide(const std::string& name, const std::string& type) {
     json tree = get(requests + "/" + name);
