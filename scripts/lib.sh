@@ -42,7 +42,8 @@ find_kubectl() {
 
 # build TARGET...: configures once, then builds (all targets when none is named).
 build() {
-  if [ ! -f "$BUILD_DIR/CMakeCache.txt" ] || [ CMakeLists.txt -nt "$BUILD_DIR/CMakeCache.txt" ]; then
+  # build.ninja is written last: a configuration that failed halfway leaves its cache, and is done again.
+  if [ ! -f "$BUILD_DIR/build.ninja" ] || [ CMakeLists.txt -nt "$BUILD_DIR/build.ninja" ]; then
     cmake -S . -B "$BUILD_DIR" -G Ninja -DCMAKE_BUILD_TYPE=Release >"${TMPDIR:-/tmp}/kubelan-cmake.$$" 2>&1 ||
       { cat "${TMPDIR:-/tmp}/kubelan-cmake.$$"; rm -f "${TMPDIR:-/tmp}/kubelan-cmake.$$"; die "cmake failed"; }
     rm -f "${TMPDIR:-/tmp}/kubelan-cmake.$$"

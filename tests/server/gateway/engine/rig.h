@@ -56,7 +56,7 @@ class Wire {
     if (::poll(&p, 1, kDeadlineMs) <= 0) return false;
     char buffer[65536];
     ssize_t n = ::recv(fd_.get(), buffer, sizeof buffer, 0);
-    reset_ = n < 0;
+    if (n < 0) reset_ = true;  // For good: the next recv of a socket that was reset says "end".
     if (n <= 0) return false;
     in_.append(buffer, static_cast<size_t>(n));
     return true;
