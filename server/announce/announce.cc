@@ -1,9 +1,9 @@
 #include "server/announce/announce.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <utility>
+
+#include "store/base/log.h"
 
 namespace server {
 namespace announce {
@@ -136,7 +136,7 @@ class AnnouncerImpl final : public Announcer {
 
   void finished(const base::Status& status) {
     busy_ = false;
-    if (!status.ok()) spdlog::error("cannot route to load balancer addresses: {}", status.error().message);
+    if (!status.ok()) base::log::error("cannot route to load balancer addresses: {}", status.error().message);
     if (scheduled_) {
       apply();
       return;

@@ -1,10 +1,9 @@
 #include "server/api/access_control.h"
 
-#include <spdlog/spdlog.h>
-
 #include <nlohmann/json.hpp>
 
 #include "server/api/status.h"
+#include "store/base/log.h"
 #include "store/base/text.h"
 
 namespace server {
@@ -224,7 +223,7 @@ std::shared_ptr<const auth::RbacIndex> AccessControl::index() const {
     store::ListQuery query;
     query.resource = std::string(resource) + ".rbac.authorization.k8s.io";
     auto page = store_.list(query);
-    if (!page.ok()) spdlog::error("api: reading {}: {}", query.resource, page.error().message);
+    if (!page.ok()) base::log::error("api: reading {}: {}", query.resource, page.error().message);
     return page.ok() ? std::move(page->items) : std::vector<store::Object>();
   };
   const auto roles = list("roles"), cluster_roles = list("clusterroles"), bindings = list("rolebindings"), cluster_bindings = list("clusterrolebindings");

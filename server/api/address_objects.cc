@@ -1,7 +1,5 @@
 #include "server/api/address_objects.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -10,6 +8,7 @@
 #include "server/api/meta.h"
 #include "server/api/service_fields.h"
 #include "server/api/status.h"
+#include "store/base/log.h"
 #include "store/object/access.h"
 
 namespace server {
@@ -88,7 +87,7 @@ void AddressObjects::show() {
   base::Status shown = show_all();
   if (shown.ok()) return;
   shown_ = false;
-  spdlog::error("api: IPAddress objects: {}", shown.error().message);
+  base::log::error("api: IPAddress objects: {}", shown.error().message);
 }
 
 base::Status AddressObjects::show_all() {
@@ -129,7 +128,7 @@ void AddressObjects::make_address(const base::Ip& ip, const json& service) {
                                {"namespace", store::get_string(service, "metadata.namespace")},
                                {"name", store::get_string(service, "metadata.name")}};
   auto made = store_.create(address_key(ip), std::move(tree));
-  if (!made.ok() && made.error().code != base::Code::kAlreadyExists) spdlog::warn("api: IPAddress {}: {}", ip.text(), made.error().message);
+  if (!made.ok() && made.error().code != base::Code::kAlreadyExists) base::log::warn("api: IPAddress {}: {}", ip.text(), made.error().message);
 }
 
 void AddressObjects::drop_address(const base::Ip& ip) {
@@ -219,7 +218,7 @@ void AddressObjects::restore_default(const json& gone) {
   tree["metadata"] = {{"name", ServiceAllocator::kDefaultRange}, {"uid", base::make_uid()}, {"creationTimestamp", base::render_rfc3339(clock_.wall())}};
   complete(*r, tree);
   auto made = store_.create({std::string(kRanges), "", ServiceAllocator::kDefaultRange}, std::move(tree));
-  if (!made.ok()) spdlog::warn("api: the default ServiceCIDR: {}", made.error().message);
+  if (!made.ok()) base::log::warn("api: the default ServiceCIDR: {}", made.error().message);
 }
 
 void AddressObjects::finish_closing() {

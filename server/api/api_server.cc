@@ -1,7 +1,5 @@
 #include "server/api/api_server.h"
 
-#include <spdlog/spdlog.h>
-
 #include <nlohmann/json.hpp>
 
 #include "server/api/audit.h"
@@ -13,6 +11,7 @@
 #include "server/api/respond.h"
 #include "server/api/status.h"
 #include "server/api/verbs.h"
+#include "store/base/log.h"
 
 namespace server {
 namespace {
@@ -40,7 +39,7 @@ class ApiServerImpl final : public ApiServer {
     if (loaded.ok()) loaded = core_.custom_kinds.load();
     if (loaded.ok()) loaded = core_.addresses.load();
     if (loaded.ok()) loaded = core_.ingresses.load();
-    if (!loaded.ok()) spdlog::error("api: reading Services, Ingresses and definitions: {}", loaded.error().message);
+    if (!loaded.ok()) base::log::error("api: reading Services, Ingresses and definitions: {}", loaded.error().message);
   }
 
   Client& client() override { return client_; }

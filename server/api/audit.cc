@@ -1,8 +1,7 @@
 #include "server/api/audit.h"
 
-#include <spdlog/spdlog.h>
-
 #include "server/api/access_control.h"
+#include "store/base/log.h"
 
 namespace server {
 namespace {
@@ -17,7 +16,7 @@ std::string printable(std::string text) {
 
 }  // namespace
 
-Audit::Audit(const base::Clock& clock) : clock_(clock), on_(spdlog::should_log(spdlog::level::debug)) {
+Audit::Audit(const base::Clock& clock) : clock_(clock), on_(base::log::on(base::log::Level::kDebug)) {
   if (on_) begun_ = clock_.mono();
 }
 
@@ -41,7 +40,7 @@ void Audit::finish(const HttpRequest& request, int code) const {
   if (!on_) return;
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(clock_.mono() - begun_).count();
   const std::string who = who_.empty() ? "nobody" : who_, what = what_.empty() ? request.method + " " + request.path : what_;
-  spdlog::debug("audit: {} {} {} {} us", printable(who), printable(what), code, took);
+  base::log::debug("audit: {} {} {} {} us", printable(who), printable(what), code, took);
 }
 
 }  // namespace server

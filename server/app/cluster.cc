@@ -1,6 +1,5 @@
 #include "server/app/cluster.h"
 
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <future>
@@ -25,6 +24,7 @@
 #include "server/proxy_health/proxy_health.h"
 #include "server/scheduler/scheduler.h"
 #include "store/base/fd.h"
+#include "store/base/log.h"
 #include "store/base/loop.h"
 #include "store/object/access.h"
 #include "store/store.h"
@@ -381,7 +381,7 @@ void Cluster::keep_ports_soon() {
     p->keep_due = false;
     p->keeping = std::async(std::launch::async, [publisher = p->publisher.get()] {
       const base::Status kept = publisher->keep();
-      if (!kept.ok()) spdlog::warn("published ports are not remembered: {}", kept.error().message);
+      if (!kept.ok()) base::log::warn("published ports are not remembered: {}", kept.error().message);
     });
   });
 }

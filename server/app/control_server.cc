@@ -1,7 +1,6 @@
 #include "server/app/control_server.h"
 
 #include <poll.h>
-#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 
 #include "server/app/cluster.h"
 #include "server/app/control_protocol.h"
+#include "store/base/log.h"
 #include "store/object/access.h"
 
 namespace server {

@@ -6,9 +6,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
-#include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -26,6 +23,7 @@
 #include "server/app/pki_store.h"
 #include "server/app/state_dir.h"
 #include "server/images/images.h"
+#include "store/base/log.h"
 #include "store/object/access.h"
 
 namespace server {
@@ -87,16 +85,8 @@ void raise_file_limit() {
 }
 
 void set_up_log(const LaunchOptions& options) {
-  std::shared_ptr<spdlog::logger> logger;
-  if (options.log_to_stderr) {
-    logger = std::make_shared<spdlog::logger>("kubelan", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  } else {
-    logger = std::make_shared<spdlog::logger>("kubelan", std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.cluster.state_dir + "/kubelan.log", true));
-  }
-  logger->set_level(spdlog::level::from_str(options.cluster.log_level));
-  logger->flush_on(spdlog::level::info);
-  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
-  spdlog::set_default_logger(logger);
+  if (options.log_to_stderr) base::log::to_stderr(options.cluster.log_level);
+  else base::log::to_file(options.cluster.state_dir + "/kubelan.log", options.cluster.log_level);
 }
 
 json info_json(const Inheritance& in) {
@@ -112,7 +102,7 @@ int wait_for_end(const base::Fd& signals, pid_t spawner) {
     if (info.ssi_signo != SIGCHLD) return 0;
     for (pid_t pid; (pid = ::waitpid(-1, nullptr, WNOHANG)) > 0;) {
       if (pid != spawner) continue;
-      spdlog::critical("the spawner process ended unexpectedly; the cluster ends with it");
+      base::log::critical("the spawner process ended unexpectedly; the cluster ends with it");
       return 1;
     }
   }
@@ -165,11 +155,11 @@ base::Result<int> run_daemon(Inheritance& in) {
   TRY_STATUS(base::write_file_atomic(options.state_dir + "/info.json", info_json(in).dump() + "\n", 0600));
   report(in.ready, {{"port", in.api_port}, {"kubeconfig", kubeconfig}});
   in.ready.reset();
-  spdlog::info("cluster {} is ready: API on 127.0.0.1:{}", options.name, in.api_port);
+  base::log::info("cluster {} is ready: API on 127.0.0.1:{}", options.name, in.api_port);
   int code = wait_for_end(signals, spawner);
   control.reset();
   cluster.reset();
-  spdlog::info("cluster {} ended", options.name);
+  base::log::info("cluster {} ended", options.name);
   return code;
 }
 
@@ -179,7 +169,7 @@ int daemon_main(Inheritance& in) {
   base::Result<int> code = run_daemon(in);
   if (code.ok()) return *code;
   report(in.ready, {{"error", code.error().message}});
-  spdlog::error("{}", code.error().message);
+  base::log::error("{}", code.error().message);
   return 1;
 }
 

@@ -1,11 +1,10 @@
 #include "server/app/ingress_ports.h"
 
-#include <spdlog/spdlog.h>
-
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "server/gateway/objects.h"
+#include "store/base/log.h"
 
 namespace server {
 namespace {
@@ -52,7 +51,7 @@ bool publish_ingress(Publisher& publisher, bool usual) {
     if (usual) added = add(publisher, port, port.usual);
     if (!added.ok()) added = add(publisher, port, 0);
     if (added.ok()) changed = true;
-    else spdlog::warn("the ingress controller's port {} is not published on this machine: {}", port.name, added.error().message);
+    else base::log::warn("the ingress controller's port {} is not published on this machine: {}", port.name, added.error().message);
   }
   return changed;
 }

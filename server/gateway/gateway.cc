@@ -1,7 +1,5 @@
 #include "server/gateway/gateway.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -11,6 +9,7 @@
 #include "server/gateway/status_addresses.h"
 #include "server/informer/events.h"
 #include "server/informer/writes.h"
+#include "store/base/log.h"
 #include "store/object/access.h"
 
 namespace server {

@@ -1,10 +1,9 @@
 #include "server/gateway/serving.h"
 
-#include <spdlog/spdlog.h>
-
 #include <nlohmann/json.hpp>
 
 #include "server/gateway/objects.h"
+#include "store/base/log.h"
 #include "store/object/access.h"
 
 namespace server {
@@ -143,7 +142,7 @@ void Serving::on_published(const store::Key& key, const std::string& container_i
   if (found == instances_.end() || found->second.pod.container_id != container_id) return;
   Instance& instance = found->second;
   for (const std::string& problem : problems) {
-    spdlog::warn("ingress controller {}/{}: {}", key.ns, key.name, problem);
+    base::log::warn("ingress controller {}/{}: {}", key.ns, key.name, problem);
     instance.print("W " + problem + "\n");
   }
   const bool first = instance.has == 0;

@@ -2,13 +2,14 @@
 
 #include <httplib.h>
 #include <pthread.h>
-#include <spdlog/spdlog.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstring>
 #include <utility>
+
+#include "store/base/log.h"
 
 namespace server {
 namespace {
@@ -184,10 +185,10 @@ HttpResponse call_handler(const HttpHandler& handler, const HttpRequest& request
   try {
     return handler(request);
   } catch (const std::exception& e) {
-    spdlog::error("http: {} {}: exception: {}", request.method, request.path, e.what());
+    base::log::error("http: {} {}: exception: {}", request.method, request.path, e.what());
     return status_response(500, "InternalError", "Internal error occurred: " + std::string(e.what()));
   } catch (...) {
-    spdlog::error("http: {} {}: unknown exception", request.method, request.path);
+    base::log::error("http: {} {}: unknown exception", request.method, request.path);
     return status_response(500, "InternalError", "Internal error occurred");
   }
 }
@@ -276,7 +277,7 @@ class Framer::Impl final : public httplib::Server {
       try {
         context.exchange.response->stream(write, alive);
       } catch (const std::exception& e) {
-        spdlog::error("http: {} {}: exception while streaming: {}", request.method, request.path, e.what());
+        base::log::error("http: {} {}: exception while streaming: {}", request.method, request.path, e.what());
         context.broken = true;
       }
       sink.done();

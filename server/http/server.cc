@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
@@ -21,6 +20,7 @@
 #include "server/http/framer.h"
 #include "server/http/http_head.h"
 #include "server/http/tls_connection.h"
+#include "store/base/log.h"
 
 namespace server {
 namespace {
@@ -171,7 +171,7 @@ class HttpServerImpl final : public HttpServer {
     int error = pthread_create(&thread, &attributes, &HttpServerImpl::thread_main, start);
     pthread_attr_destroy(&attributes);
     if (error != 0) {
-      spdlog::warn("http: no thread for a connection: {}", strerror(error));
+      base::log::warn("http: no thread for a connection: {}", strerror(error));
       delete start;
       thread_ended();
     }
@@ -189,7 +189,7 @@ class HttpServerImpl final : public HttpServer {
     try {
       server->connection(std::move(start->socket), start->refuse);
     } catch (const std::exception& e) {
-      spdlog::error("http: connection: {}", e.what());
+      base::log::error("http: connection: {}", e.what());
     }
     start.reset();
     server->thread_ended();
@@ -321,7 +321,7 @@ class HttpServerImpl final : public HttpServer {
     try {
       response.upgrade(connection);
     } catch (const std::exception& e) {
-      spdlog::error("http: upgraded connection: {}", e.what());
+      base::log::error("http: upgraded connection: {}", e.what());
     }
     return false;
   }

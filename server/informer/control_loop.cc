@@ -1,7 +1,6 @@
 #include "server/informer/control_loop.h"
 
 #include <pthread.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <atomic>
@@ -16,6 +15,7 @@
 #include "server/informer/keyed_queue.h"
 #include "server/informer/object_cache.h"
 #include "server/informer/recording_client.h"
+#include "store/base/log.h"
 #include "store/object/access.h"
 
 namespace server {
@@ -288,7 +288,7 @@ bool ControlLoopImpl::pump_once() {
   // Lagged too far behind: start over from a list.
   auto listing = list();
   if (!listing.ok()) {
-    spdlog::error("control loop: cannot list objects again: {}", listing.error().message);
+    base::log::error("control loop: cannot list objects again: {}", listing.error().message);
     std::this_thread::sleep_for(kRelistDelay);
     return !stopping_.load();
   }
@@ -345,7 +345,7 @@ void ControlLoopImpl::run_until_idle() {
     if (!batch.ok() && batch.error().code == base::Code::kExpired) {
       auto listing = list();
       if (!listing.ok()) {
-        spdlog::error("control loop: cannot list objects: {}", listing.error().message);
+        base::log::error("control loop: cannot list objects: {}", listing.error().message);
         return;
       }
       listed_ = true;
@@ -353,7 +353,7 @@ void ControlLoopImpl::run_until_idle() {
     }
     if (!step()) return;
   }
-  spdlog::error("control loop: still busy after {} rounds", kIdleRounds);
+  base::log::error("control loop: still busy after {} rounds", kIdleRounds);
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 #include "server/informer/keyed_queue.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <utility>
+
+#include "store/base/log.h"
 
 namespace server {
 namespace {
@@ -123,9 +123,9 @@ void KeyedQueue::back_off(const store::Key& key, const base::Error& error) {
   const int failures = ++failures_[key];
   const milliseconds delay = std::min(kMaxBackOff, kFirstBackOff * (1 << std::min(failures - 1, 13)));
   if (failures > kQuietFailures) {
-    spdlog::warn("{} {}: {} (attempt {}, next in {} ms)", name_, text(key), error.message, failures, delay.count());
+    base::log::warn("{} {}: {} (attempt {}, next in {} ms)", name_, text(key), error.message, failures, delay.count());
   } else {
-    spdlog::debug("{} {}: {}", name_, text(key), error.message);
+    base::log::debug("{} {}: {}", name_, text(key), error.message);
   }
   add_after(key, delay);
 }

@@ -1,6 +1,5 @@
 // The life of a pod's run while it is wanted. Starting containers is in start.cc, ending in end.cc.
 #include <signal.h>
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include "server/node_agent/agent.h"
 #include "server/node_agent/history.h"
 #include "server/node_agent/pod_status.h"
+#include "store/base/log.h"
 #include "store/object/access.h"
 
 namespace server {
@@ -197,7 +197,7 @@ void Agent::attach(PodRun& run) {
 void Agent::on_attached(PodRun& run, base::Result<netns::Sandbox> sandbox) {
   run.attach_due = false;
   if (!sandbox.ok()) {
-    spdlog::error("pod {}/{}: {}", run.key.ns, run.key.name, sandbox.error().message);
+    base::log::error("pod {}/{}: {}", run.key.ns, run.key.name, sandbox.error().message);
     event(run, nullptr, "Warning", "FailedCreatePodSandBox", "Failed to create pod sandbox: " + sandbox.error().message);
     store::Key key = run.key;
     forget(run);

@@ -1,13 +1,12 @@
 #include "server/proxy/apply.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "server/proxy/compile.h"
 #include "server/proxy/kernel.h"
 #include "server/proxy/stale.h"
+#include "store/base/log.h"
 
 namespace server::proxy {
 namespace {
@@ -164,7 +163,7 @@ void NodeApplier::flush() {
 
 void NodeApplier::finished(const base::Status& status, uint64_t sequence) {
   if (status.ok()) {
-    if (failures_ > 0) spdlog::info("proxy: services of {} are in place again", node_.plan().name);
+    if (failures_ > 0) base::log::info("proxy: services of {} are in place again", node_.plan().name);
     failures_ = 0;
     synced_ = sequence;
     status_.loaded = true;
@@ -179,7 +178,7 @@ void NodeApplier::finished(const base::Status& status, uint64_t sequence) {
   }
   // Which of the transactions took effect is not worth finding out: the whole table is small.
   if (failures_ == 0)
-    spdlog::error("proxy: cannot change services of {}, loading all of them again: {}", node_.plan().name, status.error().message);
+    base::log::error("proxy: cannot change services of {}, loading all of them again: {}", node_.plan().name, status.error().message);
   reload_ = true;
   ++status_.failures;
   const int shift = std::min(failures_++, kMaxBackoffShift);

@@ -1,7 +1,5 @@
 #include "server/proxy_health/proxy_health.h"
 
-#include <spdlog/spdlog.h>
-
 #include <future>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -11,6 +9,7 @@
 #include "server/informer/events.h"
 #include "server/proxy_health/http.h"
 #include "server/proxy_health/pages.h"
+#include "store/base/log.h"
 #include "store/object/access.h"
 
 namespace server {
@@ -184,7 +183,7 @@ class ProxyHealthImpl final : public ProxyHealth {
   void opening_failed(size_t node, const CheckPort& check, const std::string& why) {
     if (per_node_[node].opened.erase(check) == 0) return;  // Not wanted any more.
     const std::string message = "node " + nodes_[node]->plan().name + " failed to start healthcheck \"" + check.service.text() + "\" on port " + std::to_string(check.port) + ": " + why;
-    spdlog::warn("{}", message);
+    base::log::warn("{}", message);
     const store::Object* service = loop_.cache("services").find(check.service.ns, check.service.name);
     if (service != nullptr) events_.warning(make_ref(*service), "FailedToStartServiceHealthcheck", message);
     loop_.post_after(kRetry, [this] { health_checks_changed(); });

@@ -1,6 +1,5 @@
 #include "server/publish/publisher.h"
 
-#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -14,6 +13,7 @@
 
 #include "server/publish/forwarder.h"
 #include "server/publish/resolve.h"
+#include "store/base/log.h"
 
 namespace server {
 namespace {
@@ -128,7 +128,7 @@ class PublisherImpl final : public Publisher {
     }
     io_.call([this, &host] { side_->forwarders.erase(host); });
     host_ports_->closed(host);
-    spdlog::info("no longer published on {}", host.text());
+    base::log::info("no longer published on {}", host.text());
     return save();
   }
 
@@ -173,7 +173,7 @@ class PublisherImpl final : public Publisher {
     resolve_now();
     std::lock_guard lock(mutex_);
     PublishedPort shown = show(entries_.at(spec.host));
-    spdlog::info("published {} -> {}{}", spec.host.text(), publish::render_target(spec), shown.status == "waiting" ? " (waiting: " + shown.reason + ")" : "");
+    base::log::info("published {} -> {}{}", spec.host.text(), publish::render_target(spec), shown.status == "waiting" ? " (waiting: " + shown.reason + ")" : "");
     return shown;
   }
 
@@ -183,14 +183,14 @@ class PublisherImpl final : public Publisher {
       IoSide* s = side.get();
       const std::string label = spec.host.text() + " -> " + publish::render_target(spec);
       publish::ForwarderContext context{s->io, [s](From from, base::Family family, int type) -> SocketPool& { return s->pool(from, family, type); }, traffic,
-                                        [label](const std::string& reason) { spdlog::warn("published port {}: {}", label, reason); }, limits_of_this_process()};
+                                        [label](const std::string& reason) { base::log::warn("published port {}: {}", label, reason); }, limits_of_this_process()};
       const bool udp = spec.host.protocol == model::Protocol::kUdp;
       s->forwarders[spec.host] = udp ? publish::make_udp_forwarder(std::move(context), std::move(*held)) : publish::make_tcp_forwarder(std::move(context), std::move(*held));
     });
   }
 
   void keep_failed(const Spec& spec, const std::string& why) {
-    spdlog::error("published port {}: {}", publish::render_spec(spec), why);
+    base::log::error("published port {}: {}", publish::render_spec(spec), why);
     Entry entry;
     entry.spec = spec;
     entry.failed = why;
