@@ -39,7 +39,7 @@ bool is_element(std::string_view text) {
 std::optional<std::string> canonical(const std::string& element) {
   if (!is_element(element)) return std::nullopt;
   if (element[0] != 'k' && element[0] != 'v') return element;
-  json value = json::parse(element.begin() + 2, element.end(), nullptr, false);
+  json value = json::parse(std::string_view(element).substr(2), nullptr, false);
   if (value.is_discarded() || (element[0] == 'k' && !value.is_object())) return std::nullopt;
   return element.substr(0, 2) + value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
