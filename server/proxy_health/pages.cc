@@ -1,15 +1,10 @@
 #include "server/proxy_health/pages.h"
 
-#include <dirent.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <ctime>
 
-#include "store/base/fd.h"
+#include "store/base/exposition.h"
 
 namespace server::proxy_health {
 namespace {
@@ -35,54 +30,13 @@ std::string go_time(base::WallTime at) {
 
 double epoch_seconds(base::WallTime at) { return std::chrono::duration<double>(at.time_since_epoch()).count(); }
 
-std::string number(double value) {
-  char text[32];
-  return std::string(text, std::to_chars(text, text + sizeof text, value).ptr);
-}
-std::string number(uint64_t value) { return std::to_string(value); }
-
 Answer json_page(int status, std::string body) {
   return {status, "application/json", {{"X-Content-Type-Options", "nosniff"}}, std::move(body)};
 }
 
-// Prometheus' text form, version 0.0.4.
-class Exposition {
- public:
-  void head(const char* name, const char* type, const char* help) {
-    text_ += std::string("# HELP ") + name + " [ALPHA] " + help + "\n# TYPE " + name + " " + type + "\n";
-  }
-  template <class T>
-  void value(const char* name, const std::string& labels, T amount) {
-    text_ += name + (labels.empty() ? "" : "{" + labels + "}") + " " + number(amount) + "\n";
-  }
-  template <class T>
-  void one(const char* name, const char* type, const char* help, const std::string& labels, T amount) {
-    head(name, type, help);
-    value(name, labels, amount);
-  }
-  void histogram(const char* name, const char* help, const std::string& labels, const proxy::Histogram& figures) {
-    head(name, "histogram", help);
-    const std::string bucket = std::string(name) + "_bucket";
-    for (size_t i = 0; i < proxy::Histogram::kBounds.size(); ++i) {
-      value(bucket.c_str(), labels + ",le=\"" + number(proxy::Histogram::kBounds[i]) + "\"", figures.at_most(i));
-    }
-    value(bucket.c_str(), labels + ",le=\"+Inf\"", figures.count());
-    value((std::string(name) + "_sum").c_str(), labels, figures.sum());
-    value((std::string(name) + "_count").c_str(), labels, figures.count());
-  }
-  std::string take() { return std::move(text_); }
-
- private:
-  std::string text_;
-};
-
-void add_process(Exposition& out, const ProcessFigures& p) {
-  out.one("process_cpu_seconds_total", "counter", "User and system time of the whole kubelan process.", "", p.cpu_seconds);
-  out.one("process_max_fds", "gauge", "Limit of open file descriptors.", "", p.max_fds);
-  out.one("process_open_fds", "gauge", "Open file descriptors.", "", p.open_fds);
-  out.one("process_resident_memory_bytes", "gauge", "Resident memory.", "", p.resident_bytes);
-  out.one("process_start_time_seconds", "gauge", "Start of the process since the epoch.", "", p.start_seconds);
-  out.one("process_virtual_memory_bytes", "gauge", "Virtual memory.", "", p.virtual_bytes);
+void add_histogram(base::Exposition& out, const char* name, const char* help, const std::string& labels, const proxy::Histogram& figures) {
+  out.head(name, "histogram", help);
+  out.histogram(name, labels, proxy::Histogram::kBounds, [&](size_t i) { return figures.at_most(i); }, figures.count(), figures.sum());
 }
 
 }  // namespace
@@ -121,17 +75,17 @@ Answer service_page(const proxy::NodeProxyStatus& status, const model::ServiceKe
   return page;
 }
 
-Answer metrics_page(const proxy::NodeProxyStatus& s, base::Family family, const ProbeCounts& probes, const ProcessFigures& process) {
+Answer metrics_page(const proxy::NodeProxyStatus& s, base::Family family, const ProbeCounts& probes, const base::ProcessFigures& process) {
   const std::string label = std::string("ip_family=\"") + base::family_name(family) + "\"";
-  Exposition out;
-  out.histogram("kubeproxy_network_programming_duration_seconds", "From hearing of a change to its being in the kernel, in seconds", label, s.programming_duration);
+  base::Exposition out;
+  add_histogram(out, "kubeproxy_network_programming_duration_seconds", "From hearing of a change to its being in the kernel, in seconds", label, s.programming_duration);
   out.head("kubeproxy_proxy_healthz_total", "counter", "Answers of /healthz by status");
   out.value("kubeproxy_proxy_healthz_total", "code=\"200\"", probes.healthz_200);
   out.value("kubeproxy_proxy_healthz_total", "code=\"503\"", probes.healthz_503);
   out.head("kubeproxy_proxy_livez_total", "counter", "Answers of /livez by status");
   out.value("kubeproxy_proxy_livez_total", "code=\"200\"", probes.livez_200);
   out.value("kubeproxy_proxy_livez_total", "code=\"503\"", probes.livez_503);
-  out.histogram("kubeproxy_sync_proxy_rules_duration_seconds", "One round of writing rules to the kernel, in seconds", label, s.sync_duration);
+  add_histogram(out, "kubeproxy_sync_proxy_rules_duration_seconds", "One round of writing rules to the kernel, in seconds", label, s.sync_duration);
   out.one("kubeproxy_sync_proxy_rules_endpoint_changes_total", "counter", "Changes of endpoints heard of", "", s.endpoint_changes);
   out.one("kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds", "gauge", "When the latest change was heard of", label, epoch_seconds(s.last_queued));
   out.one("kubeproxy_sync_proxy_rules_last_timestamp_seconds", "gauge", "When the kernel was last up to date", label, epoch_seconds(s.last_sync));
@@ -140,33 +94,10 @@ Answer metrics_page(const proxy::NodeProxyStatus& s, base::Family family, const 
   out.value("kubeproxy_sync_proxy_rules_no_local_endpoints_total", label + ",traffic_policy=\"internal\"", static_cast<uint64_t>(s.no_local_endpoints_internal));
   out.value("kubeproxy_sync_proxy_rules_no_local_endpoints_total", label + ",traffic_policy=\"external\"", static_cast<uint64_t>(s.no_local_endpoints_external));
   out.one("kubeproxy_sync_proxy_rules_service_changes_total", "counter", "Changes of Services heard of", "", s.service_changes);
-  add_process(out, process);
+  base::add_process(out, process);
   return {200, "text/plain; version=0.0.4; charset=utf-8", {}, out.take()};
 }
 
 Answer not_found_page() { return {404, "text/plain; charset=utf-8", {{"X-Content-Type-Options", "nosniff"}}, "404 page not found\n"}; }
-
-ProcessFigures read_process_figures(base::WallTime started) {
-  ProcessFigures out;
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  out.cpu_seconds = static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-  out.start_seconds = epoch_seconds(started);
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) out.max_fds = limit.rlim_cur;
-  unsigned long long size = 0, resident = 0;
-  base::Result<std::string> memory = base::read_file("/proc/self/statm");
-  if (memory.ok() && std::sscanf(memory->c_str(), "%llu %llu", &size, &resident) == 2) {
-    const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-    out.virtual_bytes = size * page;
-    out.resident_bytes = resident * page;
-  }
-  if (DIR* fds = ::opendir("/proc/self/fd"); fds != nullptr) {
-    while (const dirent* entry = ::readdir(fds)) out.open_fds += entry->d_name[0] != '.' ? 1 : 0;
-    ::closedir(fds);
-    --out.open_fds;  // The folder's own.
-  }
-  return out;
-}
 
 }  // namespace server::proxy_health

@@ -8,19 +8,9 @@
 #include "server/proxy_health/http.h"
 #include "store/base/clock.h"
 #include "store/base/ip.h"
+#include "store/base/process_figures.h"
 
 namespace server::proxy_health {
-
-// Of the whole daemon: there is one process for all nodes.
-struct ProcessFigures {
-  double cpu_seconds = 0;
-  double start_seconds = 0;        // Since the epoch.
-  uint64_t resident_bytes = 0;
-  uint64_t virtual_bytes = 0;
-  uint64_t open_fds = 0;
-  uint64_t max_fds = 0;
-};
-ProcessFigures read_process_figures(base::WallTime started);  // Not pure: reads /proc.
 
 struct ProbeCounts {
   uint64_t healthz_200 = 0, healthz_503 = 0, livez_200 = 0, livez_503 = 0;
@@ -34,7 +24,7 @@ Answer healthz_page(const proxy::NodeProxyStatus& status, bool node_eligible, ba
 Answer livez_page(const proxy::NodeProxyStatus& status, base::WallTime now);
 // Of a Service's healthCheckNodePort.
 Answer service_page(const proxy::NodeProxyStatus& status, const model::ServiceKey& service, base::WallTime now);
-Answer metrics_page(const proxy::NodeProxyStatus& status, base::Family family, const ProbeCounts& probes, const ProcessFigures& process);
+Answer metrics_page(const proxy::NodeProxyStatus& status, base::Family family, const ProbeCounts& probes, const base::ProcessFigures& process);
 Answer not_found_page();
 
 }  // namespace server::proxy_health

@@ -134,7 +134,7 @@ class ProxyHealthImpl final : public ProxyHealth {
     if (path == "/healthz") return {200, "text/plain; charset=utf-8", {{"X-Content-Type-Options", "nosniff"}}, "ok"};
     if (path == "/proxyMode") return {200, "text/plain; charset=utf-8", {{"X-Content-Type-Options", "nosniff"}}, "nftables"};
     if (path != "/metrics") return proxy_health::not_found_page();
-    return proxy_health::metrics_page(status_of(node), nodes_[node]->plan().address.family(), per_node_[node].probes, proxy_health::read_process_figures(started_));
+    return proxy_health::metrics_page(status_of(node), nodes_[node]->plan().address.family(), per_node_[node].probes, base::read_process_figures(started_));
   }
 
   void follow(size_t node, const std::set<CheckPort>& wanted) {

@@ -141,7 +141,7 @@ TEST(ProxyPages, Metrics) {
 }
 
 TEST(ProxyPages, ProcessFiguresAreOfThisProcess) {
-  const ProcessFigures figures = read_process_figures(kNow);
+  const base::ProcessFigures figures = base::read_process_figures(kNow);
   EXPECT_GT(figures.resident_bytes, 1u << 20);
   EXPECT_GT(figures.virtual_bytes, figures.resident_bytes);
   EXPECT_GE(figures.open_fds, 3u);
