@@ -8,6 +8,7 @@
 #include "server/api/ephemeral_containers.h"
 #include "server/api/health.h"
 #include "server/api/manifest.h"
+#include "server/api/metrics_page.h"
 #include "server/api/respond.h"
 #include "server/api/status.h"
 #include "server/api/verbs.h"
@@ -51,19 +52,24 @@ class ApiServerImpl final : public ApiServer {
   }
 
   HttpResponse handle(const HttpRequest& request) override {
+    const base::MonoTime begun = core_.clock.mono();
     Audit audit(core_.clock);
-    HttpResponse response = route(request, audit);
+    RequestKind kind{.verb = request.method};
+    HttpResponse response = route(request, audit, kind);
     audit.finish(request, response.status);
+    core_.metrics.count(kind, response.status, std::chrono::duration<double>(core_.clock.mono() - begun).count());
     compress(request, response);
     return response;
   }
 
  private:
-  HttpResponse route(const HttpRequest& request, Audit& audit) {
+  HttpResponse route(const HttpRequest& request, Audit& audit, RequestKind& kind) {
     auto user = core_.access.identify(request);
     if (!user.ok()) return error_response(user.error());
     RequestInfo info = parse_request(request);
     audit.found(*user, request, info);
+    const store::Resource* r = info.is_resource ? core_.registry.find(info.group, info.version, info.plural) : nullptr;
+    kind = request_kind(request, info, r && (info.subresource.empty() || r->find_subresource(info.subresource)));
     if (!user->in_group(auth::kMasters)) {
       base::Status allowed = core_.access.check(*user, attributes_of(request, info));
       if (!allowed.ok()) return error_response(allowed.error());
@@ -71,9 +77,9 @@ class ApiServerImpl final : public ApiServer {
     if (auto health = answer_health(request, core_.ready)) return std::move(*health);
     if (auto document = core_.documents.answer(request)) return std::move(*document);
     if (auto document = answer_issuer(request)) return std::move(*document);
+    if (auto page = answer_metrics(request, core_)) return std::move(*page);
     if (request.path == "/" || request.path.empty()) return root();
     if (!info.is_resource) return no_such_path();
-    const store::Resource* r = core_.registry.find(info.group, info.version, info.plural);
     if (!r) return no_such_path();
     // A namespaced kind without namespace is only listed and watched; a cluster-scoped one has no namespace.
     if (!r->namespaced && !info.ns.empty()) return no_such_path();
@@ -137,7 +143,7 @@ class ApiServerImpl final : public ApiServer {
       if (std::find(paths.begin(), paths.end(), group) == paths.end()) paths.push_back(group);
       if (std::find(paths.begin(), paths.end(), version) == paths.end()) paths.push_back(version);
     }
-    for (const char* path : {"/.well-known/openid-configuration", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version"}) paths.push_back(path);
+    for (const char* path : {"/.well-known/openid-configuration", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version"}) paths.push_back(path);
     return json_response(200, {{"paths", std::move(paths)}});
   }
 

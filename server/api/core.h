@@ -9,6 +9,7 @@
 #include "server/api/documents.h"
 #include "server/api/pipeline.h"
 #include "server/api/request_info.h"
+#include "server/api/request_metrics.h"
 
 namespace server {
 
@@ -27,16 +28,18 @@ class OpenWatches {
   };
   void close_all();  // And every later one.
   bool closed() const { return closed_; }
+  size_t count() const;
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::unordered_set<store::Watch*> watches_;
   std::atomic<bool> closed_{false};
 };
 
 struct Core {
   Core(store::Store& s, const store::Registry& r, const base::Clock& c, const ApiOptions& o)
-      : store(s),
+      : started(c.wall()),
+        store(s),
         registry(r.resources()),
         clock(c),
         options(o),
@@ -48,6 +51,7 @@ struct Core {
         custom_kinds(s, registry, c, [this](const std::string& group) { documents.forget(group); }),
         pipeline(s, registry, c, services, addresses, ingresses, access, custom_kinds) {}
 
+  const base::WallTime started;
   store::Store& store;
   store::Registry registry;  // What is compiled in, and what definitions add.
   const base::Clock& clock;
@@ -60,6 +64,7 @@ struct Core {
   CustomKinds custom_kinds;
   Pipeline pipeline;
   OpenWatches watches;
+  RequestMetrics metrics;
   std::atomic<PodRuntime*> runtime{nullptr};
   std::atomic<bool> ready{false};
 };

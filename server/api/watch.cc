@@ -140,6 +140,11 @@ OpenWatches::Entry::~Entry() {
   std::lock_guard lock(owner_.mutex_);
   owner_.watches_.erase(watch_);
 }
+size_t OpenWatches::count() const {
+  std::lock_guard lock(mutex_);
+  return watches_.size();
+}
+
 void OpenWatches::close_all() {
   std::lock_guard lock(mutex_);
   closed_ = true;
