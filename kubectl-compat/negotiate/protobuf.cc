@@ -310,6 +310,16 @@ class Decoder {
     return {};
   }
 
+  // A map's value that is a list (authentication's "extra") is a message {items = 1}.
+  Result<json> wrapped_list(std::string_view bytes, const Type& type) {
+    json out = json::array();
+    for (Reader reader(bytes); !reader.done();) {
+      const Part piece = TRY(reader.next());
+      if (piece.number == 1) TRY_STATUS(add_element(out, piece, *type.element));
+    }
+    return out;
+  }
+
   Result<json> value(const Part& part, const Type& type) {
     const unsigned wanted = wire_of(type.kind);
     if (part.wire != wanted) return malformed("wire type " + std::to_string(part.wire) + " where " + std::to_string(wanted) + " belongs");
@@ -325,10 +335,10 @@ class Decoder {
       case TypeKind::kTime:
       case TypeKind::kMicroTime: return decode_time(part.bytes, type.kind);
       case TypeKind::kAny: return decode_any(part.bytes);
-      case TypeKind::kMap:
-      case TypeKind::kList: break;
+      case TypeKind::kList: return wrapped_list(part.bytes, type);
+      case TypeKind::kMap: break;
     }
-    return malformed("a list of lists");
+    return malformed("a map in a map");
   }
 
   int depth_ = 0;

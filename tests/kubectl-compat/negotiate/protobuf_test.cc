@@ -64,6 +64,8 @@ TEST(Protobuf, Values) {
       {"map", "v1", "ConfigMap", bytes(2, bytes(1, "a") + bytes(2, "b")) + bytes(2, bytes(1, "e") + bytes(2, "")) + bytes(2, bytes(1, "n")),
        R"({"data":{"a":"b","e":"","n":""}})"},
       {"map without key", "v1", "ConfigMap", bytes(2, ""), R"({"data":{"":""}})"},
+      {"map of lists", "certificates.k8s.io/v1", "CertificateSigningRequest",
+       bytes(2, bytes(6, bytes(1, "id") + bytes(2, bytes(1, "a") + bytes(1, "b"))) + bytes(6, bytes(1, "none"))), R"({"spec":{"extra":{"id":["a","b"],"none":[]}}})"},
       {"map of bytes", "v1", "ConfigMap", bytes(3, bytes(1, "a") + bytes(2, std::string("\0\xff\x10", 3))) + bytes(3, bytes(1, "b") + bytes(2, "x")) +
            bytes(3, bytes(1, "c") + bytes(2, "xy")), R"({"binaryData":{"a":"AP8Q","b":"eA==","c":"eHk="}})"},
       {"a pointer's zero", "apps/v1", "Deployment", bytes(2, number(1, 0) + number(5, 0) + number(7, 0)), R"({"spec":{"replicas":0}})"},
