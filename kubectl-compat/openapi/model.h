@@ -65,6 +65,10 @@ const store::Type* find_meta_type(std::string_view name);  // "ListMeta" of meta
 void compile_paths(const store::Registry& registry, const store::Resource& resource, std::vector<PathItem>& out);
 json render_paths(const std::vector<PathItem>& paths, class SchemaSet& schemas);
 
+// A definition's own schema (a JSON tree) as version 2 of OpenAPI, and kubectl's validation by it, can take it: no alternatives, and
+// nothing said of fields where any may be (upstream: ToStructuralOpenAPIV2).
+json definition_for_v2(json schema);
+
 // Collects the named types that a document uses. Asking for a reference is what puts a type in.
 class SchemaSet {
  public:

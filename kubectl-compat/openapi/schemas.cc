@@ -186,6 +186,10 @@ json SchemaSet::render_object(const Type& type) {
 // A definition's own schema says more than its types do: patterns, alternatives, limits. What every object has is added.
 json SchemaSet::render_custom(const store::CustomVersion& version, const Type& type) {
   json out = version.schema_json->is_object() ? *version.schema_json : json::object();
+  if (dialect_ == Dialect::kV2) {
+    out = definition_for_v2(std::move(out));
+    if (!out.contains("properties")) return out;
+  }
   json& properties = out["properties"];
   if (!properties.is_object()) properties = json::object();
   for (const char* name : {"apiVersion", "kind", "metadata"}) {
