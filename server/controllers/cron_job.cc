@@ -107,6 +107,10 @@ base::Result<Requeue> CronJobController::reconcile(const store::Key& key) {
     if (due.too_many_missed) {
       events_.warning(make_ref(cron.object), "TooManyMissedTimes", "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew");
     }
+    if (!due.now && !due.next) {  // Such as the 31st of February. The words are those of upstream's way of noticing.
+      events_.warning(make_ref(cron.object), "InvalidSchedule",
+                      "invalid schedule: " + store::get_string(object->tree(), "spec.schedule") + " : time difference between two schedules is less than 1 second");
+    }
     if (due.now) ran = run(cron, jobs, *due.now, active, last_schedule);
     again = at_next(due);
   } else if (!cron.zone) {

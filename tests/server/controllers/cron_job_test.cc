@@ -106,6 +106,16 @@ TEST_F(CronJobTest, SuspendedMakesNothing) {
   EXPECT_TRUE(items(kJobs).empty());
 }
 
+TEST_F(CronJobTest, AScheduleThatNeverComesIsTold) {
+  start(tick("", "59 23 31 2 *"));
+  pass(minutes(5));
+  EXPECT_TRUE(items(kJobs).empty());
+  const auto events = items("/api/v1/namespaces/default/events");
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0]["reason"], "InvalidSchedule");
+  EXPECT_EQ(events[0]["message"], "invalid schedule: 59 23 31 2 * : time difference between two schedules is less than 1 second");
+}
+
 TEST_F(CronJobTest, OnlyTheNewestOfMissedTimes) {
   start(tick("  suspend: true\n"));
   pass(minutes(10));
