@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 std::vector<Flag> up_flags(UpOptions& o) {
   return {
       {"--name", "NAME", "Name of the cluster", &o.name},
-      {"--nodes", "N", "Number of nodes, 1 to 64 (default 3)", &o.nodes},
+      {"--nodes", "N", "Number of nodes, 0 to 64 (default 3); 0: all controllers, but no pod runs", &o.nodes},
       {"--state-dir", "DIR", "Where the cluster keeps its state (default: $XDG_STATE_HOME/kubelan/NAME)", &o.state_dir},
       {"--ephemeral", "", "Keep objects in memory only", &o.ephemeral},
       {"--api-port", "PORT", "Port of the API on 127.0.0.1; 0: the last one, or any that is free (default)", &o.api_port},
@@ -39,7 +39,7 @@ base::Result<LaunchOptions> make_launch_options(const UpOptions& o) {
   ClusterOptions& c = launch.cluster;
   c.name = o.name;
   TRY_STATUS(check_cluster_name(c.name));
-  if (o.nodes < 1 || o.nodes > kMaxNodes) return invalid("--nodes " + std::to_string(o.nodes) + ": use 1 to " + std::to_string(kMaxNodes));
+  if (o.nodes < 0 || o.nodes > kMaxNodes) return invalid("--nodes " + std::to_string(o.nodes) + ": use 0 to " + std::to_string(kMaxNodes));
   if (o.api_port < 0 || o.api_port > 65535) return invalid("--api-port " + std::to_string(o.api_port) + ": use 0 to 65535");
   if (o.balancing != "round-robin" && o.balancing != "random") return invalid("--balancing \"" + o.balancing + "\": use round-robin or random");
   if (!o.ip_family.empty() && o.ip_family != "ipv4" && o.ip_family != "ipv6" && o.ip_family != "dual") return invalid("--ip-family \"" + o.ip_family + "\": use ipv4, ipv6 or dual");

@@ -27,6 +27,12 @@ using publish::SocketPool;
 using publish::Spec;
 using publish::Traffic;
 
+// Services are reached from the first node; where there is none nothing answers, and any namespace does for finding that out.
+netns::Worker& node_side(netns::Fabric& fabric) {
+  const std::vector<netns::Node*> nodes = fabric.nodes();
+  return nodes.empty() ? fabric.fabric_worker() : nodes.front()->worker();
+}
+
 constexpr size_t kMaxPorts = 256;
 constexpr size_t kFdShare = 8;  // A port's connections, two descriptors each, leave three quarters to all the rest.
 constexpr std::chrono::seconds kPatience(5);  // For another thread's turn.
@@ -91,7 +97,7 @@ class PublisherImpl final : public Publisher {
         io_(io),
         host_ports_(std::move(host_ports)),
         options_(options),
-        side_(std::make_shared<IoSide>(IoSide{io, fabric.nodes().front()->worker(), fabric.fabric_worker(), {}, {}})) {
+        side_(std::make_shared<IoSide>(IoSide{io, node_side(fabric), fabric.fabric_worker(), {}, {}})) {
     for (const netns::NodePlan& node : fabric.plan().nodes) world_.nodes.push_back({node.name, node.address});
     world_.inside = options.inside;
     world_.find_service = [&loop](const std::string& ns, const std::string& name) { return loop.cache("services").find(ns, name); };
