@@ -3,6 +3,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "store/schema/go_form.h"
 #include "store/schema/rules.h"
 
 namespace store {
@@ -43,13 +44,13 @@ void check_rules(const json& tree, Scope scope, Causes& causes) {
   }
 }
 
-void check_subject(const json& subject, const std::string& path, Causes& causes) {
+void check_subject(const json& subject, Scope scope, const std::string& path, Causes& causes) {
   const std::string kind = string_at(subject, "kind"), name = string_at(subject, "name"), group = string_at(subject, "apiGroup");
   if (name.empty()) causes.push_back(cause_required(path + ".name"));
   if (kind == "ServiceAccount") {
     if (!name.empty()) add_problem(causes, path + ".name", name, name_problem(name, NameRule::kDnsSubdomain));
     if (!group.empty()) causes.push_back(unsupported(path + ".apiGroup", group, {""}));
-    if (string_at(subject, "namespace").empty()) causes.push_back(cause_required(path + ".namespace"));
+    if (scope == Scope::kCluster && string_at(subject, "namespace").empty()) causes.push_back(cause_required(path + ".namespace"));
   } else if (kind == "User" || kind == "Group") {
     if (group != kGroup) causes.push_back(unsupported(path + ".apiGroup", group, {kGroup}));
   } else {
@@ -57,8 +58,9 @@ void check_subject(const json& subject, const std::string& path, Causes& causes)
   }
 }
 
-Causes check_binding(const json& tree, const json* old, const std::vector<std::string>& kinds) {
+Causes check_binding(const json& tree, const json* old, Scope scope) {
   Causes causes;
+  const std::vector<std::string> kinds = scope == Scope::kCluster ? std::vector<std::string>{"ClusterRole"} : std::vector<std::string>{"Role", "ClusterRole"};
   const json& ref = object_at(tree, "roleRef");
   if (string_at(ref, "apiGroup") != kGroup) causes.push_back(unsupported("roleRef.apiGroup", string_at(ref, "apiGroup"), {kGroup}));
   const std::string kind = string_at(ref, "kind"), name = string_at(ref, "name");
@@ -66,8 +68,9 @@ Causes check_binding(const json& tree, const json* old, const std::vector<std::s
   if (name.empty()) causes.push_back(cause_required("roleRef.name"));
   else add_problem(causes, "roleRef.name", name, name_problem(name, NameRule::kPathSegment));
   const json& subjects = array_at(tree, "subjects");
-  for (size_t i = 0; i < subjects.size(); ++i) check_subject(subjects[i], "subjects[" + std::to_string(i) + "]", causes);
-  if (old && object_at(*old, "roleRef") != ref) causes.push_back(cause_invalid("roleRef", ref, "cannot change roleRef"));
+  for (size_t i = 0; i < subjects.size(); ++i) check_subject(subjects[i], scope, "subjects[" + std::to_string(i) + "]", causes);
+  const Type* type = find_type("io.k8s.api.rbac.v1.RoleRef");
+  if (old && type && go_form(object_at(*old, "roleRef"), *type) != go_form(ref, *type)) causes.push_back(cause_invalid_struct("roleRef", ref, *type, "cannot change roleRef"));
   return causes;
 }
 
@@ -79,7 +82,7 @@ bool has_condition(const json& tree, std::string_view type) {
 }  // namespace
 
 void prepare_rolebinding(json& tree) {
-  if (tree.contains("roleRef") && tree["roleRef"].is_object() && string_at(tree["roleRef"], "apiGroup").empty()) tree["roleRef"]["apiGroup"] = kGroup;
+  if (string_at(object_at(tree, "roleRef"), "apiGroup").empty()) tree["roleRef"]["apiGroup"] = kGroup;
   if (!tree.contains("subjects") || !tree["subjects"].is_array()) return;
   for (json& subject : tree["subjects"]) {
     const std::string kind = string_at(subject, "kind");
@@ -100,18 +103,25 @@ std::vector<base::Cause> validate_clusterrole(const json& tree, const json*) {
   const json& selectors = array_at(object_at(tree, "aggregationRule"), "clusterRoleSelectors");
   const std::string path = "aggregationRule.clusterRoleSelectors";
   if (selectors.empty()) causes.push_back(cause_required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil"));
-  for (size_t i = 0; i < selectors.size(); ++i) check_label_selector(selectors[i], path + "[" + std::to_string(i) + "]", causes);
+  for (size_t i = 0; i < selectors.size(); ++i) {
+    const std::string here = path + "[" + std::to_string(i) + "]";
+    const size_t before = causes.size();
+    check_label_selector(selectors[i], here, causes);
+    if (causes.size() > before) causes.push_back(cause_invalid(here, json(), "invalid label selector."));
+  }
   return causes;
 }
 
-std::vector<base::Cause> validate_rolebinding(const json& tree, const json* old) { return check_binding(tree, old, {"Role", "ClusterRole"}); }
-std::vector<base::Cause> validate_clusterrolebinding(const json& tree, const json* old) { return check_binding(tree, old, {"ClusterRole"}); }
+std::vector<base::Cause> validate_rolebinding(const json& tree, const json* old) { return check_binding(tree, old, Scope::kNamespace); }
+std::vector<base::Cause> validate_clusterrolebinding(const json& tree, const json* old) { return check_binding(tree, old, Scope::kCluster); }
 
 std::vector<base::Cause> validate_certificatesigningrequest(const json& tree, const json* old) {
   Causes causes;
   const json& spec = object_at(tree, "spec");
   if (!old) {
-    if (string_at(spec, "request").empty()) causes.push_back(cause_required("spec.request"));
+    if (string_at(spec, "request").empty()) {
+      causes.push_back(cause_invalid("spec.request", spec.contains("request") ? spec["request"] : json(), "PEM block type must be CERTIFICATE REQUEST"));
+    }
     const json& usages = array_at(spec, "usages");
     if (usages.empty()) causes.push_back(cause_required("spec.usages"));
     for (size_t i = 0; i < usages.size(); ++i) {

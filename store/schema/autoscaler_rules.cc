@@ -21,19 +21,28 @@ constexpr SourceRow kSources[] = {
 };
 constexpr std::string_view kTypes[] = {"ContainerResource", "External", "Object", "Pods", "Resource"};
 
+enum class CoreGroup { kAllowed, kRefused };
+enum class VersionCheck { kYes, kNo };
+
 bool has(const json& object, const char* key) { return object.is_object() && object.contains(key) && !object[key].is_null(); }
 int64_t number_at(const json& object, const char* key) { return has(object, key) && object[key].is_number_integer() ? object[key].get<int64_t>() : 0; }
 bool positive(const json& quantity) { return quantity_nanos(quantity).value_or(0) > 0; }
 
-void check_reference(const json& reference, const std::string& path, Causes& causes) {
+std::string version_problem(const std::string& version, CoreGroup core) {
+  const auto slashes = std::count(version.begin(), version.end(), '/');
+  if (slashes > 1) return "unexpected GroupVersion string: " + version;
+  const bool has_group = slashes == 1 && version.front() != '/';
+  return has_group || core == CoreGroup::kAllowed ? "" : "apiVersion must specify API group";
+}
+
+void check_reference(const json& reference, CoreGroup core, VersionCheck check, const std::string& path, Causes& causes) {
   for (const char* key : {"kind", "name"}) {
     const std::string value = string_at(reference, key), field = path + "." + key;
     if (value.empty()) causes.push_back(cause_required(field));
     else add_problem(causes, field, value, name_problem(value, NameRule::kPathSegment));
   }
   const std::string version = string_at(reference, "apiVersion");
-  const bool bad = std::count(version.begin(), version.end(), '/') > 1 || version == "/" || (!version.empty() && version.back() == '/');
-  if (bad) causes.push_back(cause_invalid(path + ".apiVersion", version, "unexpected GroupVersion string: " + version));
+  if (check == VersionCheck::kYes) add_problem(causes, path + ".apiVersion", version, version_problem(version, core));
 }
 
 void check_metric_name(const json& source, const std::string& path, Causes& causes) {
@@ -51,11 +60,11 @@ void check_target(const json& source, const std::string& path, Causes& causes) {
   if (std::find(std::begin(kTargets), std::end(kTargets), type) == std::end(kTargets)) {
     causes.push_back(cause_invalid(here + ".type", type, "must be either Utilization, Value, or AverageValue"));
   }
-  if (has(target, "averageUtilization") && number_at(target, "averageUtilization") < 1) {
-    causes.push_back(cause_invalid(here + ".averageUtilization", target["averageUtilization"], "must be greater than 0"));
-  }
   for (const char* key : {"value", "averageValue"}) {
     if (has(target, key) && !positive(target[key])) causes.push_back(cause_invalid(here + "." + key, target[key], "must be positive"));
+  }
+  if (has(target, "averageUtilization") && number_at(target, "averageUtilization") < 1) {
+    causes.push_back(cause_invalid(here + ".averageUtilization", target["averageUtilization"], "must be greater than 0"));
   }
 }
 
@@ -69,24 +78,27 @@ void check_resource_target(const json& source, const std::string& path, Causes& 
 void check_source(const std::string& kind, const json& source, const std::string& path, Causes& causes) {
   const json& target = object_at(source, "target");
   if (kind == "containerResource" || kind == "resource") {
-    if (string_at(source, "name").empty()) causes.push_back(cause_required(path + ".name", "must specify a resource name"));
-    if (kind == "containerResource" && string_at(source, "container").empty()) causes.push_back(cause_required(path + ".container", "must specify a container"));
+    const std::string name = string_at(source, "name"), container = string_at(source, "container");
+    if (name.empty()) causes.push_back(cause_required(path + ".name", "must specify a resource name"));
+    if (kind == "containerResource") {
+      if (!name.empty()) check_resource_name(name, NamedIn::kContainer, path + ".name", causes);
+      if (container.empty()) causes.push_back(cause_required(path + ".container", "must specify a container"));
+      else add_problem(causes, path + ".container", container, name_problem(container, NameRule::kDnsLabel));
+    }
     check_target(source, path, causes);
     check_resource_target(source, path, causes);
     return;
   }
-  if (kind == "object") check_reference(object_at(source, "describedObject"), path + ".describedObject", causes);
+  if (kind == "object") check_reference(object_at(source, "describedObject"), CoreGroup::kAllowed, VersionCheck::kYes, path + ".describedObject", causes);
   check_metric_name(source, path, causes);
   check_target(source, path, causes);
   const bool value = has(target, "value"), average = has(target, "averageValue");
-  if (kind == "pods" && !average) causes.push_back(cause_required(path + ".target.averageValue", "must specify a positive target averageValue"));
-  if (kind == "object" && !value && !average) {
-    causes.push_back(cause_required(path + ".target.averageValue", "must set either a target value for metric or a per-pod target"));
-  }
+  const std::string average_field = path + ".target.averageValue";
+  if (kind == "pods" && !average) causes.push_back(cause_required(average_field, "must specify a positive target averageValue"));
+  if (kind == "object" && !value && !average) causes.push_back(cause_required(average_field, "must set either a target value or averageValue"));
   if (kind != "external") return;
-  if (!value && !average) causes.push_back(cause_required(path + ".target.averageValue", "must set either a target value for metric or a per-pod target"));
+  if (!value && !average) causes.push_back(cause_required(average_field, "must set either a target value for metric or a per-pod target"));
   if (value && average) causes.push_back(cause_forbidden(path + ".target.value", "may not set both a target value for metric and a per-pod target"));
-  check_label_selector(object_at(object_at(source, "metric"), "selector"), path + ".metric.selector", causes);
 }
 
 void check_metric(const json& metric, const std::string& path, Causes& causes) {
@@ -101,7 +113,8 @@ void check_metric(const json& metric, const std::string& path, Causes& causes) {
     present.insert(row.field);
     if (present.size() == 1) check_source(row.field, metric[row.field], path + "." + row.field, causes);
   }
-  if (!present.count(expected)) causes.push_back(cause_required(path + "." + expected, "must populate information for the given metric source"));
+  if (expected.empty()) causes.push_back(cause_not_supported(path + ".type", type, kTypes));  // Upstream says so twice.
+  else if (!has(metric, expected.c_str())) causes.push_back(cause_required(path + "." + expected, "must populate information for the given metric source"));
   if (present.size() == 1) return;
   present.erase(expected);
   for (const std::string& other : present) causes.push_back(cause_forbidden(path + "." + other, "must populate the given metric source only"));
@@ -122,7 +135,9 @@ void check_policy(const json& policy, const std::string& path, Causes& causes) {
 void check_rules(const json& rules, const std::string& path, Causes& causes) {
   static constexpr std::string_view kSelect[] = {"Disabled", "Max", "Min"};
   if (has(rules, "stabilizationWindowSeconds")) {
-    check_nonnegative(rules, "stabilizationWindowSeconds", path + ".stabilizationWindowSeconds", causes);
+    if (number_at(rules, "stabilizationWindowSeconds") < 0) {
+      causes.push_back(cause_invalid(path + ".stabilizationWindowSeconds", rules["stabilizationWindowSeconds"], "must be greater than or equal to zero"));
+    }
     if (number_at(rules, "stabilizationWindowSeconds") > kMaxWindowSeconds) {
       causes.push_back(cause_invalid(path + ".stabilizationWindowSeconds", rules["stabilizationWindowSeconds"],
                                      "must be less than or equal to " + std::to_string(kMaxWindowSeconds)));
@@ -135,6 +150,9 @@ void check_rules(const json& rules, const std::string& path, Causes& causes) {
   const json& policies = array_at(rules, "policies");
   if (policies.empty()) causes.push_back(cause_required(path + ".policies", "must specify at least one Policy"));
   for (size_t i = 0; i < policies.size(); ++i) check_policy(policies[i], item(path, "policies", i), causes);
+  if (has(rules, "tolerance") && quantity_nanos(rules["tolerance"]).value_or(0) < 0) {
+    causes.push_back(cause_invalid(path + ".tolerance", rules["tolerance"], "must be greater than or equal to 0"));
+  }
 }
 
 json policy_of(const char* type, int value, int seconds) { return {{"type", type}, {"value", value}, {"periodSeconds", seconds}}; }
@@ -150,7 +168,7 @@ void fill_rules(json& behavior, const char* direction, const json& defaults) {
 }  // namespace
 
 void prepare_autoscaler(json& tree) {
-  if (!object_at(tree, "spec").size()) return;
+  if (!tree.is_object() || !tree.contains("spec") || !tree["spec"].is_object()) return;
   json& spec = tree["spec"];
   if (array_at(spec, "metrics").empty()) {
     spec["metrics"] = json::array(
@@ -163,21 +181,33 @@ void prepare_autoscaler(json& tree) {
   fill_rules(spec["behavior"], "scaleDown", down);
 }
 
-std::vector<base::Cause> validate_autoscaler(const json& tree, const json*) {
+std::vector<base::Cause> validate_autoscaler(const json& tree, const json* old) {
   Causes causes;
-  const json& spec = object_at(tree, "spec");
+  const json &spec = object_at(tree, "spec"), &target = object_at(spec, "scaleTargetRef");
   const int64_t most = number_at(spec, "maxReplicas"), least = number_at(spec, "minReplicas");
   const bool bounded = has(spec, "minReplicas");
-  if (bounded && least < 1) causes.push_back(cause_invalid("spec.minReplicas", least, "must be greater than or equal to 1"));
-  if (most < 1) causes.push_back(cause_invalid("spec.maxReplicas", most, "must be greater than 0"));
+  const json* before = old ? &object_at(*old, "spec") : nullptr;
+  const int64_t lowest = before && has(*before, "minReplicas") && number_at(*before, "minReplicas") == 0 ? 0 : 1;
+  if (bounded && least < lowest) causes.push_back(cause_invalid("spec.minReplicas", least, "must be greater than or equal to " + std::to_string(lowest)));
+  if (most == 0) causes.push_back(cause_required("spec.maxReplicas", "must be set and greater than 0"));
+  if (most < 0) causes.push_back(cause_invalid("spec.maxReplicas", most, "must be greater than or equal to 1"));
   if (bounded && most < least) causes.push_back(cause_invalid("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`"));
-  check_reference(object_at(spec, "scaleTargetRef"), "spec.scaleTargetRef", causes);
+  const json& target_before = before ? object_at(*before, "scaleTargetRef") : target;
+  const bool same = before && string_at(target, "kind") == string_at(target_before, "kind") && string_at(target, "apiVersion") == string_at(target_before, "apiVersion");
+  const CoreGroup core = string_at(target, "kind") == "ReplicationController" ? CoreGroup::kAllowed : CoreGroup::kRefused;
+  check_reference(target, core, same ? VersionCheck::kNo : VersionCheck::kYes, "spec.scaleTargetRef", causes);
   const json& metrics = array_at(spec, "metrics");
   for (size_t i = 0; i < metrics.size(); ++i) check_metric(metrics[i], item("spec", "metrics", i), causes);
+  const bool from_zero = std::any_of(metrics.begin(), metrics.end(), [](const json& m) { return string_at(m, "type") == "Object" || string_at(m, "type") == "External"; });
+  if (bounded && least == 0 && !from_zero) {
+    causes.push_back(cause_forbidden("spec.metrics", "must specify at least one Object or External metric to support scaling to zero replicas"));
+  }
   const json& behavior = object_at(spec, "behavior");
   for (const char* direction : {"scaleUp", "scaleDown"}) {
     if (has(behavior, direction)) check_rules(behavior[direction], std::string("spec.behavior.") + direction, causes);
   }
+  if (!old) return causes;
+  for (const char* number : {"currentReplicas", "desiredReplicas"}) check_nonnegative(object_at(tree, "status"), number, std::string("status.") + number, causes);
   return causes;
 }
 

@@ -1,7 +1,9 @@
 // PriorityClass and RuntimeClass.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "store/object/label_syntax.h"
+#include "store/schema/go_form.h"
 #include "store/schema/rules.h"
 
 namespace store {
@@ -33,14 +35,13 @@ std::string system_class_problem(const std::string& name, const json& tree) {
 }  // namespace
 
 std::vector<base::Cause> validate_priorityclass(const json& tree, const json* old) {
+  static constexpr std::string_view kPolicies[] = {"PreemptLowerPriority", "Never"};
   Causes causes;
   if (!tree.is_object()) return causes;
-  const std::string name = string_at(object_at(tree, "metadata"), "name");
+  const std::string name = string_at(object_at(tree, "metadata"), "name"), policy = string_at(tree, "preemptionPolicy");
   if (old) {
     if (value_of(tree) != value_of(*old)) causes.push_back(cause_forbidden("value", "may not be changed in an update."));
-    if (string_at(tree, "preemptionPolicy") != string_at(*old, "preemptionPolicy")) {
-      causes.push_back(cause_invalid("preemptionPolicy", string_at(tree, "preemptionPolicy"), "field is immutable"));
-    }
+    if (policy != string_at(*old, "preemptionPolicy")) causes.push_back(cause_invalid("preemptionPolicy", policy, "field is immutable"));
     return causes;
   }
   if (name.starts_with("system-")) {
@@ -51,20 +52,34 @@ std::vector<base::Cause> validate_priorityclass(const json& tree, const json* ol
   } else if (value_of(tree) > kMaxPriority) {
     causes.push_back(cause_forbidden("value", "maximum allowed value of a user defined priority is " + std::to_string(kMaxPriority)));
   }
+  if (policy.empty()) causes.push_back(cause_required("preemptionPolicy"));
+  else if (policy != "PreemptLowerPriority" && policy != "Never") causes.push_back(cause_not_supported("preemptionPolicy", policy, kPolicies));
   return causes;
 }
 
-std::vector<base::Cause> validate_runtimeclass(const json& tree, const json*) {
+void check_scheduling_of_class(const json& scheduling, Causes& causes) {
+  check_labels(object_at(scheduling, "nodeSelector"), "scheduling.nodeSelector", causes);
+  check_tolerations(scheduling, "scheduling", causes);
+  const json& tolerations = array_at(scheduling, "tolerations");
+  const Type* type = find_type("io.k8s.api.core.v1.Toleration");
+  for (size_t i = 0; i < tolerations.size(); ++i) {
+    if (!type || std::find(tolerations.begin(), tolerations.begin() + static_cast<std::ptrdiff_t>(i), tolerations[i]) == tolerations.begin() + static_cast<std::ptrdiff_t>(i)) continue;
+    causes.push_back({"FieldValueDuplicate", "Duplicate value: " + go_form(tolerations[i], *type), item("scheduling", "tolerations", i)});
+  }
+}
+
+std::vector<base::Cause> validate_runtimeclass(const json& tree, const json* old) {
   Causes causes;
   const std::string handler = string_at(tree, "handler");
-  add_problem(causes, "handler", handler, name_problem(handler, NameRule::kDnsLabel));
-  const json& scheduling = object_at(tree, "scheduling");
-  check_labels(object_at(scheduling, "nodeSelector"), "scheduling.nodeSelector", causes);
-  const json& fixed = object_at(object_at(tree, "overhead"), "podFixed");
-  for (const auto& [resource, amount] : fixed.items()) {
-    const auto value = quantity_nanos(amount);
-    if (value && *value < 0) causes.push_back(cause_invalid("overhead.podFixed[" + resource + "]", amount, "must be greater than or equal to 0"));
+  if (old && handler != string_at(*old, "handler")) causes.push_back(cause_invalid("handler", handler, "field is immutable"));
+  if (handler.empty()) causes.push_back(cause_required("handler"));
+  else add_problem(causes, "handler", handler, name_problem(handler, NameRule::kDnsLabel));
+  for (const auto& [resource, amount] : object_at(object_at(tree, "overhead"), "podFixed").items()) {
+    const std::string here = "overhead.limits[" + resource + "]";  // Checked as if it were a container's.
+    check_resource_name(resource, NamedIn::kContainer, here, causes);
+    check_resource_amount(resource, amount, here, causes);
   }
+  check_scheduling_of_class(object_at(tree, "scheduling"), causes);
   return causes;
 }
 

@@ -1,31 +1,13 @@
-// Namespace, ConfigMap, Secret, Event and Node.
-#include <cctype>
+// Namespace, ConfigMap and Secret.
 #include <nlohmann/json.hpp>
 
-#include "store/base/ip.h"
-#include "store/object/label_syntax.h"
+#include "store/base/text.h"
 #include "store/schema/rules.h"
 
 namespace store {
 namespace {
 
 constexpr size_t kMaxData = 1024 * 1024;
-
-std::string base64(const std::string& bytes) {
-  static constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const size_t left = bytes.size() - i;
-    uint32_t word = static_cast<unsigned char>(bytes[i]) << 16;
-    if (left > 1) word |= static_cast<unsigned char>(bytes[i + 1]) << 8;
-    if (left > 2) word |= static_cast<unsigned char>(bytes[i + 2]);
-    out += kAlphabet[word >> 18];
-    out += kAlphabet[(word >> 12) & 63];
-    out += left > 1 ? kAlphabet[(word >> 6) & 63] : '=';
-    out += left > 2 ? kAlphabet[word & 63] : '=';
-  }
-  return out;
-}
 
 size_t decoded_size(const std::string& text) {
   size_t letters = 0;
@@ -84,14 +66,9 @@ void prepare_secret(json& tree) {
   if (!tree.is_object() || !tree.contains("stringData")) return;
   const json text = object_at(tree, "stringData");
   for (auto it = text.begin(); it != text.end(); ++it) {
-    if (it.value().is_string()) tree["data"][it.key()] = base64(it.value().get<std::string>());
+    if (it.value().is_string()) tree["data"][it.key()] = base::encode_base64(it.value().get_ref<const std::string&>());
   }
   tree.erase("stringData");
-}
-
-void prepare_node(json& tree) {
-  const std::string cidr = string_at(object_at(tree, "spec"), "podCIDR");
-  if (!cidr.empty() && array_at(object_at(tree, "spec"), "podCIDRs").empty()) tree["spec"]["podCIDRs"] = json::array({cidr});
 }
 
 std::vector<base::Cause> validate_configmap(const json& tree, const json* old) {
@@ -112,43 +89,21 @@ std::vector<base::Cause> validate_configmap(const json& tree, const json* old) {
 
 std::vector<base::Cause> validate_secret(const json& tree, const json* old) {
   Causes causes;
+  const std::string type = string_at(tree, "type");
+  const json& data = object_at(tree, "data");
+  if (old && type != string_at(*old, "type")) causes.push_back(cause_invalid("type", type, "field is immutable"));
+  check_frozen(tree, old, {"data"}, causes);
   size_t bytes = 0;
   check_data(tree, "data", true, bytes, causes);
   check_size(bytes, "data", causes);
-  const std::string type = string_at(tree, "type");
   if (type == "kubernetes.io/tls") require_keys(tree, {"tls.crt", "tls.key"}, causes);
   if (type == "kubernetes.io/dockerconfigjson") require_keys(tree, {".dockerconfigjson"}, causes);
   if (type == "kubernetes.io/dockercfg") require_keys(tree, {".dockercfg"}, causes);
-  if (type == "kubernetes.io/ssh-auth") require_keys(tree, {"ssh-privatekey"}, causes);
+  if (type == "kubernetes.io/ssh-auth" && string_at(data, "ssh-privatekey").empty()) causes.push_back(cause_required("data[ssh-privatekey]"));
+  if (type == "kubernetes.io/basic-auth" && !data.contains("username") && !data.contains("password")) require_keys(tree, {"username", "password"}, causes);
   if (type == "kubernetes.io/service-account-token" &&
       string_at(object_at(object_at(tree, "metadata"), "annotations"), "kubernetes.io/service-account.name").empty()) {
     causes.push_back(cause_required("metadata.annotations[kubernetes.io/service-account.name]"));
-  }
-  check_frozen(tree, old, {"data"}, causes);
-  return causes;
-}
-
-std::vector<base::Cause> validate_node(const json& tree, const json* old) {
-  Causes causes;
-  const json& spec = object_at(tree, "spec");
-  const json& cidrs = array_at(spec, "podCIDRs");
-  for (size_t i = 0; i < cidrs.size(); ++i) {
-    if (cidrs[i].is_string() && !base::Cidr::parse(cidrs[i].get_ref<const std::string&>()).ok()) {
-      causes.push_back(
-          cause_invalid(item("spec", "podCIDRs", i), cidrs[i], "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"));
-    }
-  }
-  const json& taints = array_at(spec, "taints");
-  std::set<std::pair<std::string, std::string>> seen;
-  for (size_t i = 0; i < taints.size(); ++i) {
-    const std::string here = item("spec", "taints", i), key = string_at(taints[i], "key"), value = string_at(taints[i], "value");
-    if (!key.empty()) add_problem(causes, here + ".key", key, label_key_problem(key));
-    add_problem(causes, here + ".value", value, label_value_problem(value));
-    if (!seen.emplace(key, string_at(taints[i], "effect")).second) causes.push_back(cause_duplicate(here, taints[i]));
-  }
-  const std::string before = old ? string_at(object_at(*old, "spec"), "podCIDR") : "";
-  if (!before.empty() && before != string_at(spec, "podCIDR")) {
-    causes.push_back(cause_forbidden("spec.podCIDRs", "node updates may not change podCIDR except from \"\" to valid"));
   }
   return causes;
 }

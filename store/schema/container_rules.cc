@@ -8,6 +8,15 @@
 namespace store {
 namespace {
 
+constexpr std::string_view kProtocols[] = {"SCTP", "TCP", "UDP"};
+constexpr std::string_view kPullPolicies[] = {"Always", "IfNotPresent", "Never"};
+constexpr std::string_view kMessagePolicies[] = {"File", "FallbackToLogsOnError"};
+constexpr std::string_view kPropagations[] = {"Bidirectional", "HostToContainer", "None"};
+constexpr std::string_view kRecursive[] = {"Disabled", "Enabled", "IfPossible"};
+constexpr std::string_view kRestartPolicies[] = {"Always", "Never", "OnFailure"};
+constexpr std::string_view kRestartActions[] = {"Restart", "RestartAllContainers"};
+constexpr std::string_view kOperators[] = {"In", "NotIn"};
+
 void check_ports(const json& container, const std::string& path, Causes& causes) {
   const json& ports = array_at(container, "ports");
   std::set<std::string> names;
@@ -18,8 +27,11 @@ void check_ports(const json& container, const std::string& path, Causes& causes)
       add_problem(causes, here + ".name", name, problem);
       if (problem.empty() && !names.insert(name).second) causes.push_back(cause_duplicate(here + ".name", name));
     }
-    const int64_t host_port = integer_at(ports[i], "hostPort");
+    const int64_t port = integer_at(ports[i], "containerPort"), host_port = integer_at(ports[i], "hostPort");
+    if (port == 0) causes.push_back(cause_required(here + ".containerPort"));
+    else add_problem(causes, here + ".containerPort", port, port_number_problem(port));
     if (host_port != 0) add_problem(causes, here + ".hostPort", host_port, port_number_problem(host_port));
+    check_supported(ports[i], "protocol", kProtocols, here, causes);
   }
 }
 
@@ -37,6 +49,8 @@ void check_host_ports(const json& container, const std::string& path, size_t ind
 
 void check_propagation(const json& mount, const json& container, const std::string& path, Causes& causes) {
   const std::string propagation = string_at(mount, "mountPropagation"), recursive = string_at(mount, "recursiveReadOnly");
+  check_supported(mount, "mountPropagation", kPropagations, path, causes);
+  check_supported(mount, "recursiveReadOnly", kRecursive, path, causes);
   if (propagation == "Bidirectional" && !flag_at(object_at(container, "securityContext"), "privileged")) {
     causes.push_back(cause_forbidden(path + ".mountPropagation", "Bidirectional mount propagation is available only to privileged containers"));
   }
@@ -70,8 +84,10 @@ void check_mounts(const json& container, const PodScope& scope, const std::strin
     const std::string here = item(path, "volumeMounts", i), list = path + ".volumeMounts";
     const std::string name = string_at(mounts[i], "name"), place = string_at(mounts[i], "mountPath");
     const auto volume = scope.volumes.find(name);
-    if (!name.empty() && volume == scope.volumes.end()) causes.push_back({"FieldValueNotFound", "Not found: " + shown(name), here + ".name"});
-    if (!place.empty() && !places.insert(place).second) causes.push_back(cause_invalid(here + ".mountPath", place, "must be unique"));
+    if (name.empty()) causes.push_back(cause_required(here + ".name"));
+    if (volume == scope.volumes.end()) causes.push_back({"FieldValueNotFound", "Not found: " + shown(name), here + ".name"});
+    if (place.empty()) causes.push_back(cause_required(here + ".mountPath"));
+    if (!places.insert(place).second) causes.push_back(cause_invalid(here + ".mountPath", place, "must be unique"));
     if (any_with(devices, "name", name)) causes.push_back(cause_invalid(here + ".name", name, "must not already exist in volumeDevices"));
     if (any_with(devices, "devicePath", place)) {
       causes.push_back(cause_invalid(here + ".mountPath", place, "must not already exist as a path in volumeDevices"));
@@ -88,12 +104,14 @@ void check_devices(const json& container, const PodScope& scope, const std::stri
     const std::string here = item(path, "volumeDevices", i);
     const std::string name = string_at(devices[i], "name"), place = string_at(devices[i], "devicePath");
     const auto volume = scope.volumes.find(name);
-    if (!name.empty() && !names.insert(name).second) causes.push_back(cause_invalid(here + ".name", name, "must be unique"));
+    if (name.empty()) causes.push_back(cause_required(here + ".name"));
+    else if (!names.insert(name).second) causes.push_back(cause_invalid(here + ".name", name, "must be unique"));
     if (volume == scope.volumes.end()) {
       causes.push_back({"FieldValueNotFound", "Not found: " + shown(name), here + ".name"});
     } else if (!has(*volume->second, "persistentVolumeClaim") && !has(*volume->second, "ephemeral")) {
       causes.push_back(cause_invalid(here + ".name", name, "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"));
     }
+    if (place.empty()) causes.push_back(cause_required(here + ".devicePath"));
     if (places.count(place)) causes.push_back(cause_invalid(here + ".devicePath", place, "must be unique"));
     Causes steps;
     check_no_backsteps(place, here, steps);
@@ -107,7 +125,7 @@ void check_devices(const json& container, const PodScope& scope, const std::stri
 }
 
 void check_resize_policy(const json& container, const std::string& pod_restart, const std::string& path, Causes& causes) {
-  static constexpr std::string_view kResources[] = {"cpu", "memory"};
+  static constexpr std::string_view kResources[] = {"cpu", "memory"}, kPolicies[] = {"NotRequired", "RestartContainer"};
   const json& policies = array_at(container, "resizePolicy");
   std::set<std::string> seen;
   for (size_t i = 0; i < policies.size(); ++i) {
@@ -117,8 +135,9 @@ void check_resize_policy(const json& container, const std::string& pod_restart, 
     if (resource.empty()) causes.push_back(cause_required(list));
     else if (resource != "cpu" && resource != "memory") causes.push_back(cause_not_supported(list, resource, kResources));
     if (policy.empty()) causes.push_back(cause_required(list));
+    else if (!is_among(kPolicies, policy)) causes.push_back(cause_not_supported(list, policy, kPolicies));
     if (pod_restart == "Never" && policy != "NotRequired") {
-      causes.push_back(cause_invalid(list, policy, "must be 'NotRequired' when `restartPolicy` is 'Never'"));
+      causes.push_back(cause_invalid(list, policy, "must be 'NotRequired' when pod `restartPolicy` is 'Never'"));
     }
   }
 }
@@ -132,22 +151,32 @@ void check_restart_rules(const json& container, const std::string& path, Causes&
   if (!rules.empty() && !has(container, "restartPolicy")) {
     causes.push_back(cause_required(path + ".restartPolicy", "must specify restartPolicy when restart rules are used"));
   }
+  check_supported(container, "restartPolicy", kRestartPolicies, path, causes);
   too_many(path + ".restartPolicyRules", rules.size(), 20);
   for (size_t i = 0; i < rules.size(); ++i) {
-    const std::string here = item(path, "restartPolicyRules", i) + ".exitCodes";
-    if (!has(rules[i], "exitCodes")) causes.push_back(cause_required(here, "must be specified"));
-    else too_many(here + ".values", array_at(rules[i]["exitCodes"], "values").size(), 255);
+    const std::string rule = item(path, "restartPolicyRules", i), here = rule + ".exitCodes", action = string_at(rules[i], "action");
+    if (!is_among(kRestartActions, action)) causes.push_back(cause_not_supported(rule + ".action", action, kRestartActions));
+    if (!has(rules[i], "exitCodes")) {
+      causes.push_back(cause_required(here, "must be specified"));
+      continue;
+    }
+    const std::string op = string_at(rules[i]["exitCodes"], "operator");
+    if (!is_among(kOperators, op)) causes.push_back(cause_not_supported(here + ".operator", op, kOperators));
+    too_many(here + ".values", array_at(rules[i]["exitCodes"], "values").size(), 255);
   }
 }
 
 void check_container(const json& container, const PodScope& scope, const std::string& path, Causes& causes) {
   const std::string name = string_at(container, "name");
-  if (!name.empty()) add_problem(causes, path + ".name", name, name_problem(name, NameRule::kDnsLabel));
+  if (name.empty()) causes.push_back(cause_required(path + ".name"));
+  else add_problem(causes, path + ".name", name, name_problem(name, NameRule::kDnsLabel));
   if (string_at(container, "image").empty()) causes.push_back(cause_required(path + ".image"));
+  check_supported(container, "terminationMessagePolicy", kMessagePolicies, path, causes);
   check_ports(container, path, causes);
   check_environment(container, path, causes);
   check_mounts(container, scope, path, causes);
   check_devices(container, scope, path, causes);
+  check_supported(container, "imagePullPolicy", kPullPolicies, path, causes);
   check_resource_requirements(object_at(container, "resources"), scope, path + ".resources", causes);
   check_resize_policy(container, string_at(scope.spec, "restartPolicy"), path, causes);
   check_container_security(object_at(container, "securityContext"), scope.spec, path + ".securityContext", causes);
@@ -179,23 +208,24 @@ void check_unique(const json& container, std::set<std::string>& names, const std
 void check_containers(const std::string& path, const PodScope& scope, Causes& causes) {
   std::set<std::string> names, host_ports;
   const json& main = array_at(scope.spec, "containers");
+  if (main.empty()) causes.push_back(cause_required(path + ".containers"));
   for (size_t i = 0; i < main.size(); ++i) {
     const std::string here = item(path, "containers", i);
     check_container(main[i], scope, here, causes);
     check_unique(main[i], names, here, causes);
     check_probes(main[i], ContainerRole::kMain, scope.spec, here, causes);
     check_restart_rules(main[i], here, causes);
-    check_host_ports(main[i], path + ".containers", i, host_ports, causes);
   }
+  for (size_t i = 0; i < main.size(); ++i) check_host_ports(main[i], path + ".containers", i, host_ports, causes);
   const json& init = array_at(scope.spec, "initContainers");
   for (size_t i = 0; i < init.size(); ++i) {
     const std::string here = item(path, "initContainers", i);
     check_container(init[i], scope, here, causes);
+    check_restart_rules(init[i], here, causes);
     check_unique(init[i], names, here, causes);
     std::set<std::string> own_ports;  // They run one by one; upstream then counts each as the first.
     check_host_ports(init[i], path + ".initContainers", 0, own_ports, causes);
     check_probes(init[i], ContainerRole::kInit, scope.spec, here, causes);
-    check_restart_rules(init[i], here, causes);
   }
   const std::set<std::string> lasting = names;
   const json& guests = array_at(scope.spec, "ephemeralContainers");

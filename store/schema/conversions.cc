@@ -37,10 +37,11 @@ void rename(json& tree, const char* from, const char* to) {
   tree[to] = std::move(value);
 }
 
-json converted(const Resource& r, json tree, void (*Conversion::*way)(json&), std::string version) {
-  if (r.is_stored() || !tree.is_object()) return tree;
+// `as`: the type of the other version, which leaves out and adds other zero values.
+json converted(const Resource& r, json tree, void (*Conversion::*way)(json&), std::string version, const Type& as) {
   if (const Conversion* conversion = find_conversion(r.convert)) (conversion->*way)(tree);
   tree["apiVersion"] = std::move(version);
+  if (!r.custom) apply_defaults(tree, as);
   return tree;
 }
 
@@ -60,9 +61,14 @@ const Conversion* find_conversion(std::string_view name) {
 }
 
 json to_stored(const Resource& r, json tree) {
-  return converted(r, std::move(tree), &Conversion::to_stored, std::string(r.stored_version));
+  if (r.is_stored() || !tree.is_object()) return tree;
+  const Resource* stored = builtin_registry().find_storage(r.storage_name);
+  return converted(r, std::move(tree), &Conversion::to_stored, std::string(r.stored_version), stored ? *stored->type : *r.type);
 }
-json from_stored(const Resource& r, json tree) { return converted(r, std::move(tree), &Conversion::from_stored, r.api_version()); }
+json from_stored(const Resource& r, json tree) {
+  if (r.is_stored() || !tree.is_object()) return tree;
+  return converted(r, std::move(tree), &Conversion::from_stored, r.api_version(), *r.type);
+}
 
 Object view(const Resource& r, const Object& stored) {
   if (!stored) return stored;

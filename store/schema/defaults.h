@@ -1,4 +1,4 @@
-// store/schema/defaults.h - the value behind Field::default_json. Pure.
+// store/schema/defaults.h - the values that a field has when nobody wrote it. Pure.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -9,5 +9,7 @@ namespace store {
 
 // Precondition: field.default_json is not empty.
 json default_value(const Field& field);
+// What Go has in a field that was not set. Lists and maps are nil ones, and so null.
+const json& zero_value(const Field& field);
 
 }  // namespace store

@@ -20,6 +20,16 @@ void check_key_ref(const json& ref, const std::string& path, Causes& causes) {
   else add_problem(causes, path + ".key", key, config_key_problem(key));
 }
 
+void check_file_key(const json& ref, const std::string& path, Causes& causes) {
+  const std::string key = string_at(ref, "key"), volume = string_at(ref, "volumeName"), file = string_at(ref, "path");
+  if (key.empty()) causes.push_back(cause_required(path + ".key"));
+  else add_problem(causes, path + ".key", key, variable_problem(key));
+  if (volume.empty()) causes.push_back(cause_required(path + ".volumeName"));
+  else add_problem(causes, path + ".volumeName", volume, name_problem(volume, NameRule::kDnsLabel));
+  if (file.empty()) causes.push_back(cause_required(path + ".path"));
+  else check_no_backsteps(file, path + ".path", causes);
+}
+
 void check_source(const json& variable, const std::string& path, Causes& causes) {
   const json& source = variable["valueFrom"];
   size_t sources = 0;
@@ -28,9 +38,9 @@ void check_source(const json& variable, const std::string& path, Causes& causes)
   if (found("resourceFieldRef")) check_resource_field_ref(source["resourceFieldRef"], FactIn::kVariable, path + ".resourceFieldRef", causes);
   if (found("configMapKeyRef")) check_key_ref(source["configMapKeyRef"], path + ".configMapKeyRef", causes);
   if (found("secretKeyRef")) check_key_ref(source["secretKeyRef"], path + ".secretKeyRef", causes);
-  found("fileKeyRef");  // Its table of fields says all.
+  if (found("fileKeyRef")) check_file_key(source["fileKeyRef"], path + ".fileKeyRef", causes);
   if (sources == 0) {
-    causes.push_back(cause_invalid(path, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"));
+    causes.push_back(cause_invalid(path, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"));
   } else if (!string_at(variable, "value").empty()) {
     causes.push_back(cause_invalid(path, "", "may not be specified when `value` is not empty"));
   } else if (sources > 1) {
@@ -51,7 +61,8 @@ void check_environment(const json& container, const std::string& path, Causes& c
   const json& env = array_at(container, "env");
   for (size_t i = 0; i < env.size(); ++i) {
     const std::string here = item(path, "env", i), name = string_at(env[i], "name");
-    add_problem(causes, here + ".name", name, variable_problem(name));
+    if (name.empty()) causes.push_back(cause_required(here + ".name"));
+    else add_problem(causes, here + ".name", name, variable_problem(name));
     if (has(env[i], "valueFrom")) check_source(env[i], here + ".valueFrom", causes);
   }
   const json& from = array_at(container, "envFrom");
@@ -67,6 +78,22 @@ void check_environment(const json& container, const std::string& path, Causes& c
     if (sources == 0) causes.push_back(cause_invalid(path + ".envFrom", "", "must specify one of: `configMapRef` or `secretRef`"));
     if (sources > 1) causes.push_back(cause_invalid(path + ".envFrom", "", "may not have more than one field specified at a time"));
   }
+}
+
+// A file that variables are read from is in a folder that lives as long as the pod.
+void check_file_volumes(const json& spec, const std::string& path, Causes& causes) {
+  const json& volumes = array_at(spec, "volumes");
+  each_container_of(spec, path, [&](const json& container, const std::string& here) {
+    const json& env = array_at(container, "env");
+    for (size_t i = 0; i < env.size(); ++i) {
+      const json& from = object_at(env[i], "valueFrom");
+      if (!has(from, "fileKeyRef")) continue;
+      const std::string name = string_at(from["fileKeyRef"], "volumeName"), field = item(here, "env", i) + ".valueFrom.fileKeyRef.volumeName";
+      const auto volume = std::find_if(volumes.begin(), volumes.end(), [&](const json& other) { return string_at(other, "name") == name; });
+      if (volume == volumes.end()) causes.push_back({"FieldValueNotFound", "Not found: " + shown(name), field});
+      else if (!has(*volume, "emptyDir")) causes.push_back(cause_invalid(field, name, "referenced volume must be of type emptyDir"));
+    }
+  });
 }
 
 }  // namespace store

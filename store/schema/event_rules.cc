@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "store/object/label_syntax.h"
+#include "store/schema/go_form.h"
 #include "store/schema/rules.h"
 
 namespace store {
@@ -79,12 +80,14 @@ void check_created(const json& tree, Causes& causes) {
 }
 
 void check_changed(const json& tree, const json& old, Causes& causes) {
-  auto value = [](const json& from, const char* key) { return from.is_object() && from.contains(key) ? from[key] : json(); };
-  if (value(tree, "series") != value(old, "series")) check_series(tree, causes);
+  const Type* type = find_type("io.k8s.api.core.v1.Event");
+  if (!type || !old.is_object()) return;
+  if (go_field(tree, *type, "series") != go_field(old, *type, "series")) check_series(tree, causes);
   for (const char* field : {"involvedObject", "reason", "message", "source", "firstTimestamp", "lastTimestamp", "count", "type", "eventTime", "action",
                             "related", "reportingComponent", "reportingInstance"}) {
     const std::string shown_name = std::string_view(field) == "reportingComponent" ? "reportingController" : field;
-    if (value(tree, field) != value(old, field)) causes.push_back(cause_invalid(shown_name, value(tree, field), "field is immutable"));
+    const std::string now = go_field(tree, *type, field);
+    if (now != go_field(old, *type, field)) causes.push_back({"FieldValueInvalid", "Invalid value: " + now + ": field is immutable", shown_name});
   }
 }
 

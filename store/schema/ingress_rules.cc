@@ -1,6 +1,7 @@
 // Ingress and IngressClass.
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "store/schema/ip_syntax.h"
 #include "store/schema/rules.h"
@@ -18,7 +19,10 @@ constexpr const char* kWildcard =
     "characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', regex used for validation is "
     "'\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
-bool has(const json& object, std::string_view key) { return object.is_object() && object.contains(key); }
+bool has(const json& object, std::string_view key) {
+  const auto at = object.find(key);
+  return object.is_object() && at != object.end() && !at->is_null();
+}
 
 int64_t port_of(const json& port) {
   if (!has(port, "number")) return 0;
@@ -98,8 +102,7 @@ void check_path(const json& entry, const std::string& here, Causes& causes) {
   const bool needed = exact || (type == "ImplementationSpecific" && !path.empty());
   if (needed && !path.starts_with('/')) causes.push_back(cause_invalid(here + ".path", path, "must be an absolute path"));
   if (exact) check_path_text(path, here + ".path", causes);
-  // The schema refuses other types, but takes "" for absent.
-  if (type.empty()) causes.push_back(cause_not_supported(here + ".pathType", "", kPathTypes));
+  if (!exact && type != "ImplementationSpecific") causes.push_back(cause_not_supported(here + ".pathType", type, kPathTypes));
   check_backend(object_at(entry, "backend"), here + ".backend", causes);
 }
 
@@ -124,11 +127,15 @@ void check_tls(const json& tls, const std::string& here, Causes& causes) {
   }
 }
 
-void check_status(const json& tree, Causes& causes) {
-  const json& list = array_at(object_at(object_at(tree, "status"), "loadBalancer"), "ingress");
+const json& addresses_of(const json& tree) { return array_at(object_at(object_at(tree, "status"), "loadBalancer"), "ingress"); }
+
+void check_status(const json& tree, const json* old, Causes& causes) {
+  const json& list = addresses_of(tree);
+  std::set<std::string> before;
+  for (const json& address : old ? addresses_of(*old) : json::array()) before.insert(string_at(address, "ip"));
   for (size_t i = 0; i < list.size(); ++i) {
     const std::string here = item("status.loadBalancer", "ingress", i), ip = string_at(list[i], "ip"), host = string_at(list[i], "hostname");
-    if (!ip.empty() && !parse_legacy_ip(ip)) causes.push_back(cause_invalid(here + ".ip", ip, std::string(kBadIp)));
+    if (!ip.empty() && !before.count(ip)) add_problem(causes, here + ".ip", ip, legacy_ip_problem(ip));
     if (host.empty()) continue;
     add_problem(causes, here + ".hostname", host, name_problem(host, NameRule::kDnsSubdomain));
     if (parse_legacy_ip(host)) causes.push_back(cause_invalid(here + ".hostname", host, kNotAnAddress));
@@ -165,6 +172,8 @@ void check_parameters(const json& parameters, Causes& causes) {
   const std::string here = "spec.parameters", scope = string_at(parameters, "scope");
   check_reference(parameters, here, causes);
   const bool named = has(parameters, "namespace");
+  static constexpr std::string_view kScopes[] = {"Cluster", "Namespace"};
+  if (scope != "Cluster" && scope != "Namespace") causes.push_back(cause_not_supported(here + ".scope", scope, kScopes));
   if (scope == "Cluster" && named) causes.push_back(cause_forbidden(here + ".namespace", "`parameters.scope` is set to 'Cluster'"));
   if (scope != "Namespace") return;
   const std::string ns = string_at(parameters, "namespace");
@@ -208,14 +217,17 @@ std::vector<base::Cause> validate_ingress(const json& tree, const json* old) {
     add_problem(causes, "spec.ingressClassName", name, name_problem(name, NameRule::kDnsSubdomain));
   }
   if (!old) check_class_annotation(tree, spec, causes);
-  check_status(tree, causes);
+  check_status(tree, old, causes);
   return causes;
 }
 
-std::vector<base::Cause> validate_ingressclass(const json& tree, const json*) {
+std::vector<base::Cause> validate_ingressclass(const json& tree, const json* old) {
+  constexpr size_t kMaxController = 250;
   Causes causes;
   const json& spec = object_at(tree, "spec");
   const std::string controller = string_at(spec, "controller");
+  if (old && controller != string_at(object_at(*old, "spec"), "controller")) causes.push_back(cause_invalid("spec.controller", controller, "field is immutable"));
+  if (controller.size() > kMaxController) causes.push_back({"FieldValueTooLong", "Too long: may not be more than 250 bytes", "spec.controller"});
   if (controller.empty()) causes.push_back(cause_required("spec.controller"));
   else check_prefixed_path(controller, "spec.controller", causes);
   if (has(spec, "parameters")) check_parameters(object_at(spec, "parameters"), causes);

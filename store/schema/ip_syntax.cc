@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <nlohmann/json.hpp>
 
 #include "store/schema/rules.h"
 
@@ -45,6 +46,12 @@ std::optional<int> legacy_number(std::string_view digits) {
   return value;
 }
 
+// Of a prefix that parse_legacy_cidr takes.
+bool has_leading_zeros(const std::string& text) {
+  const std::string length = text.substr(text.find('/') + 1);
+  return !base::Ip::parse(text.substr(0, text.find('/'))).ok() || (length.size() > 1 && length[0] == '0');
+}
+
 }  // namespace
 
 std::optional<base::Ip> parse_legacy_ip(std::string_view text) {
@@ -82,46 +89,55 @@ std::string canonical_cidr(const std::string& text) {
 std::string legacy_ip_warning(const std::string& field, const std::string& text) {
   const auto ip = parse_legacy_ip(text);
   if (!ip || ip->text() == text) return {};
-  const std::string use = ip->text();
-  if (!base::Ip::parse(text).ok() || is_mapped(text)) {
-    return field + ": non-standard IP address " + shown(text) + " will be considered invalid in a future Kubernetes release: use " + shown(use);
-  }
-  return field + ": IPv6 address " + shown(text) + " should be in RFC 5952 canonical format (" + shown(use) + ")";
+  if (!legacy_ip_problem(text).empty()) return field + ": non-standard IP address " + shown(text) + " is invalid: use " + shown(ip->text());
+  return field + ": IPv6 address " + shown(text) + " should be in RFC 5952 canonical format (" + shown(ip->text()) + ")";
 }
 
-std::string legacy_cidr_warning(const std::string& field, const std::string& text) {
+std::vector<std::string> legacy_cidr_warnings(const std::string& field, const std::string& text) {
   const auto cidr = parse_legacy_cidr(text);
   if (!cidr || cidr->text() == text) return {};
-  const std::string use = cidr->text();
-  const auto strict = base::Cidr::parse(text);
-  const std::string address = text.substr(0, text.find('/'));
-  const std::string length = text.substr(text.find('/') + 1);
-  const auto written = base::Ip::parse(address);
-  const bool plain = strict.ok() && written.ok() && !is_mapped(address) && *written == cidr->address() && (length == "0" || length[0] != '0');
-  if (!plain) {
-    return field + ": non-standard CIDR value " + shown(text) + " will be considered invalid in a future Kubernetes release: use " + shown(use);
+  std::vector<std::string> out;
+  const std::string address = text.substr(0, text.find('/')), use = shown(cidr->text());
+  const auto ip = parse_legacy_ip(address);
+  if (ip && *ip != cidr->address()) {
+    const std::string single = shown(ip->text() + "/" + std::to_string(ip->size() * 8));
+    out.push_back(field + ": CIDR value " + shown(text) + " is ambiguous in this context (should be " + use + " or " + single + "?)");
   }
-  return field + ": IPv6 CIDR value " + shown(text) + " should be in RFC 5952 canonical format (" + shown(use) + ")";
+  if (has_leading_zeros(text) || is_mapped(address)) {
+    out.push_back(field + ": non-standard CIDR value " + shown(text) + " is invalid: use " + use);
+  } else if (out.empty()) {
+    out.push_back(field + ": IPv6 CIDR value " + shown(text) + " should be in RFC 5952 canonical format (" + use + ")");
+  }
+  return out;
+}
+
+std::string legacy_ip_problem(const std::string& text) {
+  if (!parse_legacy_ip(text)) return std::string(kBadIp);
+  if (!base::Ip::parse(text).ok()) return "must not have leading 0s";
+  return is_mapped(text) ? "must not be an IPv4-mapped IPv6 address" : "";
+}
+
+std::string legacy_cidr_problem(const std::string& text) {
+  const auto cidr = parse_legacy_cidr(text);
+  if (!cidr) return std::string(kBadCidr);
+  const std::string address = text.substr(0, text.find('/'));
+  if (has_leading_zeros(text)) return "must not have leading 0s in IP or prefix length";
+  if (is_mapped(address)) return "must not have an IPv4-mapped IPv6 address";
+  return *base::Ip::parse(address) == cidr->address() ? "" : "must not have bits set beyond the prefix length";
 }
 
 std::string strict_ip_problem(const std::string& text) {
-  const auto ip = parse_legacy_ip(text);
-  if (!ip) return std::string(kBadIp);
-  if (!base::Ip::parse(text).ok()) return "must not have leading 0s";
-  if (is_mapped(text)) return "must not be an IPv4-mapped IPv6 address";
-  return ip->text() == text ? std::string() : "must be in canonical form (" + shown(ip->text()) + ")";
+  const std::string problem = legacy_ip_problem(text);
+  if (!problem.empty()) return problem;
+  const std::string use = parse_legacy_ip(text)->text();
+  return use == text ? "" : "must be in canonical form (" + shown(use) + ")";
 }
 
 std::string strict_cidr_problem(const std::string& text) {
-  const auto cidr = parse_legacy_cidr(text);
-  if (!cidr) return std::string(kBadCidr);
-  const std::string address = text.substr(0, text.find('/')), length = text.substr(text.find('/') + 1);
-  const auto ip = base::Ip::parse(address);
-  if (!ip.ok()) return "must not have leading 0s in IP";
-  if (is_mapped(address)) return "must not be an IPv4-mapped IPv6 address";
-  if (length.size() > 1 && length[0] == '0') return "must not have leading 0s in prefix length";
-  if (*ip != cidr->address()) return "must not have bits set beyond the prefix length";
-  return cidr->text() == text ? std::string() : "must be in canonical form (" + shown(cidr->text()) + ")";
+  const std::string problem = legacy_cidr_problem(text);
+  if (!problem.empty()) return problem;
+  const std::string use = parse_legacy_cidr(text)->text();
+  return use == text ? "" : "must be in canonical form (" + shown(use) + ")";
 }
 
 }  // namespace store

@@ -36,7 +36,11 @@ bool is_subdomain(std::string_view name) {
   }
 }
 
-std::string too_long(size_t limit) { return "must be no more than " + std::to_string(limit) + " bytes"; }
+// All that is wrong: the length and the letters are judged apart.
+std::string name_problems(std::string_view name, size_t limit, const std::string& rule_problem) {
+  const std::string too_long = name.size() > limit ? "must be no more than " + std::to_string(limit) + " characters" : "";
+  return too_long + (too_long.empty() || rule_problem.empty() ? "" : "; ") + rule_problem;
+}
 
 std::string path_segment_problem(std::string_view name) {
   if (name == ".") return "may not be '.'";
@@ -51,7 +55,8 @@ void check_names(const json& meta, const Resource& resource, Causes& causes) {
   std::string base = string_at(meta, "generateName");
   if (!base.empty()) {
     const json written = base;
-    if (base.back() == '-' || base.back() == '.') base.back() = 'a';  // What is appended starts with a letter or digit.
+    // What is appended goes on from a dash as from a letter. (Upstream masks no other end, and no dash alone.)
+    if (base.size() > 1 && base.back() == '-') base.back() = 'a';
     add_problem(causes, "metadata.generateName", written, name_problem(base, resource.name_rule));
   }
   if (name.empty())
@@ -73,15 +78,32 @@ void check_finalizers(const json& finalizers, Causes& causes) {
   }
 }
 
+// Kinds that upstream compiles in know three finalizers without a domain.
+void check_known_finalizers(const json& finalizers, const Resource& resource, Causes& causes) {
+  static constexpr std::string_view kStandard[] = {"kubernetes", "orphan", "foregroundDeletion"};
+  static constexpr std::string_view kOtherServers[] = {"apiextensions.k8s.io", "apiregistration.k8s.io", "coordination.k8s.io"};
+  if (resource.custom || std::find(std::begin(kOtherServers), std::end(kOtherServers), resource.group) != std::end(kOtherServers)) return;
+  for (size_t i = 0; i < finalizers.size(); ++i) {
+    if (!finalizers[i].is_string()) continue;
+    const std::string& name = finalizers[i].get_ref<const std::string&>();
+    if (name.find('/') != std::string::npos || std::find(std::begin(kStandard), std::end(kStandard), name) != std::end(kStandard)) continue;
+    causes.push_back(cause_invalid("metadata.finalizers[" + std::to_string(i) + "]", name, "name is neither a standard finalizer name nor is it fully qualified"));
+  }
+}
+
 void check_owners(const json& owners, Causes& causes) {
   const std::string field = "metadata.ownerReferences";
   std::string controller;
   for (const json& owner : owners) {
     const std::string api_version = string_at(owner, "apiVersion");
-    if (api_version.empty() || api_version.back() == '/')
+    if (api_version.empty() || api_version.back() == '/' || std::count(api_version.begin(), api_version.end(), '/') > 1)
       causes.push_back(cause_invalid(field + ".apiVersion", api_version, "version must not be empty"));
     for (const char* part : {"kind", "name", "uid"}) {
-      if (string_at(owner, part).empty()) causes.push_back(cause_invalid(field + "." + part, "", std::string(part) + " must not be empty"));
+      if (string_at(owner, part).empty()) causes.push_back(cause_invalid(field + "." + part, "", "must not be empty"));
+    }
+    const std::string kind = string_at(owner, "kind");
+    if (kind == "Event" && (api_version == "v1" || api_version == "events.k8s.io/v1")) {
+      causes.push_back(cause_invalid(field, owner, (api_version == "v1" ? "/" : "") + api_version + ", Kind=Event is disallowed from being an owner"));
     }
     const auto flag = owner.is_object() ? owner.find("controller") : owner.end();
     if (!owner.is_object() || flag == owner.end() || *flag != true) continue;
@@ -100,15 +122,12 @@ void check_owners(const json& owners, Causes& causes) {
 std::string name_problem(std::string_view name, NameRule rule) {
   switch (rule) {
     case NameRule::kDnsSubdomain:
-      if (name.size() > 253) return too_long(253);
-      return is_subdomain(name) ? "" : kSubdomain;
+      return name_problems(name, 253, is_subdomain(name) ? "" : kSubdomain);
     case NameRule::kDnsLabel:
-      if (name.size() > 63) return too_long(63);
-      if (is_label(name)) return "";
-      return is_subdomain(name) ? "must not contain dots" : kLabel;  // The one thing that is wrong, when it is one.
+      // Of a name that may have dots elsewhere, they are the one thing that is wrong.
+      return name_problems(name, 63, is_label(name) ? "" : is_subdomain(name) ? "must not contain dots" : kLabel);
     case NameRule::kDns1035Label:
-      if (name.size() > 63) return too_long(63);
-      return is_label(name) && is_letter(name.front()) ? "" : kLabel1035;
+      return name_problems(name, 63, is_label(name) && is_letter(name.front()) ? "" : kLabel1035);
     case NameRule::kPathSegment:
       return path_segment_problem(name);
   }
@@ -119,10 +138,11 @@ std::vector<base::Cause> validate_object_meta(const json& tree, const Resource& 
   Causes causes;
   const json& meta = object_at(tree, "metadata");
   check_names(meta, resource, causes);
-  check_annotations(object_at(meta, "annotations"), "metadata.annotations", causes);
   check_labels(object_at(meta, "labels"), "metadata.labels", causes);
+  check_annotations(object_at(meta, "annotations"), "metadata.annotations", causes);
   check_owners(array_at(meta, "ownerReferences"), causes);
   check_finalizers(array_at(meta, "finalizers"), causes);
+  check_known_finalizers(array_at(meta, "finalizers"), resource, causes);
   return causes;
 }
 

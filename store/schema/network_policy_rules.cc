@@ -1,6 +1,7 @@
 // NetworkPolicy.
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "store/schema/ip_syntax.h"
 #include "store/schema/rules.h"
@@ -11,7 +12,7 @@ namespace {
 void check_port(const json& port, const std::string& path, Causes& causes) {
   static constexpr std::string_view kProtocols[] = {"TCP", "UDP", "SCTP"};
   const std::string protocol = string_at(port, "protocol");
-  if (!protocol.empty() && std::find(std::begin(kProtocols), std::end(kProtocols), protocol) == std::end(kProtocols)) {
+  if (port.is_object() && port.contains("protocol") && std::find(std::begin(kProtocols), std::end(kProtocols), protocol) == std::end(kProtocols)) {
     causes.push_back(cause_not_supported(path + ".protocol", protocol, kProtocols));
   }
   const json number = port.is_object() && port.contains("port") ? port["port"] : json();
@@ -30,24 +31,30 @@ void check_port(const json& port, const std::string& path, Causes& causes) {
   }
 }
 
-void check_block(const json& block, const std::string& path, Causes& causes) {
+using Prefixes = std::set<std::string>;  // As they are stored already, which they may stay.
+
+std::string prefix_problem(const std::string& text, const Prefixes& before) { return before.count(text) ? "" : legacy_cidr_problem(text); }
+
+void check_block(const json& block, const Prefixes& before, const std::string& path, Causes& causes) {
   const std::string text = string_at(block, "cidr");
   if (text.empty()) return causes.push_back(cause_required(path + ".cidr"));
+  add_problem(causes, path + ".cidr", text, prefix_problem(text, before));
   const auto outer = parse_legacy_cidr(text);
-  if (!outer) return causes.push_back(cause_invalid(path + ".cidr", text, std::string(kBadCidr)));
+  if (!outer) return;
   const json& except = array_at(block, "except");
   for (size_t i = 0; i < except.size(); ++i) {
     const std::string here = item(path, "except", i);
-    const auto inner = except[i].is_string() ? parse_legacy_cidr(except[i].get_ref<const std::string&>()) : std::nullopt;
-    if (!inner) {
-      causes.push_back(cause_invalid(here, except[i], std::string(kBadCidr)));
-    } else if (!outer->contains(inner->address()) || outer->prefix_length() >= inner->prefix_length()) {
+    const std::string part = except[i].is_string() ? except[i].get<std::string>() : "";
+    add_problem(causes, here, part, prefix_problem(part, before));
+    const auto inner = parse_legacy_cidr(part);
+    if (!inner) continue;
+    if (!outer->contains(inner->address()) || outer->prefix_length() >= inner->prefix_length()) {
       causes.push_back(cause_invalid(here, except[i], "must be a strict subset of `cidr`"));
     }
   }
 }
 
-void check_peer(const json& peer, const std::string& path, Causes& causes) {
+void check_peer(const json& peer, const Prefixes& before, const std::string& path, Causes& causes) {
   int count = 0;
   for (const char* selector : {"podSelector", "namespaceSelector"}) {
     if (!peer.is_object() || !peer.contains(selector)) continue;
@@ -55,19 +62,33 @@ void check_peer(const json& peer, const std::string& path, Causes& causes) {
     check_label_selector(peer[selector], path + "." + selector, causes);
   }
   const bool block = peer.is_object() && peer.contains("ipBlock");
-  if (block) check_block(peer["ipBlock"], path + ".ipBlock", causes);
+  if (block) check_block(peer["ipBlock"], before, path + ".ipBlock", causes);
   if (!block && count == 0) causes.push_back(cause_required(path, "must specify a peer"));
   if (block && count > 0) causes.push_back(cause_forbidden(path, "may not specify both ipBlock and another peer"));
 }
 
-void check_rules(const json& spec, const char* direction, const char* peers, Causes& causes) {
+void check_rules(const json& spec, const char* direction, const char* peers, const Prefixes& before, Causes& causes) {
   const json& rules = array_at(spec, direction);
   for (size_t i = 0; i < rules.size(); ++i) {
     const std::string here = item("spec", direction, i);
     const json &ports = array_at(rules[i], "ports"), &others = array_at(rules[i], peers);
     for (size_t p = 0; p < ports.size(); ++p) check_port(ports[p], item(here, "ports", p), causes);
-    for (size_t p = 0; p < others.size(); ++p) check_peer(others[p], item(here, peers, p), causes);
+    for (size_t p = 0; p < others.size(); ++p) check_peer(others[p], before, item(here, peers, p), causes);
   }
+}
+
+Prefixes prefixes_of(const json& spec) {
+  Prefixes out;
+  for (const auto& [direction, peers] : {std::pair("ingress", "from"), std::pair("egress", "to")}) {
+    for (const json& rule : array_at(spec, direction)) {
+      for (const json& peer : array_at(rule, peers)) {
+        const json& block = object_at(peer, "ipBlock");
+        out.insert(string_at(block, "cidr"));
+        for (const json& part : array_at(block, "except")) out.insert(part.is_string() ? part.get<std::string>() : "");
+      }
+    }
+  }
+  return out;
 }
 
 }  // namespace
@@ -82,13 +103,14 @@ void prepare_networkpolicy(json& tree) {
   if (!array_at(spec, "egress").empty()) spec["policyTypes"].push_back("Egress");
 }
 
-std::vector<base::Cause> validate_networkpolicy(const json& tree, const json*) {
-  static constexpr std::string_view kTypes[] = {"Egress", "Ingress"};
+std::vector<base::Cause> validate_networkpolicy(const json& tree, const json* old) {
+  static constexpr std::string_view kTypes[] = {"Ingress", "Egress"};
   Causes causes;
+  const Prefixes before = old ? prefixes_of(object_at(*old, "spec")) : Prefixes();
   const json& spec = object_at(tree, "spec");
   check_label_selector(object_at(spec, "podSelector"), "spec.podSelector", causes);
-  check_rules(spec, "ingress", "from", causes);
-  check_rules(spec, "egress", "to", causes);
+  check_rules(spec, "ingress", "from", before, causes);
+  check_rules(spec, "egress", "to", before, causes);
   const json& types = array_at(spec, "policyTypes");
   if (types.size() > 2) {
     causes.push_back(cause_invalid("spec.policyTypes", types, "may not specify more than two policyTypes"));

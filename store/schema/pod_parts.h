@@ -36,6 +36,9 @@ void check_pod_annotations(const json& annotations, const json& spec, const std:
 
 // --- volume_rules.cc ---
 void check_volumes(const std::string& path, PodScope& scope, Causes& causes);
+bool has_volume_source(const json& volume);
+// A source that a persistent volume takes too, in `path`.
+void check_shared_source(const std::string& name, const json& source, const std::string& path, Causes& causes);
 void check_no_backsteps(const std::string& text, const std::string& field, Causes& causes);    // No "..".
 void check_descending_path(const std::string& text, const std::string& field, Causes& causes); // Nor absolute.
 
@@ -49,6 +52,7 @@ void check_containers(const std::string& path, const PodScope& scope, Causes& ca
 
 // --- environment_rules.cc ---
 void check_environment(const json& container, const std::string& path, Causes& causes);
+void check_file_volumes(const json& spec, const std::string& path, Causes& causes);
 
 // --- resource_rules.cc ---
 void check_resource_requirements(const json& resources, const PodScope& scope, const std::string& path, Causes& causes);
@@ -57,6 +61,8 @@ void check_overhead(const PodScope& scope, const std::string& path, Causes& caus
 void check_resource_claims(const std::string& path, PodScope& scope, Causes& causes);
 
 // --- security_rules.cc ---
+void check_os(const json& spec, const std::string& path, Causes& causes);
+void check_user_namespace(const json& spec, const std::string& path, Causes& causes);
 void check_pod_security(const json& spec, const std::string& path, Causes& causes);
 void check_container_security(const json& context, const json& spec, const std::string& path, Causes& causes);
 

@@ -26,14 +26,16 @@ void check_host_ports(const json& spec, const std::string& path, Causes& causes)
   }
 }
 
-constexpr size_t kMaxSearches = 32, kMaxSearchBytes = 2048;
+constexpr std::string_view kRestartPolicies[] = {"Always", "OnFailure", "Never"}, kPreemption[] = {"PreemptLowerPriority", "Never"};
+constexpr std::string_view kDnsPolicies[] = {"ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"};
+constexpr size_t kMaxSearches = 32, kMaxSearchBytes = 2048, kMaxSearchName = 253;
 
 // As a subdomain, but a label may have underscores inside and one in front.
 bool is_search_domain(std::string name) {
   for (size_t i = 0; i < name.size(); ++i) {
     if (name[i] == '_') name[i] = i == 0 || name[i - 1] == '.' ? 'a' : '-';
   }
-  return name_problem(name, NameRule::kDnsSubdomain).empty();
+  return name_problem(name, NameRule::kDnsSubdomain).find("RFC 1123") == std::string::npos;
 }
 
 void check_searches(const json& config, const std::string& path, Causes& causes) {
@@ -45,8 +47,10 @@ void check_searches(const json& config, const std::string& path, Causes& causes)
     bytes += name.size() + (i > 0);
     if (name == ".") continue;
     if (name.ends_with('.')) name.pop_back();
+    const std::string field = item(path, "searches", i);
+    if (name.size() > kMaxSearchName) causes.push_back(cause_invalid(field, name, "must be no more than 253 characters"));
     if (is_search_domain(name)) continue;
-    causes.push_back(cause_invalid(item(path, "searches", i), name,
+    causes.push_back(cause_invalid(field, name,
                                    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an "
                                    "alphanumeric character (e.g. 'example.com', regex used for validation is "
                                    "'_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')"));
@@ -105,20 +109,26 @@ void check_gates(const json& spec, const std::string& path, Causes& causes) {
   }
 }
 
-// Names of other things, each by the rule of those things.
-void check_names(const json& spec, const std::string& path, Causes& causes) {
-  struct Row {
-    const char* field;
-    NameRule rule;
-  };
-  static constexpr Row kRows[] = {
-      {"hostname", NameRule::kDnsLabel},        {"subdomain", NameRule::kDnsLabel},           {"serviceAccountName", NameRule::kDnsSubdomain},
-      {"nodeName", NameRule::kDnsSubdomain},    {"priorityClassName", NameRule::kDnsSubdomain}, {"runtimeClassName", NameRule::kDnsSubdomain},
-  };
-  for (const Row& row : kRows) {
-    const std::string name = string_at(spec, row.field);
-    if (!name.empty()) add_problem(causes, path + "." + row.field, name, name_problem(name, row.rule));
-  }
+// A name of another thing, by the rule of those things.
+void check_name(const json& spec, const char* field, NameRule rule, const std::string& path, Causes& causes) {
+  const std::string name = string_at(spec, field);
+  if (!name.empty()) add_problem(causes, path + "." + field, name, name_problem(name, rule));
+}
+
+void check_hostname_override(const json& spec, const std::string& path, Causes& causes) {
+  constexpr size_t kLongest = 64;
+  if (!has(spec, "hostnameOverride")) return;
+  const std::string name = string_at(spec, "hostnameOverride"), field = path + ".hostnameOverride";
+  if (flag_at(spec, "setHostnameAsFQDN")) causes.push_back(cause_forbidden(field, "may not be specified when setHostnameAsFQDN is true"));
+  if (flag_at(spec, "hostNetwork")) causes.push_back(cause_forbidden(field, "may not be specified when hostNetwork is true"));
+  if (name.size() > kLongest) causes.push_back({"FieldValueTooLong", "Too long: may not be more than 64 bytes", field});
+  add_problem(causes, field, name, name_problem(name, NameRule::kDnsSubdomain));
+}
+
+void check_deadline(const json& spec, const std::string& path, Causes& causes) {
+  if (!has(spec, "activeDeadlineSeconds")) return;
+  const int64_t seconds = integer_at(spec, "activeDeadlineSeconds");
+  if (seconds < 1 || seconds > INT32_MAX) causes.push_back(cause_invalid(path + ".activeDeadlineSeconds", seconds, "must be between 1 and 2147483647, inclusive"));
 }
 
 bool is_32_bit(const std::string& text) {
@@ -146,6 +156,19 @@ void check_pod_only(const json& spec, Causes& causes) {
   }
 }
 
+// Whose token would it be?
+void check_no_tokens(const json& spec, Causes& causes) {
+  const json& volumes = array_at(spec, "volumes");
+  for (size_t v = 0; v < volumes.size(); ++v) {
+    const json& sources = array_at(object_at(volumes[v], "projected"), "sources");
+    for (size_t i = 0; i < sources.size(); ++i) {
+      if (!has(sources[i], "serviceAccountToken")) continue;
+      const std::string field = item(item("spec", "volumes", v) + ".projected", "sources", i) + ".serviceAccountToken";
+      causes.push_back(cause_forbidden(field, "must not be specified when serviceAccountName is not set"));
+    }
+  }
+}
+
 void check_create(const json& spec, Causes& causes) {
   if (!array_at(spec, "ephemeralContainers").empty()) causes.push_back(cause_forbidden("spec.ephemeralContainers", "cannot be set on create"));
   if (!string_at(spec, "nodeName").empty() && !array_at(spec, "schedulingGates").empty()) {
@@ -169,13 +192,29 @@ void check_pod_spec(const json& spec, const std::string& path, Causes& causes) {
   check_containers(path, scope, causes);
   check_pod_resources(scope, path + ".resources", causes);
   check_host_ports(spec, path, causes);
+  check_supported(spec, "restartPolicy", kRestartPolicies, path, causes);
+  check_supported(spec, "dnsPolicy", kDnsPolicies, path, causes);
+  check_labels(object_at(spec, "nodeSelector"), path + ".nodeSelector", causes);
   check_pod_security(spec, path, causes);
+  check_affinity(spec, path, causes);
   check_dns(spec, path, causes);
   check_gates(spec, path, causes);
-  check_names(spec, path, causes);
-  check_scheduling(spec, path, causes);
+  check_spreading(spec, path, causes);
+  check_user_namespace(spec, path, causes);
+  check_hostname_override(spec, path, causes);
+  check_name(spec, "serviceAccountName", NameRule::kDnsSubdomain, path, causes);
+  check_name(spec, "nodeName", NameRule::kDnsSubdomain, path, causes);
+  check_deadline(spec, path, causes);
+  check_name(spec, "hostname", NameRule::kDnsLabel, path, causes);
+  check_name(spec, "subdomain", NameRule::kDnsLabel, path, causes);
+  check_tolerations(spec, path, causes);
   check_host_aliases(spec, path, causes);
+  check_name(spec, "priorityClassName", NameRule::kDnsSubdomain, path, causes);
+  check_name(spec, "runtimeClassName", NameRule::kDnsSubdomain, path, causes);
+  check_supported(spec, "preemptionPolicy", kPreemption, path, causes);
   check_overhead(scope, path + ".overhead", causes);
+  check_os(spec, path, causes);
+  check_file_volumes(spec, path, causes);
 }
 
 void check_pod_annotations(const json& annotations, const json& spec, const std::string& path, Causes& causes) {
@@ -201,10 +240,10 @@ void check_pod_annotations(const json& annotations, const json& spec, const std:
 
 std::vector<base::Cause> validate_pod(const json& tree, const json* old) {
   Causes causes;
-  if (!tree.is_object() || !tree.contains("spec")) return {cause_required("spec.containers")};
   const json& spec = object_at(tree, "spec");
   check_pod_annotations(object_at(object_at(tree, "metadata"), "annotations"), spec, "metadata.annotations", causes);
   check_pod_spec(spec, "spec", causes);
+  if (old && string_at(spec, "serviceAccountName").empty()) check_no_tokens(spec, causes);
   check_pod_only(spec, causes);
   if (old) check_pod_update(tree, *old, causes);
   else check_create(spec, causes);

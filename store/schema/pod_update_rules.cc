@@ -2,22 +2,34 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "store/base/line_diff.h"
+#include "store/schema/go_pod.h"
+#include "store/schema/go_struct.h"
 #include "store/schema/pod_parts.h"
 
 namespace store {
 namespace {
+
+constexpr GoField kRequirement[] = {{"Key", "key", "\"\""}, {"Operator", "operator", "\"\""}, {"Values", "values"}};
+constexpr GoField kTerm[] = {{"MatchExpressions", "matchExpressions", "null", kRequirement}, {"MatchFields", "matchFields", "null", kRequirement}};
 
 const json& at(const json& object, std::string_view key) {
   static const json kNull;
   return has(object, key) ? object[std::string(key)] : kNull;
 }
 
-void check_deadline(const json& after, const json& before, Causes& causes) {
+// True when nothing more is to be said.
+bool check_deadline(const json& after, const json& before, Causes& causes) {
   const std::string field = "spec.activeDeadlineSeconds";
   const json &now = at(after, "activeDeadlineSeconds"), &then = at(before, "activeDeadlineSeconds");
-  if (then.is_null()) return;
-  if (now.is_null()) causes.push_back(cause_invalid(field, now, "must not update from a positive integer to nil value"));
-  else if (then < now) causes.push_back(cause_invalid(field, now, "must be less than or equal to previous value"));
+  if (now.is_null()) {
+    if (!then.is_null()) causes.push_back(cause_invalid(field, now, "must not update from a positive integer to nil value"));
+    return false;
+  }
+  if (now < 0 || now > INT32_MAX) causes.push_back(cause_invalid(field, now, "must be between 0 and 2147483647, inclusive"));
+  else if (!then.is_null() && then < now) causes.push_back(cause_invalid(field, now, "must be less than or equal to previous value"));
+  else return false;
+  return true;
 }
 
 json without_seconds(json toleration) {
@@ -71,39 +83,38 @@ void check_gated(const json& after, const json& before, Causes& causes) {
   const json &terms = node_terms(after), &old_terms = node_terms(before);
   if (old_terms.empty()) return;
   if (terms.size() != old_terms.size()) {
-    causes.push_back(cause_invalid(field, terms, "no additions/deletions to non-empty NodeSelectorTerms list are allowed"));
+    std::string shown_terms;
+    for (const json& term : terms) shown_terms.append(shown_terms.empty() ? "" : ",").append(go_struct(term, kTerm));
+    causes.push_back(cause_invalid_go(field, terms.empty() ? "null" : "[" + shown_terms + "]", "no additions/deletions to non-empty NodeSelectorTerms list are allowed"));
     return;
   }
   for (size_t i = 0; i < terms.size(); ++i) {
     if (only_narrowed(terms[i], old_terms[i])) continue;
-    causes.push_back(cause_invalid(field + "[" + std::to_string(i) + "]", terms[i], "only additions are allowed (no mutations or deletions)"));
+    causes.push_back(cause_invalid_go(field + "[" + std::to_string(i) + "]", go_struct(terms[i], kTerm), "only additions are allowed (no mutations or deletions)"));
   }
 }
 
-void erase_node_affinity(json& spec) {
-  const auto affinity = spec.find("affinity");
-  if (affinity == spec.end() || !affinity->is_object()) return;
-  affinity->erase("nodeAffinity");
-  if (affinity->empty()) spec.erase(affinity);
-}
-
-// A copy of the spec with everything taken out that an update may change, or that is judged by itself above.
-json without_mutable(const json& spec, bool gated, bool placed) {
-  json out = spec.is_object() ? spec : json::object();
+// `after` with what an update may change, or what is judged by itself above, as it was.
+json with_old_mutable(json after, const json& before, bool gated, bool placed) {
+  auto restore = [](json& now, const json& then, const char* field) {
+    if (has(then, field)) now[field] = then[field];
+    else now.erase(field);
+  };
   for (const char* list : {"containers", "initContainers"}) {
-    const auto containers = out.find(list);
-    if (containers == out.end() || !containers->is_array()) continue;
-    for (json& container : *containers) {
-      if (container.is_object()) container.erase("image");
+    const json& old = array_at(before, list);
+    for (size_t i = 0; i < old.size(); ++i) {
+      if (after[list][i].is_object()) restore(after[list][i], old[i], "image");
     }
   }
-  for (const char* field : {"activeDeadlineSeconds", "tolerations", "ephemeralContainers", "schedulingGates"}) out.erase(field);
-  if (!placed) out.erase("nodeName");  // The binding subresource places a pod that has no node yet.
-  if (gated) {
-    out.erase("nodeSelector");
-    erase_node_affinity(out);
-  }
-  return out;
+  for (const char* field : {"activeDeadlineSeconds", "tolerations", "ephemeralContainers", "schedulingGates"}) restore(after, before, field);
+  if (!placed) restore(after, before, "nodeName");  // The binding subresource places a pod that has no node yet.
+  if (!gated) return after;
+  restore(after, before, "nodeSelector");
+  json& affinity = after["affinity"];
+  if (!affinity.is_object()) affinity = json::object();
+  restore(affinity, object_at(before, "affinity"), "nodeAffinity");
+  if (affinity.empty() && !has(before, "affinity")) after.erase("affinity");
+  return after;
 }
 
 bool same_count(const json& after, const json& before, const char* list, Causes& causes) {
@@ -117,20 +128,21 @@ bool same_count(const json& after, const json& before, const char* list, Causes&
 void check_pod_update(const json& tree, const json& old, Causes& causes) {
   const json &before = object_at(old, "spec"), &after = object_at(tree, "spec");
   if (!same_count(after, before, "containers", causes) || !same_count(after, before, "initContainers", causes)) return;
-  check_deadline(after, before, causes);
+  if (check_deadline(after, before, causes)) return;
   check_only_added_tolerations(after, before, causes);
   check_only_removed_gates(after, before, causes);
   const bool gated = !array_at(before, "schedulingGates").empty(), placed = !string_at(before, "nodeName").empty();
   if (gated) check_gated(after, before, causes);
-  json fixed_before = without_mutable(before, gated, placed), fixed_after = without_mutable(after, gated, placed);
+  json wanted = with_old_mutable(after, before, gated, placed);
   const char* grace = "terminationGracePeriodSeconds";
-  if (integer_at(before, grace) < 0 && integer_at(after, grace) == 1) fixed_before.erase(grace), fixed_after.erase(grace);
-  if (fixed_before == fixed_after) return;
+  if (integer_at(before, grace) < 0 && integer_at(after, grace) == 1) wanted[grace] = before[grace];
+  if (wanted == before) return;
   causes.push_back(cause_forbidden(
       "spec",
       "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"
       "`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was "
-      "previously negative)"));
+      "previously negative)\n" +
+          base::line_diff(pod_spec_text(before), pod_spec_text(wanted))));
 }
 
 }  // namespace store

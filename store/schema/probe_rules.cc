@@ -15,11 +15,14 @@ int64_t int_at(const json& object, const char* key) {
 }
 
 void check_port(const json& action, const std::string& path, Causes& causes) {
+  const std::string name = string_at(action, "port");
+  const int64_t number = int_at(action, "port");
   const auto port = action.find("port");
-  if (port == action.end()) return;  // The table of fields asks for it.
-  const std::string problem = port->is_string() ? port_name_problem(port->get_ref<const std::string&>()) : port_number_problem(int_at(action, "port"));
-  if (port->is_string() || port->is_number_integer()) add_problem(causes, path + ".port", *port, problem);
+  if (port != action.end() && port->is_string()) add_problem(causes, path + ".port", name, port_name_problem(name));
+  else add_problem(causes, path + ".port", number, port_number_problem(number));
 }
+
+constexpr std::string_view kSchemes[] = {"HTTP", "HTTPS"};
 
 void check_exec(const json& action, const std::string& path, Causes& causes) {
   if (array_at(action, "command").empty()) causes.push_back(cause_required(path + ".command"));
@@ -28,10 +31,11 @@ void check_exec(const json& action, const std::string& path, Causes& causes) {
 void check_http(const json& action, const std::string& path, Causes& causes) {
   if (string_at(action, "path").empty()) causes.push_back(cause_required(path + ".path"));
   check_port(action, path, causes);
+  check_supported(action, "scheme", kSchemes, path, causes);
   for (const json& header : array_at(action, "httpHeaders")) {
     const std::string name = string_at(header, "name");
     const bool good = std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '-'; });
-    if (name.empty() || good) continue;  // The table of fields asks for a name.
+    if (!name.empty() && good) continue;
     causes.push_back(cause_invalid(path + ".httpHeaders", name,
                                    "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is "
                                    "'[-A-Za-z0-9]+')"));
@@ -57,7 +61,7 @@ void check_handler(const json& handler, int64_t grace, const std::string& path, 
       check_exec(*at, here, causes);
     } else if (name == "httpGet") {
       check_http(*at, here, causes);
-    } else if (name == "tcpSocket") {
+    } else if (name == "tcpSocket" || name == "grpc") {
       check_port(*at, here, causes);
     } else if (name == "sleep") {
       check_sleep(*at, grace, here, causes);
@@ -71,6 +75,9 @@ void check_probe(const json& container, const std::string& field, int64_t grace,
   if (at == container.end() || !at->is_object()) return;
   const std::string path = container_path + "." + field;
   check_handler(*at, grace, path, causes);
+  for (const char* number : {"initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"}) {
+    check_nonnegative(*at, number, path + "." + number, causes);
+  }
   const bool readiness = field == "readinessProbe";
   const auto own_grace = at->find("terminationGracePeriodSeconds");
   if (own_grace != at->end() && own_grace->is_number_integer()) {
@@ -78,7 +85,7 @@ void check_probe(const json& container, const std::string& field, int64_t grace,
     if (readiness) causes.push_back(cause_invalid(path + ".terminationGracePeriodSeconds", *own_grace, "must not be set for readinessProbes"));
   }
   const int64_t threshold = int_at(*at, "successThreshold");
-  if (!readiness && threshold != 1 && threshold >= 0) causes.push_back(cause_invalid(path + ".successThreshold", threshold, "must be 1"));
+  if (!readiness && threshold != 1) causes.push_back(cause_invalid(path + ".successThreshold", threshold, "must be 1"));
 }
 
 }  // namespace

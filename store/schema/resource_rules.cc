@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "store/object/label_syntax.h"
+#include "store/schema/go_struct.h"
 #include "store/schema/pod_parts.h"
 
 namespace store {
@@ -156,17 +157,21 @@ void check_pod_resources(const PodScope& scope, const std::string& path, Causes&
   }
 }
 
+constexpr GoField kClaim[] = {{"Name", "name", "\"\""}, {"ResourceClaimName", "resourceClaimName"}, {"ResourceClaimTemplateName", "resourceClaimTemplateName"}};
+
 void check_resource_claims(const std::string& path, PodScope& scope, Causes& causes) {
   const json& claims = array_at(scope.spec, "resourceClaims");
   for (size_t i = 0; i < claims.size(); ++i) {
     const std::string here = item(path, "resourceClaims", i), name = string_at(claims[i], "name");
-    if (!name.empty()) {
+    if (name.empty()) {
+      causes.push_back(cause_required(here + ".name"));
+    } else {
       if (!scope.claims.insert(name).second) causes.push_back(cause_duplicate(here + ".name", name));
       else add_problem(causes, here + ".name", name, name_problem(name, NameRule::kDnsLabel));
     }
     const bool named = has(claims[i], "resourceClaimName"), templated = has(claims[i], "resourceClaimTemplateName");
-    if (named && templated) causes.push_back(cause_invalid(here, claims[i], "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"));
-    if (!named && !templated) causes.push_back(cause_invalid(here, claims[i], "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"));
+    if (named && templated) causes.push_back(cause_invalid_go(here, go_struct(claims[i], kClaim), "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"));
+    if (!named && !templated) causes.push_back(cause_invalid_go(here, go_struct(claims[i], kClaim), "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"));
     for (const char* field : {"resourceClaimName", "resourceClaimTemplateName"}) {
       if (!has(claims[i], field)) continue;
       const std::string other = string_at(claims[i], field);

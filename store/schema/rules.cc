@@ -37,33 +37,51 @@ std::string item(const std::string& path, std::string_view list, size_t index) {
   return out.append(list).append("[").append(std::to_string(index)).append("]");
 }
 
+bool is_among(std::span<const std::string_view> list, std::string_view value) { return std::find(list.begin(), list.end(), value) != list.end(); }
+
+void check_supported(const json& parent, std::string_view key, std::span<const std::string_view> supported, const std::string& path, Causes& causes) {
+  if (!parent.is_object()) return;
+  const auto at = parent.find(key);
+  if (at == parent.end() || !at->is_string() || is_among(supported, at->get_ref<const std::string&>())) return;
+  causes.push_back(cause_not_supported(path + "." + std::string(key), *at, supported));
+}
+
 void add_problem(Causes& causes, const std::string& field, const json& value, const std::string& problem) {
-  if (!problem.empty()) causes.push_back(cause_invalid(field, value, problem));
+  constexpr std::string_view kBetween = "; ";
+  for (size_t from = 0; from < problem.size();) {
+    const size_t end = std::min(problem.find(kBetween, from), problem.size());
+    causes.push_back(cause_invalid(field, value, problem.substr(from, end - from)));
+    from = end + kBetween.size();
+  }
 }
 
 std::string port_name_problem(std::string_view name) {
   auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
-  if (name.size() > 15) return "must be no more than 15 characters";
-  if (!std::all_of(name.begin(), name.end(), allowed)) return "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)";
-  if (std::none_of(name.begin(), name.end(), [](char c) { return c >= 'a' && c <= 'z'; })) return "must contain at least one letter (a-z)";
-  if (name.find("--") != std::string_view::npos) return "must not contain consecutive hyphens";
-  if (name.front() == '-' || name.back() == '-') return "must not begin or end with a hyphen";
-  return {};
+  std::string problems;
+  auto check = [&problems](bool good, const char* problem) {
+    if (!good) problems.append(problems.empty() ? "" : "; ").append(problem);
+  };
+  check(name.size() <= 15, "must be no more than 15 characters");
+  check(!name.empty() && std::all_of(name.begin(), name.end(), allowed), "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
+  check(std::any_of(name.begin(), name.end(), [](char c) { return c >= 'a' && c <= 'z'; }), "must contain at least one letter (a-z)");
+  check(name.find("--") == std::string_view::npos, "must not contain consecutive hyphens");
+  check(name.empty() || (name.front() != '-' && name.back() != '-'), "must not begin or end with a hyphen");
+  return problems;
 }
 
 std::string port_number_problem(int64_t port) { return port >= 1 && port <= 65535 ? "" : "must be between 1 and 65535, inclusive"; }
 
 std::string config_key_problem(std::string_view key) {
   auto allowed = [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_' || c == '.'; };
-  if (key.size() > 253) return "must be no more than 253 bytes";
+  std::string problems = key.size() > 253 ? "must be no more than 253 characters" : "";
   if (key.empty() || !std::all_of(key.begin(), key.end(), allowed)) {
-    return "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', "
-           "regex used for validation is '[-._a-zA-Z0-9]+')";
+    problems.append(problems.empty() ? "" : "; ")
+        .append(
+            "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', "
+            "regex used for validation is '[-._a-zA-Z0-9]+')");
   }
-  if (key == ".") return "must not be '.'";
-  if (key == "..") return "must not be '..'";
-  if (key.substr(0, 2) == "..") return "must not start with '..'";
-  return {};
+  const char* dots = key == "." ? "must not be '.'" : key == ".." ? "must not be '..'" : key.starts_with("..") ? "must not start with '..'" : "";
+  return problems.append(problems.empty() || !*dots ? "" : "; ").append(dots);
 }
 
 void check_labels(const json& labels, const std::string& field, Causes& causes) {
@@ -94,18 +112,17 @@ void check_label_selector(const json& selector, const std::string& path, Causes&
     const std::string here = item(path, "matchExpressions", i);
     const std::string op = string_at(expressions[i], "operator");
     const json& values = array_at(expressions[i], "values");
-    add_problem(causes, here + ".key", string_at(expressions[i], "key"), label_key_problem(string_at(expressions[i], "key")));
     if (op == "In" || op == "NotIn") {
       if (values.empty()) causes.push_back(cause_required(here + ".values", "must be specified when `operator` is 'In' or 'NotIn'"));
-      for (size_t v = 0; v < values.size(); ++v) {
-        if (values[v].is_string())
-          add_problem(causes, item(here, "values", v), values[v], label_value_problem(values[v].get<std::string>()));
-      }
     } else if (op == "Exists" || op == "DoesNotExist") {
       if (!values.empty())
         causes.push_back(cause_forbidden(here + ".values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
     } else {
       causes.push_back(cause_invalid(here + ".operator", op, "not a valid selector operator"));
+    }
+    add_problem(causes, here + ".key", string_at(expressions[i], "key"), label_key_problem(string_at(expressions[i], "key")));
+    for (size_t v = 0; v < values.size(); ++v) {
+      if (values[v].is_string()) add_problem(causes, item(here, "values", v), values[v], label_value_problem(values[v].get<std::string>()));
     }
   }
 }

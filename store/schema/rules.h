@@ -4,6 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,10 +21,12 @@ using Causes = std::vector<base::Cause>;
 inline constexpr std::string_view kBadIp = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
 inline constexpr std::string_view kIpWithFamily[] = {"must be a valid IPv4 address", "must be a valid IPv6 address"};
 
-// Adds cause_invalid(field, value, problem) unless `problem` is empty.
+// Adds cause_invalid(field, value, problem) for each of the problems, which are joined with "; "; none when it is empty.
 void add_problem(Causes& causes, const std::string& field, const json& value, const std::string& problem);
 std::string port_name_problem(std::string_view name);  // IANA service name
 std::string port_number_problem(int64_t port);         // 1 to 65535
+// A DNS name of two parts at least, with or without the dot at its end.
+void check_domain_name(const std::string& name, const std::string& field, Causes& causes);
 std::string config_key_problem(std::string_view key);  // Keys of ConfigMap and Secret data
 void check_labels(const json& labels, const std::string& field, Causes& causes);
 void check_annotations(const json& annotations, const std::string& field, Causes& causes);
@@ -36,6 +39,10 @@ std::optional<long double> quantity_nanos(const json& quantity);
 // As upstream: "must be greater than or equal to 0". Absent is fine.
 void check_nonnegative(const json& parent, std::string_view key, const std::string& field, Causes& causes);
 
+bool is_among(std::span<const std::string_view> list, std::string_view value);
+// Where upstream has a pointer: what is there must be one of `supported`, also "".
+void check_supported(const json& parent, std::string_view key, std::span<const std::string_view> supported, const std::string& path, Causes& causes);
+
 // "spec.containers[0]"
 std::string item(const std::string& path, std::string_view list, size_t index);
 
@@ -44,6 +51,13 @@ const json& array_at(const json& object, std::string_view key);
 const json& object_at(const json& object, std::string_view key);
 std::string string_at(const json& object, std::string_view key);
 
+// --- Resources, from resource_names.cc ---
+enum class NamedIn { kAnywhere, kContainer, kQuota };
+void check_resource_name(const std::string& name, NamedIn where, const std::string& field, Causes& causes);
+void check_resource_amount(const std::string& name, const json& amount, const std::string& field, Causes& causes);  // Not negative; whole where things are counted.
+bool is_quota_resource(const std::string& name);
+bool may_overcommit(const std::string& name);
+
 // --- Services, from service_address_rules.cc ---
 bool is_headless(const json& cluster_ips);  // Exactly ["None"].
 // What an update may not do to addresses and families; `spec` and `before` are the specs.
@@ -51,12 +65,26 @@ void check_service_address_change(const json& spec, const json& before, Causes& 
 std::string special_ip_problem(const base::Ip& ip);  // Loopback, link-local and the like
 
 // --- Workloads, from workload_rules.cc ---
-// spec.selector and spec.template of a kind whose pods run for ever. `kind` and `title`: its name as two messages spell it.
-void check_selector_and_template(const json& spec, const char* kind, const char* title, Causes& causes);
+// How upstream's messages name a kind: one of its selector, another of its template, and what else is said of a selector
+// that is no good.
+struct SelectorWords {
+  const char* kind;
+  const char* title;
+  const char* bad_selector;
+};
+// spec.selector and spec.template of a kind whose pods run for ever.
+void check_selector_and_template(const json& spec, const SelectorWords& words, Causes& causes);
+// The steps of it, for kinds that take them in another order.
+void check_not_everything(const json& spec, const char* kind, Causes& causes);
+void check_template_labels(const json& spec, const std::string& path, Causes& causes);  // An absent selector matches none.
+void check_restart_always(const json& spec, const char* title, Causes& causes);
+void check_unchanged_selector(const json& spec, const json* old, Causes& causes);
 void check_pod_template(const json& pod, const std::string& path, Causes& causes);
 std::optional<int64_t> percent_of(const json& value);  // The number before '%', or nothing.
+bool says_zero(const json& value);  // Absent, 0, 0%, or text that is no share.
 // A number or a share such as 25%, as an int-or-string.
-void check_share(const json& value, const std::string& field, bool at_most_all, Causes& causes);
+void check_share(const json& value, const std::string& field, Causes& causes);
+void check_at_most_all(const json& value, const std::string& field, Causes& causes);
 int64_t integer_at(const json& object, const char* key);  // 0 when absent.
 
 // --- by kind ---
@@ -77,8 +105,15 @@ void prepare_rolebinding(json& tree);
 void prepare_autoscaler(json& tree);
 void prepare_limitrange(json& tree);
 void prepare_networkpolicy(json& tree);
+void prepare_csidriver(json& tree);
+void prepare_lease(json& tree);
+void prepare_persistentvolumeclaim(json& tree);
 void prepare_podtemplate(json& tree);
 void prepare_replicationcontroller(json& tree);
+
+void admit_pod(json& tree, const json* old);
+void admit_job(json& tree, const json* old);
+void admit_daemonset(json& tree, const json* old);
 
 Causes validate_pod(const json& tree, const json* old);
 Causes validate_deployment(const json& tree, const json* old);
@@ -111,6 +146,7 @@ Causes validate_limitrange(const json& tree, const json* old);
 Causes validate_networkpolicy(const json& tree, const json* old);
 Causes validate_persistentvolume(const json& tree, const json* old);
 Causes validate_podtemplate(const json& tree, const json* old);
+Causes validate_lease(const json& tree, const json* old);
 Causes validate_priorityclass(const json& tree, const json* old);
 Causes validate_replicationcontroller(const json& tree, const json* old);
 Causes validate_resourcequota(const json& tree, const json* old);
@@ -131,6 +167,11 @@ void check_pod_spec(const json& spec, const std::string& path, Causes& causes);
 // Probes and lifecycle hooks of the container at `path`; kInit: of one that runs before the others.
 enum class ContainerRole { kMain, kInit };
 void check_probes(const json& container, ContainerRole role, const json& pod_spec, const std::string& path, Causes& causes);
-void check_scheduling(const json& spec, const std::string& path, Causes& causes);
+void check_affinity(const json& spec, const std::string& path, Causes& causes);
+void check_spreading(const json& spec, const std::string& path, Causes& causes);
+void check_tolerations(const json& spec, const std::string& path, Causes& causes);
+void check_node_selector(const json& selector, const std::string& path, Causes& causes);
+// A PersistentVolumeSpec within a VolumeAttachment.
+void check_inline_volume(const json& spec, const std::string& path, Causes& causes);
 
 }  // namespace store

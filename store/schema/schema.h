@@ -55,10 +55,11 @@ struct Field {
   bool immutable = false;          // After create.
   bool stored_only = false;        // kubelan keeps it and does not act on it: Warning on write, said in explain.
   bool nonempty = false;           // `required` and enforced: absent, "", 0 and [] are errors. `required` alone is only said in OpenAPI.
-  bool default_zero = false;       // 0 reads as absent (upstream's field is not a pointer), so the default replaces it.
+  bool hooked = false;             // The kind's validate hook judges the value, where upstream does: validate_fields passes it over.
   uint16_t wire = 0;               // Field number in upstream's protobuf; 0: it has none.
   uint16_t wire_in = 0;            // Protobuf has the field in a message of this number, which JSON does not show (256 * A + B: in B of A); 0: not so.
-  bool wire_zero = false;          // A zero value in protobuf was meant (upstream's field is a pointer); otherwise it says nothing.
+  bool pointer = false;            // Upstream's field is a pointer: a zero value was meant and stays; otherwise it says nothing.
+  bool always = false;             // There with its zero value, or null, when nobody wrote it.
 };
 
 struct Type {
@@ -121,9 +122,11 @@ struct Resource {
   NameRule name_rule = NameRule::kDnsSubdomain;
   bool has_generation = false;                  // spec changes bump metadata.generation
   bool has_status = false;                      // .status only through /status
+  bool needs_revision = false;                  // A PUT must say which resourceVersion it replaces.
   std::string_view prepare_hook;                // Names looked up in server/api's hook table; "" = none.
   std::string_view validate_hook;
   std::string_view doc;
+  std::string_view deprecation;                 // A warning of every answer; "" = none.
   std::string_view storage_name;                // "deployments.apps", "pods"; versions of one kind share it.
   std::string_view stored_version;              // "v1", "autoscaling/v2": the version that objects are kept in; "" = this one.
   std::string_view convert;                     // Between this version and that one (hooks.h); "" = only apiVersion differs.
@@ -170,7 +173,9 @@ const Type* find_type(std::string_view openapi_name);
 // Removes fields the type does not have; returns what was removed as paths worded like upstream
 // (`unknown field "spec.foo"`, list indices as `spec.containers[0].foo`).
 std::vector<std::string> prune_unknown(json& tree, const Type& type);
-// Fills defaults (recursively, only under parents that are present; array elements too).
+// What upstream has once it decoded an object, filled its defaults and encoded it again (recursively; array elements
+// too): defaults where a field is absent and its parent is there; zero values that say nothing are gone, those that are
+// always there have come; quantities, times and base64 are written in their one form.
 void apply_defaults(json& tree, const Type& type);
 // JSON types only: the first wrong one comes back as kBadRequest worded as upstream's decoder. Unknown fields
 // and nulls are not its business (see prune_unknown, drop_nulls).

@@ -5,10 +5,28 @@
 #include <set>
 #include <span>
 
+#include "store/schema/go_struct.h"
 #include "store/schema/pod_parts.h"
 
 namespace store {
 namespace {
+
+constexpr std::string_view kProfiles[] = {"Localhost", "RuntimeDefault", "Unconfined"};
+constexpr std::string_view kProcMounts[] = {"Default", "Unmasked"};
+constexpr std::string_view kGroupChanges[] = {"Always", "OnRootMismatch"}, kGroupPolicies[] = {"Merge", "Strict"};
+constexpr std::string_view kSeLinuxChanges[] = {"Recursive"};  // MountOption waits for a feature that is off by default.
+
+constexpr GoField kProfile[] = {{"Type", "type", "\"\""}, {"LocalhostProfile", "localhostProfile"}};
+constexpr GoField kCapabilities[] = {{"Add", "add"}, {"Drop", "drop"}};
+constexpr GoField kSeLinux[] = {{"User", "user", "\"\""}, {"Role", "role", "\"\""}, {"Type", "type", "\"\""}, {"Level", "level", "\"\""}};
+constexpr GoField kWindows[] = {{"GMSACredentialSpecName", "gmsaCredentialSpecName"}, {"GMSACredentialSpec", "gmsaCredentialSpec"},
+                                {"RunAsUserName", "runAsUserName"}, {"HostProcess", "hostProcess"}};
+constexpr GoField kContextFields[] = {{"Capabilities", "capabilities", "null", kCapabilities}, {"Privileged", "privileged"},
+                                {"SELinuxOptions", "seLinuxOptions", "null", kSeLinux}, {"WindowsOptions", "windowsOptions", "null", kWindows},
+                                {"RunAsUser", "runAsUser"}, {"RunAsGroup", "runAsGroup"}, {"RunAsNonRoot", "runAsNonRoot"},
+                                {"ReadOnlyRootFilesystem", "readOnlyRootFilesystem"}, {"AllowPrivilegeEscalation", "allowPrivilegeEscalation"},
+                                {"ProcMount", "procMount"}, {"SeccompProfile", "seccompProfile", "null", kProfile},
+                                {"AppArmorProfile", "appArmorProfile", "null", kProfile}};
 
 void check_id(const json& id, const std::string& field, Causes& causes) {
   if (!id.is_number_integer()) return;
@@ -27,9 +45,10 @@ void check_seccomp(const json& context, const std::string& owner, Causes& causes
   const json& profile = context["seccompProfile"];
   const std::string type = string_at(profile, "type"), path = owner + ".seccompProfile", field = path + ".localhostProfile";
   if (type.empty()) causes.push_back(cause_required(path + ".type", "type is required when seccompProfile is set"));
+  else check_supported(profile, "type", kProfiles, path, causes);
   const bool named = has(profile, "localhostProfile");
   if (type != "Localhost") {
-    if (named) causes.push_back(cause_invalid(field, profile, "can only be set when seccomp type is Localhost"));
+    if (named) causes.push_back(cause_invalid_go(field, go_struct(profile, kProfile), "can only be set when seccomp type is Localhost"));
   } else if (!named) {
     causes.push_back(cause_required(field, "must be set when seccomp type is Localhost"));
   } else {
@@ -52,6 +71,8 @@ void check_app_armor(const json& context, const std::string& owner, Causes& caus
     if (name.size() > kLongest) causes.push_back({"FieldValueTooLong", "Too long: may not be more than " + std::to_string(kLongest) + " bytes", field});
   } else if ((type == "RuntimeDefault" || type == "Unconfined") && has(profile, "localhostProfile")) {
     causes.push_back(cause_invalid(field, name, "can only be set when AppArmor type is Localhost"));
+  } else {
+    check_supported(profile, "type", kProfiles, path, causes);
   }
 }
 
@@ -82,8 +103,9 @@ void check_sysctls(const json& context, const json& spec, const std::string& pat
   std::set<std::string> names;
   for (size_t i = 0; i < sysctls.size(); ++i) {
     const std::string field = item(path, "sysctls", i) + ".name", name = string_at(sysctls[i], "name");
-    if (name.empty()) continue;  // The table of fields asks for it.
-    if (!is_sysctl_name(name)) {
+    if (name.empty()) {
+      causes.push_back(cause_required(field));
+    } else if (!is_sysctl_name(name)) {
       causes.push_back(cause_invalid(field, name,
                                      "must have at most 253 characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"));
     } else if (!names.insert(name).second) {
@@ -133,11 +155,13 @@ void check_linux(const json& spec, const std::string& path, Causes& causes) {
   each_container_of(spec, path, check);
 }
 
+}  // namespace
+
 void check_os(const json& spec, const std::string& path, Causes& causes) {
   static constexpr std::string_view kSystems[] = {"linux", "windows"};
   if (!has(spec, "os")) return;
   const std::string name = string_at(spec["os"], "name");
-  if (name.empty()) causes.push_back(cause_required(path + ".os.name", "cannot be empty"));
+  if (name.empty()) causes.push_back(cause_required(path + ".os.name"));
   else if (name == "linux") check_linux(spec, path, causes);
   else if (name == "windows") check_windows(spec, path, causes);
   else causes.push_back(cause_not_supported(path + ".os", name, kSystems));
@@ -147,15 +171,17 @@ void check_os(const json& spec, const std::string& path, Causes& causes) {
 void check_user_namespace(const json& spec, const std::string& path, Causes& causes) {
   if (!has(spec, "hostUsers") || flag_at(spec, "hostUsers")) return;
   for (const auto& [field, spelled] : {std::pair("hostNetwork", ".hostNetwork"), std::pair("hostPID", ".HostPID"), std::pair("hostIPC", ".HostIPC")}) {
-    if (flag_at(spec, field)) causes.push_back(cause_forbidden(path + spelled, "when `pod.Spec.HostUsers` is false"));
+    if (flag_at(spec, field)) causes.push_back(cause_forbidden(path + spelled, "when `hostUsers` is false"));
   }
+  each_container_of(spec, path, [&](const json& container, const std::string& here) {
+    if (!array_at(container, "volumeDevices").empty()) causes.push_back(cause_forbidden(here + ".volumeDevices", "when `hostUsers` is false"));
+  });
 }
-
-}  // namespace
 
 void check_container_security(const json& context, const json& spec, const std::string& path, Causes& causes) {
   if (context.empty()) return;
   check_ids(context, {"runAsUser", "runAsGroup"}, path, causes);
+  check_supported(context, "procMount", kProcMounts, path, causes);
   const bool host_users = !has(spec, "hostUsers") || flag_at(spec, "hostUsers");
   if (host_users && string_at(context, "procMount") == "Unmasked") {
     causes.push_back(cause_invalid(path + ".procMount", "Unmasked", "`hostUsers` must be false to use `Unmasked`"));
@@ -163,11 +189,12 @@ void check_container_security(const json& context, const json& spec, const std::
   check_seccomp(context, path, causes);
   if (has(context, "allowPrivilegeEscalation") && !flag_at(context, "allowPrivilegeEscalation")) {
     if (flag_at(context, "privileged")) {
-      causes.push_back(cause_invalid(path, context, "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"));
+      causes.push_back(cause_invalid_go(path, go_struct(context, kContextFields), "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"));
     }
     for (const json& added : array_at(object_at(context, "capabilities"), "add")) {
       if (added != "CAP_SYS_ADMIN") continue;
-      causes.push_back(cause_invalid(path, context, "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"));
+      causes.push_back(cause_invalid_go(path, go_struct(context, kContextFields),
+                                        "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"));
     }
   }
   check_app_armor(context, path, causes);
@@ -183,10 +210,11 @@ void check_pod_security(const json& spec, const std::string& path, Causes& cause
     causes.push_back(cause_invalid(here + ".shareProcessNamespace", true, "ShareProcessNamespace and HostPID cannot both be enabled"));
   }
   check_sysctls(context, spec, here, causes);
+  check_supported(context, "fsGroupChangePolicy", kGroupChanges, here, causes);
   check_seccomp(context, here, causes);
   check_app_armor(context, here, causes);
-  check_user_namespace(spec, path, causes);
-  check_os(spec, path, causes);
+  check_supported(context, "supplementalGroupsPolicy", kGroupPolicies, here, causes);
+  check_supported(context, "seLinuxChangePolicy", kSeLinuxChanges, here, causes);
 }
 
 }  // namespace store

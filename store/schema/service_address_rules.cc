@@ -1,4 +1,5 @@
 // Addresses of a Service: clusterIPs, their families and the policy that governs both, on create and over an update.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -47,16 +48,17 @@ void check_families(const json& spec, Causes& causes) {
 }
 
 // False: some are no addresses, so that nothing else can be said of them.
-bool check_each_address(const json& list, Causes& causes) {
+bool check_each_address(const json& list, const json& before, Causes& causes) {
   bool good = true;
   for (size_t i = 0; i < list.size(); ++i) {
     if (i == 0 && list[i] == "None") {
       if (list.size() == 1) continue;
       causes.push_back(cause_invalid("spec.clusterIPs", list, "'None' must be the first and only value"));
       good = false;
-    } else if (!list[i].is_string() || !parse_legacy_ip(list[i].get_ref<const std::string&>())) {
-      causes.push_back(cause_invalid(item("spec", "clusterIPs", i), list[i], std::string(kBadIp)));
-      good = false;
+    } else if (std::find(before.begin(), before.end(), list[i]) == before.end()) {
+      const std::string problem = legacy_ip_problem(list[i].is_string() ? list[i].get<std::string>() : "");
+      add_problem(causes, item("spec", "clusterIPs", i), list[i], problem);
+      good &= problem.empty();
     }
   }
   if (list.size() > 2) causes.push_back(cause_invalid("spec.clusterIPs", list, "may only hold up to 2 values"));
@@ -126,14 +128,15 @@ struct Special {
 
 bool is_headless(const json& cluster_ips) { return cluster_ips.size() == 1 && cluster_ips[0] == "None"; }
 
-std::vector<base::Cause> validate_service_addresses(const json& tree) {
+std::vector<base::Cause> validate_service_addresses(const json& tree, const json* old) {
   Causes causes;
   const json& spec = object_at(tree, "spec");
   if (is_external_name(spec)) return causes;
   check_in_step(spec, causes);
   check_families(spec, causes);
   const json& list = array_at(spec, "clusterIPs");
-  if (check_each_address(list, causes)) check_address_families(list, array_at(spec, "ipFamilies"), causes);
+  const json& before = old ? array_at(object_at(*old, "spec"), "clusterIPs") : json::array();
+  if (check_each_address(list, before, causes)) check_address_families(list, array_at(spec, "ipFamilies"), causes);
   return causes;
 }
 

@@ -10,10 +10,20 @@
 namespace store {
 namespace {
 
-constexpr int64_t kKubeletPort = 10250;
 constexpr int64_t kMaxAffinitySeconds = 86400;
 constexpr const char* kSourceRangesAnnotation = "service.beta.kubernetes.io/load-balancer-source-ranges";
+constexpr const char* kTopologyHints = "service.kubernetes.io/topology-aware-hints";
+constexpr const char* kTopologyMode = "service.kubernetes.io/topology-mode";
 constexpr const char* kOnlyLoadBalancer = "may only be used when `type` is 'LoadBalancer'";
+
+constexpr std::string_view kProtocols[] = {"SCTP", "TCP", "UDP"};
+constexpr std::string_view kTypes[] = {"ClusterIP", "ExternalName", "LoadBalancer", "NodePort"};
+constexpr std::string_view kAffinities[] = {"ClientIP", "None"};
+constexpr std::string_view kPolicies[] = {"Cluster", "Local"};
+
+void check_word(const std::string& word, std::span<const std::string_view> known, const std::string& field, Causes& causes) {
+  if (std::find(known.begin(), known.end(), word) == known.end()) causes.push_back(cause_not_supported(field, word, known));
+}
 
 bool has(const json& object, std::string_view key) { return object.is_object() && object.contains(key); }
 int64_t int_at(const json& object, std::string_view key) {
@@ -41,22 +51,6 @@ void drop_empty(json& spec) {
     const bool empty = *at == 0 || *at == "" || *at == false || ((at->is_array() || at->is_object()) && at->empty());
     if (empty) spec.erase(at);
   }
-}
-
-void rewrite_each(json& spec, const char* key, std::string (*rewrite)(const std::string&)) {
-  const auto at = spec.find(key);
-  if (at == spec.end()) return;
-  if (at->is_string()) *at = rewrite(at->get_ref<const std::string&>());
-  if (!at->is_array()) return;
-  for (json& value : *at) {
-    if (value.is_string()) value = rewrite(value.get_ref<const std::string&>());
-  }
-}
-
-// One text an address from here on: who computes with a Service need not know the old forms.
-void canonicalize(json& spec) {
-  for (const char* key : {"clusterIP", "clusterIPs", "externalIPs", "loadBalancerIP"}) rewrite_each(spec, key, canonical_ip);
-  rewrite_each(spec, "loadBalancerSourceRanges", canonical_cidr);
 }
 
 void default_ports(json& spec) {
@@ -87,19 +81,20 @@ void default_ingress_modes(json& tree) {
 }
 
 void check_port(const json& port, const std::string& here, bool need_name, std::set<std::string>& names, Causes& causes) {
-  const std::string name = string_at(port, "name");
+  const std::string name = string_at(port, "name"), protocol = string_at(port, "protocol");
   if (name.empty() && need_name) causes.push_back(cause_required(here + ".name"));
   if (!name.empty()) {
     add_problem(causes, here + ".name", name, name_problem(name, NameRule::kDnsLabel));
     if (!names.insert(name).second) causes.push_back(cause_duplicate(here + ".name", name));
   }
-  // The schema checks the range of a port that is there.
-  if (!has(port, "port")) causes.push_back(cause_invalid(here + ".port", 0, port_number_problem(0)));
+  add_problem(causes, here + ".port", int_at(port, "port"), port_number_problem(int_at(port, "port")));
+  if (protocol.empty()) causes.push_back(cause_required(here + ".protocol"));
+  else check_word(protocol, kProtocols, here + ".protocol", causes);
   const json target = value_at(port, "targetPort");
   if (target.is_number_integer()) add_problem(causes, here + ".targetPort", target, port_number_problem(target.get<int64_t>()));
   if (target.is_string()) add_problem(causes, here + ".targetPort", target, port_name_problem(target.get_ref<const std::string&>()));
-  if (const json protocol = value_at(port, "appProtocol"); protocol.is_string()) {
-    add_problem(causes, here + ".appProtocol", protocol, label_key_problem(protocol.get_ref<const std::string&>()));
+  if (const json app = value_at(port, "appProtocol"); app.is_string()) {
+    add_problem(causes, here + ".appProtocol", app, label_key_problem(app.get_ref<const std::string&>()));
   }
 }
 
@@ -140,13 +135,6 @@ void check_type(const json& spec, Causes& causes) {
   const std::string type = string_at(spec, "type");
   const json &ports = array_at(spec, "ports"), &addresses = array_at(spec, "clusterIPs");
   if (ports.empty() && !is_headless(addresses) && type != "ExternalName") causes.push_back(cause_required("spec.ports"));
-  if (type == "LoadBalancer") {
-    for (size_t i = 0; i < ports.size(); ++i) {
-      if (int_at(ports[i], "port") != kKubeletPort) continue;
-      const std::string detail = "may not expose port " + std::to_string(kKubeletPort) + " externally since it is used by kubelet";
-      causes.push_back(cause_invalid(item("spec", "ports", i), kKubeletPort, detail));
-    }
-  }
   if (is_headless(addresses) && (type == "LoadBalancer" || type == "NodePort")) {
     causes.push_back(cause_invalid("spec.clusterIPs[0]", "None", "may not be set to 'None' for " + type + " services"));
   }
@@ -161,6 +149,7 @@ void check_type(const json& spec, Causes& causes) {
 }
 
 void check_affinity(const json& spec, Causes& causes) {
+  check_word(string_at(spec, "sessionAffinity"), kAffinities, "spec.sessionAffinity", causes);
   if (string_at(spec, "sessionAffinity") != "ClientIP") return;
   const json seconds = value_at(object_at(object_at(spec, "sessionAffinityConfig"), "clientIP"), "timeoutSeconds");
   if (!seconds.is_number_integer()) return;
@@ -169,87 +158,99 @@ void check_affinity(const json& spec, Causes& causes) {
                                  "must be greater than 0 and less than " + std::to_string(kMaxAffinitySeconds)));
 }
 
-void check_external_ips(const json& spec, Causes& causes) {
+bool was_there(const json& list, const json& value) { return std::find(list.begin(), list.end(), value) != list.end(); }
+
+// What is stored already may stay, however it is written.
+void check_external_ips(const json& spec, const json* before, Causes& causes) {
   const json& list = array_at(spec, "externalIPs");
   for (size_t i = 0; i < list.size(); ++i) {
     if (!list[i].is_string()) continue;
-    const auto ip = parse_legacy_ip(list[i].get_ref<const std::string&>());
-    add_problem(causes, item("spec", "externalIPs", i), list[i], ip ? special_ip_problem(*ip) : std::string(kBadIp));
+    const std::string& text = list[i].get_ref<const std::string&>();
+    const bool old = before && was_there(array_at(*before, "externalIPs"), list[i]);
+    std::string problem = old ? "" : legacy_ip_problem(text);
+    if (const auto ip = parse_legacy_ip(text); ip && problem.empty()) problem = special_ip_problem(*ip);
+    add_problem(causes, item("spec", "externalIPs", i), list[i], problem);
   }
 }
 
-void check_source_ranges(const json& tree, const json& spec, Causes& causes) {
-  const bool balanced = string_at(spec, "type") == "LoadBalancer";
-  const json& ranges = array_at(spec, "loadBalancerSourceRanges");
-  if (!ranges.empty()) {
-    // With a capital L: so upstream names it.
-    if (!balanced) causes.push_back(cause_forbidden("spec.LoadBalancerSourceRanges", kOnlyLoadBalancer));
-    for (size_t i = 0; i < ranges.size(); ++i) {
-      if (ranges[i].is_string() && !parse_legacy_cidr(canonical_cidr(ranges[i].get_ref<const std::string&>()))) {
-        causes.push_back(cause_invalid(item("spec", "LoadBalancerSourceRanges", i), ranges[i], std::string(kBadCidr)));
-      }
-    }
-    return;
-  }
+std::string trimmed(const std::string& text) {
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+void check_annotated_ranges(const json& tree, const json* old, bool balanced, Causes& causes) {
   const json& annotations = object_at(object_at(tree, "metadata"), "annotations");
   if (!has(annotations, kSourceRangesAnnotation)) return;
   const std::string field = std::string("metadata.annotations[") + kSourceRangesAnnotation + "]";
   if (!balanced) causes.push_back(cause_forbidden(field, kOnlyLoadBalancer));
   const std::string text = string_at(annotations, kSourceRangesAnnotation);
-  if (text.find_first_not_of(" \t\r\n") == std::string::npos) return;
+  if (old && string_at(object_at(object_at(*old, "metadata"), "annotations"), kSourceRangesAnnotation) == text) return;
+  if (trimmed(text).empty()) return;
   for (size_t start = 0; start <= text.size();) {
     const size_t end = std::min(text.find(',', start), text.size());
-    std::string value = text.substr(start, end - start);
-    value.erase(0, value.find_first_not_of(" \t\r\n"));
-    value.erase(value.find_last_not_of(" \t\r\n") + 1);
-    if (!parse_legacy_cidr(value)) causes.push_back(cause_invalid(field, value, std::string(kBadCidr)));
+    const std::string value = trimmed(text.substr(start, end - start));
+    add_problem(causes, field, value, legacy_cidr_problem(value));
     start = end + 1;
   }
 }
 
-void check_load_balancer(const json& spec, const json* before, Causes& causes) {
+void check_source_ranges(const json& tree, const json* old, Causes& causes) {
+  const json& spec = object_at(tree, "spec");
   const bool balanced = string_at(spec, "type") == "LoadBalancer";
-  if (!balanced && has(spec, "allocateLoadBalancerNodePorts")) {
-    causes.push_back(cause_forbidden("spec.allocateLoadBalancerNodePorts", kOnlyLoadBalancer));
+  const json& ranges = array_at(spec, "loadBalancerSourceRanges");
+  if (ranges.empty()) return check_annotated_ranges(tree, old, balanced, causes);
+  // With a capital L: so upstream names it.
+  if (!balanced) causes.push_back(cause_forbidden("spec.LoadBalancerSourceRanges", kOnlyLoadBalancer));
+  std::set<std::string> before;
+  if (old) {
+    for (const json& range : array_at(object_at(*old, "spec"), "loadBalancerSourceRanges")) before.insert(range.is_string() ? trimmed(range.get<std::string>()) : "");
   }
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    const std::string value = ranges[i].is_string() ? trimmed(ranges[i].get<std::string>()) : "";
+    if (!before.count(value)) add_problem(causes, item("spec", "LoadBalancerSourceRanges", i), value, legacy_cidr_problem(value));
+  }
+}
+
+void check_class(const json& spec, Causes& causes) {
   const json name = value_at(spec, "loadBalancerClass");
-  if (before && balanced && string_at(*before, "type") == "LoadBalancer" && value_at(*before, "loadBalancerClass") != name) {
-    causes.push_back(cause_invalid("spec.loadBalancerClass", name, "may not change once set"));
-  }
   if (name.is_null()) return;
-  if (!balanced) causes.push_back(cause_forbidden("spec.loadBalancerClass", kOnlyLoadBalancer));
+  if (string_at(spec, "type") != "LoadBalancer") causes.push_back(cause_forbidden("spec.loadBalancerClass", kOnlyLoadBalancer));
   else if (name.is_string()) add_problem(causes, "spec.loadBalancerClass", name, label_key_problem(name.get_ref<const std::string&>()));
 }
 
-void check_traffic(const json& spec, const json* before, Causes& causes) {
-  const std::string policy = string_at(spec, "externalTrafficPolicy");
-  if (!policy.empty() && !is_external(spec)) {
-    causes.push_back(cause_invalid("spec.externalTrafficPolicy", policy, "may only be set for externally-accessible services"));
-  }
-  const int64_t health = int_at(spec, "healthCheckNodePort");
-  if (health != 0 && !needs_health_check(spec)) {
-    causes.push_back(cause_invalid("spec.healthCheckNodePort", health,
-                                   "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"));
-  }
-  if (before && needs_health_check(spec) && needs_health_check(*before) && health != int_at(*before, "healthCheckNodePort")) {
+// What an update may not change, besides addresses.
+void check_change(const json& spec, const json& before, Causes& causes) {
+  const bool balanced = string_at(spec, "type") == "LoadBalancer" && string_at(before, "type") == "LoadBalancer";
+  const json name = value_at(spec, "loadBalancerClass");
+  if (balanced && value_at(before, "loadBalancerClass") != name) causes.push_back(cause_invalid("spec.loadBalancerClass", name, "may not change once set"));
+  check_class(spec, causes);
+  if (needs_health_check(spec) && needs_health_check(before) && int_at(spec, "healthCheckNodePort") != int_at(before, "healthCheckNodePort")) {
     causes.push_back(cause_forbidden("spec.healthCheckNodePort", "field is immutable"));
-  }
-  static constexpr std::string_view kInternal[] = {"Cluster", "Local"};
-  if (string_at(spec, "internalTrafficPolicy").empty() && string_at(spec, "type") != "ExternalName" && has(spec, "internalTrafficPolicy")) {
-    causes.push_back(cause_not_supported("spec.internalTrafficPolicy", "", kInternal));
-  }
-  static constexpr std::string_view kDistributions[] = {"PreferClose", "PreferSameNode", "PreferSameZone"};
-  const json distribution = value_at(spec, "trafficDistribution");
-  if (distribution.is_string() && std::find(std::begin(kDistributions), std::end(kDistributions), distribution.get_ref<const std::string&>()) == std::end(kDistributions)) {
-    causes.push_back(cause_not_supported("spec.trafficDistribution", distribution, kDistributions));
   }
 }
 
-void check_ingress(const json& ingress, const std::string& here, Causes& causes) {
+void check_outside(const json& spec, Causes& causes) {
+  const std::string policy = string_at(spec, "externalTrafficPolicy");
+  if (is_external(spec)) check_word(policy, kPolicies, "spec.externalTrafficPolicy", causes);
+  else if (!policy.empty()) causes.push_back(cause_invalid("spec.externalTrafficPolicy", policy, "may only be set for externally-accessible services"));
+  const int64_t health = int_at(spec, "healthCheckNodePort");
+  if (health == 0) return;
+  if (needs_health_check(spec)) return add_problem(causes, "spec.healthCheckNodePort", health, port_number_problem(health));
+  causes.push_back(cause_invalid("spec.healthCheckNodePort", health, "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"));
+}
+
+void check_traffic(const json& spec, Causes& causes) {
+  check_outside(spec, causes);
+  if (has(spec, "internalTrafficPolicy")) check_word(string_at(spec, "internalTrafficPolicy"), kPolicies, "spec.internalTrafficPolicy", causes);
+  static constexpr std::string_view kDistributions[] = {"PreferClose", "PreferSameZone", "PreferSameNode"};
+  if (has(spec, "trafficDistribution")) check_word(string_at(spec, "trafficDistribution"), kDistributions, "spec.trafficDistribution", causes);
+}
+
+void check_ingress(const json& ingress, const std::string& here, const std::set<std::string>& before, Causes& causes) {
   static constexpr std::string_view kModes[] = {"Proxy", "VIP"};
   const std::string ip = string_at(ingress, "ip"), host = string_at(ingress, "hostname");
   const json mode = value_at(ingress, "ipMode");
-  if (!ip.empty() && !parse_legacy_ip(ip)) causes.push_back(cause_invalid(here + ".ip", ip, std::string(kBadIp)));
+  if (!ip.empty() && !before.count(ip)) add_problem(causes, here + ".ip", ip, legacy_ip_problem(ip));
   if (!mode.is_null() && ip.empty()) causes.push_back(cause_forbidden(here + ".ipMode", "may not be specified when `ip` is not set"));
   else if (!mode.is_null() && mode != "VIP" && mode != "Proxy") causes.push_back(cause_not_supported(here + ".ipMode", mode, kModes));
   if (host.empty()) return;
@@ -257,14 +258,28 @@ void check_ingress(const json& ingress, const std::string& here, Causes& causes)
   if (parse_legacy_ip(host)) causes.push_back(cause_invalid(here + ".hostname", host, "must be a DNS name, not an IP address"));
 }
 
-void check_status(const json& tree, const json& spec, Causes& causes) {
-  const json& list = array_at(object_at(object_at(tree, "status"), "loadBalancer"), "ingress");
+const json& ingresses_of(const json& tree) { return array_at(object_at(object_at(tree, "status"), "loadBalancer"), "ingress"); }
+
+void check_status(const json& tree, const json* old, const json& spec, Causes& causes) {
+  const json& list = ingresses_of(tree);
   if (list.empty()) return;
   if (string_at(spec, "type") != "LoadBalancer") {
     causes.push_back(cause_forbidden("status.loadBalancer.ingress", "may only be used when `spec.type` is 'LoadBalancer'"));
     return;
   }
-  for (size_t i = 0; i < list.size(); ++i) check_ingress(list[i], item("status.loadBalancer", "ingress", i), causes);
+  std::set<std::string> before;
+  if (old) {
+    for (const json& ingress : ingresses_of(*old)) before.insert(string_at(ingress, "ip"));
+  }
+  for (size_t i = 0; i < list.size(); ++i) check_ingress(list[i], item("status.loadBalancer", "ingress", i), before, causes);
+}
+
+void check_hints(const json& annotations, Causes& causes) {
+  if (!has(annotations, kTopologyMode) || !has(annotations, kTopologyHints)) return;
+  const std::string mode = string_at(annotations, kTopologyMode);
+  if (mode == string_at(annotations, kTopologyHints)) return;
+  causes.push_back(cause_invalid(std::string("metadata.annotations[") + kTopologyMode + "]", mode,
+                                 std::string("must match annotations[") + kTopologyHints + "] when both are specified"));
 }
 
 void add_if(std::vector<std::string>& list, std::string text) {
@@ -277,7 +292,6 @@ void prepare_service(json& tree) {
   if (!tree.is_object() || object_at(tree, "spec").empty()) return;
   json& spec = tree["spec"];
   drop_empty(spec);
-  canonicalize(spec);
   default_ports(spec);
   default_affinity(spec);
   const std::string type = string_at(spec, "type");
@@ -291,18 +305,26 @@ std::vector<base::Cause> validate_service(const json& tree, const json* old) {
   Causes causes;
   const json& spec = object_at(tree, "spec");
   const json* before = old ? &object_at(*old, "spec") : nullptr;
-  if (before) check_service_address_change(spec, *before, causes);
+  if (before) {
+    check_service_address_change(spec, *before, causes);
+    check_change(spec, *before, causes);
+  }
+  check_hints(object_at(object_at(tree, "metadata"), "annotations"), causes);
   check_type(spec, causes);
   check_ports(spec, causes);
   check_labels(object_at(spec, "selector"), "spec.selector", causes);
   check_affinity(spec, causes);
-  for (base::Cause& cause : validate_service_addresses(tree)) causes.push_back(std::move(cause));
-  check_external_ips(spec, causes);
+  for (base::Cause& cause : validate_service_addresses(tree, old)) causes.push_back(std::move(cause));
+  check_external_ips(spec, before, causes);
+  check_word(string_at(spec, "type"), kTypes, "spec.type", causes);
   check_port_numbers(spec, causes);
-  check_source_ranges(tree, spec, causes);
-  check_load_balancer(spec, before, causes);
-  check_traffic(spec, before, causes);
-  check_status(tree, spec, causes);
+  check_source_ranges(tree, old, causes);
+  if (string_at(spec, "type") != "LoadBalancer" && has(spec, "allocateLoadBalancerNodePorts")) {
+    causes.push_back(cause_forbidden("spec.allocateLoadBalancerNodePorts", kOnlyLoadBalancer));
+  }
+  check_class(spec, causes);
+  check_traffic(spec, causes);
+  check_status(tree, old, spec, causes);
   return causes;
 }
 
@@ -318,7 +340,7 @@ std::vector<std::string> service_warnings(const json& tree) {
       if (list[i].is_string()) add_if(out, warning(item("spec", key, i), list[i].get_ref<const std::string&>()));
     }
   };
-  if (has(object_at(object_at(tree, "metadata"), "annotations"), "service.kubernetes.io/topology-aware-hints")) {
+  if (has(object_at(object_at(tree, "metadata"), "annotations"), kTopologyHints)) {
     out.push_back("annotation service.kubernetes.io/topology-aware-hints is deprecated, please use service.kubernetes.io/topology-mode instead");
   }
   if (array_at(spec, "clusterIPs").empty()) add_if(out, legacy_ip_warning("spec.clusterIPs[0]", string_at(spec, "clusterIP")));
@@ -329,7 +351,11 @@ std::vector<std::string> service_warnings(const json& tree) {
   each("externalIPs", legacy_ip_warning);
   if (external && !headless && type != "ExternalName") out.push_back("spec.externalIPs is deprecated and may no longer be implemented in some clusters");
   if (const std::string ip = string_at(spec, "loadBalancerIP"); !ip.empty()) add_if(out, legacy_ip_warning("spec.loadBalancerIP", ip));
-  each("loadBalancerSourceRanges", legacy_cidr_warning);
+  const json& ranges = array_at(spec, "loadBalancerSourceRanges");
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    if (!ranges[i].is_string()) continue;
+    for (std::string& warning : legacy_cidr_warnings(item("spec", "loadBalancerSourceRanges", i), ranges[i].get_ref<const std::string&>())) out.push_back(std::move(warning));
+  }
   if (type == "ExternalName" && external) out.push_back("spec.externalIPs is ignored when spec.type is \"ExternalName\"");
   if (type != "ExternalName" && !string_at(spec, "externalName").empty()) out.push_back("spec.externalName is ignored when spec.type is not \"ExternalName\"");
   if (string_at(spec, "trafficDistribution") == "PreferClose") {

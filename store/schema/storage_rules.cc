@@ -1,184 +1,257 @@
-// PersistentVolume and the kinds of storage.k8s.io.
+// The kinds of storage.k8s.io.
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "store/base/text.h"
 #include "store/object/label_syntax.h"
-#include "store/schema/rules.h"
+#include "store/schema/go_form.h"
+#include "store/schema/pod_parts.h"
 
 namespace store {
 namespace {
 
-constexpr std::string_view kModes[] = {"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"};
-constexpr std::string_view kSources[] = {
-    "hostPath", "gcePersistentDisk", "awsElasticBlockStore", "glusterfs", "flocker", "nfs", "rbd", "quobyte", "cephfs", "iscsi", "cinder", "fc",
-    "flexVolume", "azureFile", "vsphereVolume", "photonPersistentDisk", "portworxVolume", "azureDisk", "scaleIO", "local", "storageos", "csi",
-};
 constexpr int64_t kMinTokenSeconds = 600;
 constexpr int64_t kMaxTokenSeconds = int64_t{1} << 32;
+constexpr int64_t kMinUpdateSeconds = 10;
 constexpr size_t kMaxDriverName = 63;
-constexpr size_t kMaxNodeId = 192;
+constexpr size_t kMaxNodeId = 256;
+constexpr size_t kMaxParameters = 512;
+constexpr size_t kMaxParameterBytes = 256 * 1024;
+constexpr size_t kMaxErrorMessage = 1024;
 
-std::string number_of_bytes(size_t limit) { return "Too long: may not be more than " + std::to_string(limit) + " bytes"; }
+base::Cause too_long(const std::string& field, size_t limit) { return {"FieldValueTooLong", "Too long: may not be more than " + std::to_string(limit) + " bytes", field}; }
+
+json value_at(const json& object, const char* key) { return has(object, key) ? object[key] : json(); }
+
+void check_word(const json& object, const char* key, std::span<const std::string_view> known, const std::string& field, Causes& causes) {
+  const json word = value_at(object, key);
+  if (word.is_string() && std::find(known.begin(), known.end(), word.get_ref<const std::string&>()) == known.end()) {
+    causes.push_back(cause_not_supported(field, word, known));
+  }
+}
 
 void check_driver_name(const std::string& name, const std::string& field, Causes& causes) {
-  if (name.empty()) causes.push_back(cause_required(field));
-  if (name.size() > kMaxDriverName) causes.push_back({"FieldValueTooLong", number_of_bytes(kMaxDriverName), field});
+  if (name.empty()) return causes.push_back(cause_required(field));
+  if (name.size() > kMaxDriverName) causes.push_back(too_long(field, kMaxDriverName));
   add_problem(causes, field, name, name_problem(base::lower(name), NameRule::kDnsSubdomain));
 }
 
-void check_access_modes(const json& spec, Causes& causes) {
-  const json& modes = array_at(spec, "accessModes");
-  if (modes.empty()) causes.push_back(cause_required("spec.accessModes"));
-  for (const json& mode : modes) {
-    if (std::find(std::begin(kModes), std::end(kModes), mode) == std::end(kModes)) causes.push_back(cause_not_supported("spec.accessModes", mode, kModes));
-  }
-  if (modes.size() > 1 && std::find(modes.begin(), modes.end(), "ReadWriteOncePod") != modes.end()) {
-    causes.push_back(cause_forbidden("spec.accessModes", "may not use ReadWriteOncePod with other access modes"));
-  }
+void check_provisioner(const json& tree, const char* key, Causes& causes) {
+  const std::string name = base::lower(string_at(tree, key));
+  if (name.empty()) causes.push_back(cause_required(key));
+  else add_problem(causes, key, name, label_key_problem(name));
 }
 
-void check_capacity(const json& spec, Causes& causes) {
-  static constexpr std::string_view kStorage[] = {"storage"};
-  const json& capacity = object_at(spec, "capacity");
-  if (capacity.empty()) causes.push_back(cause_required("spec.capacity"));
-  if (!capacity.contains("storage") || capacity.size() > 1) causes.push_back(cause_not_supported("spec.capacity", capacity, kStorage));
-  for (const auto& [resource, amount] : capacity.items()) {
-    const auto value = quantity_nanos(amount);
-    if (value && *value <= 0) causes.push_back(cause_invalid("spec.capacity[" + resource + "]", amount, "must be greater than zero"));
+enum class Emptiness { kAllowed, kRefused };
+
+void check_parameters(const json& tree, Emptiness emptiness, Causes& causes) {
+  const json& parameters = object_at(tree, "parameters");
+  if (parameters.size() > kMaxParameters) return causes.push_back(too_long("parameters", kMaxParameters));
+  size_t bytes = 0;
+  for (const auto& [key, value] : parameters.items()) {
+    if (key.empty()) causes.push_back(cause_invalid("parameters", key, "field can not be empty."));
+    bytes += key.size() + (value.is_string() ? value.get_ref<const std::string&>().size() : 0);
   }
+  if (bytes > kMaxParameterBytes) causes.push_back(too_long("parameters", kMaxParameterBytes));
+  if (emptiness == Emptiness::kRefused && parameters.empty()) causes.push_back(cause_required("parameters", "must contain at least one key/value pair"));
 }
 
-json sources_of(const json& tree) {
-  json out = json::object();
-  const json& spec = object_at(tree, "spec");
-  for (std::string_view source : kSources) {
-    if (spec.contains(source)) out[std::string(source)] = spec[std::string(source)];
+using Topology = std::map<std::string, std::set<std::string>>;
+
+Topology check_term(const json& term, const std::string& path, Causes& causes) {
+  Topology out;
+  const json& expressions = array_at(term, "matchLabelExpressions");
+  for (size_t i = 0; i < expressions.size(); ++i) {
+    const std::string here = item(path, "matchLabelExpressions", i), key = string_at(expressions[i], "key");
+    const json& values = array_at(expressions[i], "values");
+    std::set<std::string> seen;
+    if (values.empty()) causes.push_back(cause_required(here + ".values"));
+    for (size_t v = 0; v < values.size(); ++v) {
+      const std::string value = values[v].is_string() ? values[v].get<std::string>() : "";
+      if (!seen.insert(value).second) causes.push_back(cause_duplicate(item(here, "values", v), value));
+    }
+    add_problem(causes, here + ".key", key, label_key_problem(key));
+    if (out.count(key)) causes.push_back(cause_duplicate(here + ".key", key));
+    out[key] = std::move(seen);
   }
   return out;
 }
 
-void check_unchanged(const json& tree, const json* old, std::initializer_list<const char*> fields, Causes& causes) {
-  if (!old) return;
-  auto value = [](const json& from, const char* key) { return from.is_object() && from.contains(key) ? from[key] : json(); };
-  for (const char* field : fields) {
-    if (value(tree, field) != value(*old, field)) causes.push_back(cause_forbidden(field, std::string("updates to ") + field + " are forbidden."));
+// Upstream compares each term with as many empty ones as there are terms, and with those before it.
+void check_topologies(const json& tree, Causes& causes) {
+  const json& topologies = array_at(tree, "allowedTopologies");
+  std::vector<Topology> before = {Topology()};
+  for (size_t i = 0; i < topologies.size(); ++i) {
+    const std::string here = item("", "allowedTopologies", i);
+    Topology topology = check_term(topologies[i], here, causes);
+    if (std::find(before.begin(), before.end(), topology) != before.end()) causes.push_back(cause_duplicate(here + ".matchLabelExpressions", ""));
+    before.push_back(std::move(topology));
   }
+}
+
+void check_tokens(const json& spec, Causes& causes) {
+  const json& requests = array_at(spec, "tokenRequests");
+  std::set<std::string> audiences;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const std::string here = item("spec", "tokenRequests", i), audience = string_at(requests[i], "audience");
+    if (!audiences.insert(audience).second) {
+      causes.push_back(cause_duplicate(here + ".audience", audience));
+      continue;
+    }
+    if (!has(requests[i], "expirationSeconds")) continue;
+    const int64_t seconds = integer_at(requests[i], "expirationSeconds");
+    if (seconds < kMinTokenSeconds) causes.push_back(cause_invalid(here + ".expirationSeconds", seconds, "may not specify a duration less than 10 minutes"));
+    if (seconds > kMaxTokenSeconds) causes.push_back(cause_invalid(here + ".expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds"));
+  }
+}
+
+void check_csi_spec(const json& spec, Causes& causes) {
+  static constexpr std::string_view kPolicies[] = {"File", "None", "ReadWriteOnceWithFSType"};
+  static constexpr std::string_view kModes[] = {"Persistent", "Ephemeral"};
+  check_word(spec, "fsGroupPolicy", kPolicies, "spec.fsGroupPolicy", causes);
+  check_tokens(spec, causes);
+  for (const json& mode : array_at(spec, "volumeLifecycleModes")) {
+    if (mode != "Persistent" && mode != "Ephemeral") causes.push_back(cause_not_supported("spec.volumeLifecycleModes", mode, kModes));
+  }
+  const int64_t period = integer_at(spec, "nodeAllocatableUpdatePeriodSeconds");
+  if (has(spec, "nodeAllocatableUpdatePeriodSeconds") && period < kMinUpdateSeconds) {
+    causes.push_back(cause_invalid("spec.nodeAllocatableUpdatePeriodSeconds", period, "must be greater than or equal to 10 seconds"));
+  }
+  if (has(spec, "serviceAccountTokenInSecrets") && array_at(spec, "tokenRequests").empty()) {
+    causes.push_back(cause_invalid("spec.serviceAccountTokenInSecrets", spec["serviceAccountTokenInSecrets"],
+                                   "serviceAccountTokenInSecrets is set but no tokenRequests are specified"));
+  }
+}
+
+// `shown`: what upstream calls the field, which need not be its name.
+void check_same(const json& tree, const json& old, const char* key, const std::string& shown_name, Causes& causes) {
+  const json now = value_at(tree, key);
+  if (now != value_at(old, key)) causes.push_back(cause_invalid(shown_name, now, "field is immutable"));
+}
+
+void check_node_driver(const json& driver, const std::string& here, std::set<std::string>& names, Causes& causes) {
+  const std::string name = string_at(driver, "name"), id = string_at(driver, "nodeID");
+  check_driver_name(name, here + ".name", causes);
+  if (id.empty()) causes.push_back(cause_required(here + ".nodeID"));
+  if (id.size() > kMaxNodeId) causes.push_back(cause_invalid(here + ".nodeID", id, "must be " + std::to_string(kMaxNodeId) + " characters or less"));
+  check_nonnegative(object_at(driver, "allocatable"), "count", here + ".allocatable.count", causes);
+  if (!names.insert(name).second) causes.push_back(cause_duplicate(here + ".name", name));
+  std::set<std::string> seen;
+  for (const json& value : array_at(driver, "topologyKeys")) {
+    const std::string key = value.is_string() ? value.get<std::string>() : "";
+    if (key.empty()) causes.push_back(cause_required(here));
+    if (!seen.insert(key).second) causes.push_back(cause_duplicate(here, key));
+    add_problem(causes, here, key, label_key_problem(key));
+  }
+}
+
+void check_volume_error(const json& status, const char* key, Causes& causes) {
+  const json& error = object_at(status, key);
+  const std::string path = std::string("status.") + key;
+  if (string_at(error, "message").size() > kMaxErrorMessage) causes.push_back(too_long(path + ".message", kMaxParameterBytes));  // The wrong number: upstream's.
+  if (integer_at(error, "errorCode") < 0) causes.push_back(cause_invalid(path + ".errorCode", error["errorCode"], "must be between 0 and 2147483647, inclusive"));
 }
 
 }  // namespace
 
-std::vector<base::Cause> validate_persistentvolume(const json& tree, const json* old) {
-  Causes causes;
-  const json& spec = object_at(tree, "spec");
-  check_access_modes(spec, causes);
-  check_capacity(spec, causes);
-  const json sources = sources_of(tree);
-  size_t count = 0;
-  for (std::string_view source : kSources) {
-    if (!spec.contains(source)) continue;
-    if (++count > 1) causes.push_back(cause_forbidden("spec." + std::string(source), "may not specify more than 1 volume type"));
-  }
-  if (count == 0) causes.push_back(cause_required("spec", "must specify a volume type"));
-  if (spec.contains("local") && object_at(spec, "nodeAffinity").empty()) causes.push_back(cause_required("spec.nodeAffinity", "Local volume requires node affinity"));
-  if (string_at(object_at(spec, "hostPath"), "path") == "/" && string_at(spec, "persistentVolumeReclaimPolicy") == "Recycle") {
-    causes.push_back(cause_forbidden("spec.persistentVolumeReclaimPolicy", "may not be 'recycle' for a hostPath mount of '/'"));
-  }
-  if (const std::string name = string_at(spec, "storageClassName"); !name.empty()) {
-    add_problem(causes, "spec.storageClassName", name, name_problem(name, NameRule::kDnsSubdomain));
-  }
-  if (!old) return causes;
-  if (sources != sources_of(*old)) causes.push_back(cause_forbidden("spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation"));
-  if (string_at(spec, "volumeMode") != string_at(object_at(*old, "spec"), "volumeMode")) {
-    causes.push_back(cause_invalid("spec.volumeMode", string_at(spec, "volumeMode"), "field is immutable"));
-  }
-  return causes;
-}
-
 std::vector<base::Cause> validate_storageclass(const json& tree, const json* old) {
+  static constexpr std::string_view kPolicies[] = {"Delete", "Retain"};
+  static constexpr std::string_view kModes[] = {"Immediate", "WaitForFirstConsumer"};
   Causes causes;
-  const std::string provisioner = string_at(tree, "provisioner");
-  if (provisioner.empty()) causes.push_back(cause_required("provisioner"));
-  else add_problem(causes, "provisioner", provisioner, label_key_problem(base::lower(provisioner)));
-  const json& parameters = object_at(tree, "parameters");
-  for (const auto& [key, value] : parameters.items()) {
-    if (key.empty()) causes.push_back(cause_invalid("parameters", key, "field can not be empty."));
+  check_provisioner(tree, "provisioner", causes);
+  check_parameters(tree, Emptiness::kAllowed, causes);
+  if (!string_at(tree, "reclaimPolicy").empty()) check_word(tree, "reclaimPolicy", kPolicies, "reclaimPolicy", causes);
+  check_word(tree, "volumeBindingMode", kModes, "volumeBindingMode", causes);
+  check_topologies(tree, causes);
+  if (!old) return causes;
+  if (object_at(tree, "parameters") != object_at(*old, "parameters")) causes.push_back(cause_invalid("parameters", value_at(tree, "parameters"), "field is immutable"));
+  if (string_at(tree, "provisioner") != string_at(*old, "provisioner")) {
+    causes.push_back(cause_invalid("provisioner", string_at(tree, "provisioner"), "field is immutable"));
   }
-  check_unchanged(tree, old, {"parameters", "provisioner", "reclaimPolicy"}, causes);
+  for (const char* key : {"reclaimPolicy", "volumeBindingMode"}) check_same(tree, *old, key, key, causes);
   return causes;
 }
 
 std::vector<base::Cause> validate_volumeattributesclass(const json& tree, const json* old) {
   Causes causes;
-  const std::string driver = string_at(tree, "driverName");
-  if (!driver.empty()) check_driver_name(driver, "driverName", causes);
-  if (object_at(tree, "parameters").empty()) causes.push_back(cause_required("parameters", "must contain at least one key/value pair"));
-  check_unchanged(tree, old, {"driverName", "parameters"}, causes);
+  if (old && string_at(tree, "driverName") != string_at(*old, "driverName")) causes.push_back(cause_forbidden("driverName", "updates to driverName are forbidden."));
+  if (old && object_at(tree, "parameters") != object_at(*old, "parameters")) causes.push_back(cause_forbidden("parameters", "updates to parameters are forbidden."));
+  check_provisioner(tree, "driverName", causes);
+  check_parameters(tree, Emptiness::kRefused, causes);
   return causes;
+}
+
+// A field whose gate is off is not kept.
+void prepare_csidriver(json& tree) {
+  if (tree.is_object() && tree.contains("spec") && tree["spec"].is_object()) tree["spec"].erase("preventPodSchedulingIfMissing");
 }
 
 std::vector<base::Cause> validate_csidriver(const json& tree, const json* old) {
   Causes causes;
-  if (!old) check_driver_name(string_at(object_at(tree, "metadata"), "name"), "metadata.name", causes);
-  const json& requests = array_at(object_at(tree, "spec"), "tokenRequests");
-  std::set<std::string> audiences;
-  for (size_t i = 0; i < requests.size(); ++i) {
-    const std::string here = item("spec", "tokenRequests", i), audience = string_at(requests[i], "audience");
-    if (!audiences.insert(audience).second) causes.push_back(cause_duplicate(here + ".audience", audience));
-    if (!requests[i].is_object() || !requests[i].contains("expirationSeconds")) continue;
-    const int64_t seconds = integer_at(requests[i], "expirationSeconds");
-    if (seconds < kMinTokenSeconds) causes.push_back(cause_invalid(here + ".expirationSeconds", seconds, "may not specify a duration less than 10 minutes"));
-    if (seconds > kMaxTokenSeconds) causes.push_back(cause_invalid(here + ".expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds"));
-  }
+  const json& spec = object_at(tree, "spec");
+  check_csi_spec(spec, causes);
+  if (!old) return causes;
+  check_same(spec, object_at(*old, "spec"), "attachRequired", "spec.attachedRequired", causes);
+  check_same(spec, object_at(*old, "spec"), "volumeLifecycleModes", "spec.volumeLifecycleModes", causes);
   return causes;
 }
 
-std::vector<base::Cause> validate_csinode(const json& tree, const json*) {
+std::vector<base::Cause> validate_csinode(const json& tree, const json* old) {
   Causes causes;
   const json& drivers = array_at(object_at(tree, "spec"), "drivers");
   std::set<std::string> names;
-  for (size_t i = 0; i < drivers.size(); ++i) {
-    const std::string here = item("spec", "drivers", i), name = string_at(drivers[i], "name"), id = string_at(drivers[i], "nodeID");
-    if (!name.empty()) check_driver_name(name, here + ".name", causes);
-    if (id.size() > kMaxNodeId) causes.push_back(cause_invalid(here + ".nodeID", id, "must be " + std::to_string(kMaxNodeId) + " characters or less"));
-    if (!names.insert(name).second) causes.push_back(cause_duplicate(here + ".name", name));
-    const json& keys = array_at(drivers[i], "topologyKeys");
-    std::set<json> seen;
-    for (const json& key : keys) {
-      if (!seen.insert(key).second) causes.push_back(cause_duplicate(here + ".topologyKeys", key));
-      if (key.is_string()) add_problem(causes, here + ".topologyKeys", key, label_key_problem(key.get_ref<const std::string&>()));
+  for (size_t i = 0; i < drivers.size(); ++i) check_node_driver(drivers[i], item("spec", "drivers", i), names, causes);
+  const Type* type = find_type("io.k8s.api.storage.v1.CSINodeDriver");
+  if (!old || !type) return causes;
+  for (json before : array_at(object_at(*old, "spec"), "drivers")) {
+    for (json now : drivers) {
+      if (string_at(now, "name") != string_at(before, "name")) continue;
+      for (json* driver : {&before, &now}) {
+        driver->erase("allocatable");
+        if (array_at(*driver, "topologyKeys").empty()) driver->erase("topologyKeys");
+      }
+      if (now != before) causes.push_back(cause_invalid_struct("spec.drivers", now, *type, "field is immutable"));
     }
   }
   return causes;
 }
 
-std::vector<base::Cause> validate_csistoragecapacity(const json& tree, const json*) {
+std::vector<base::Cause> validate_csistoragecapacity(const json& tree, const json* old) {
   Causes causes;
   const std::string name = string_at(tree, "storageClassName");
-  if (!name.empty()) add_problem(causes, "storageClassName", name, name_problem(name, NameRule::kDnsSubdomain));
-  for (const char* field : {"capacity", "maximumVolumeSize"}) {
-    if (!tree.is_object() || !tree.contains(field)) continue;
-    const auto value = quantity_nanos(tree[field]);
-    if (value && *value < 0) causes.push_back(cause_invalid(field, tree[field], "must be greater than or equal to 0"));
-  }
   check_label_selector(object_at(tree, "nodeTopology"), "nodeTopology", causes);
+  add_problem(causes, "storageClassName", name, name_problem(name, NameRule::kDnsSubdomain));
+  if (has(tree, "capacity")) {
+    const auto value = quantity_nanos(tree["capacity"]);
+    if (value && *value < 0) causes.push_back(cause_invalid("capacity", tree["capacity"], "must be greater than or equal to 0"));
+  }
+  const Type* selector = find_type("io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector");
+  if (!old || !selector) return causes;
+  const json now = value_at(tree, "nodeTopology");
+  if (now != value_at(*old, "nodeTopology")) causes.push_back(cause_invalid_struct("nodeTopology", now, *selector, "field is immutable"));
+  if (name != string_at(*old, "storageClassName")) causes.push_back(cause_invalid("storageClassName", name, "field is immutable"));
   return causes;
 }
 
-std::vector<base::Cause> validate_volumeattachment(const json& tree, const json*) {
+std::vector<base::Cause> validate_volumeattachment(const json& tree, const json* old) {
   Causes causes;
-  const json &spec = object_at(tree, "spec"), &source = object_at(spec, "source");
-  check_driver_name(string_at(spec, "attacher"), "spec.attacher", causes);
+  const json &spec = object_at(tree, "spec"), &source = object_at(spec, "source"), &status = object_at(tree, "status");
+  const std::string volume = string_at(source, "persistentVolumeName"), volume_field = "spec.source.persistentVolumeName";
   constexpr const char* kOne = "must specify exactly one of inlineVolumeSpec and persistentVolumeName";
-  const bool described = source.contains("inlineVolumeSpec"), named = source.contains("persistentVolumeName");
+  const bool described = has(source, "inlineVolumeSpec"), named = has(source, "persistentVolumeName");
+  check_driver_name(string_at(spec, "attacher"), "spec.attacher", causes);
   if (!described && !named) causes.push_back(cause_required("spec.source", kOne));
-  if (described && named) causes.push_back(cause_forbidden("spec.source", kOne));
-  if (named && !described && string_at(source, "persistentVolumeName").empty()) {
-    causes.push_back(cause_required("spec.source.persistentVolumeName", "must specify non empty persistentVolumeName"));
-  }
+  else if (described && named) causes.push_back(cause_forbidden("spec.source", kOne));
+  else if (described) check_inline_volume(source["inlineVolumeSpec"], "spec.source.inlineVolumeSpec", causes);
+  else if (volume.empty()) causes.push_back(cause_required(volume_field, "must specify non empty persistentVolumeName"));
   const std::string node = string_at(spec, "nodeName");
   add_problem(causes, "spec.nodeName", node, name_problem(node, NameRule::kDnsSubdomain));
+  for (const char* error : {"attachError", "detachError"}) check_volume_error(status, error, causes);
+  if (named) add_problem(causes, volume_field, volume, name_problem(volume, NameRule::kDnsSubdomain));
+  const Type* type = find_type("io.k8s.api.storage.v1.VolumeAttachmentSpec");
+  if (old && type && spec != object_at(*old, "spec")) causes.push_back(cause_invalid_struct("spec", spec, *type, "field is immutable"));
   return causes;
 }
 

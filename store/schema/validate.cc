@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "store/schema/go_struct.h"
 #include "store/schema/path.h"
 #include "store/schema/schema.h"
 
@@ -23,9 +24,7 @@ base::Cause cause_forbidden(std::string field, const std::string& detail) {
   return {"FieldValueForbidden", "Forbidden: " + detail, std::move(field)};
 }
 base::Cause cause_not_supported(std::string field, const json& value, std::span<const std::string_view> supported) {
-  std::string message = "Unsupported value: " + shown(value) + ": supported values: ";
-  for (size_t i = 0; i < supported.size(); ++i) message.append(i ? ", " : "").append("\"").append(supported[i]).append("\"");
-  return {"FieldValueNotSupported", std::move(message), std::move(field)};
+  return cause_not_supported_go(std::move(field), shown(value), supported);
 }
 
 namespace {
@@ -55,10 +54,11 @@ void check_integer(const json& value, const Type& type, const Path& path, Causes
   causes.push_back(cause_invalid(path.text(), value, detail));
 }
 
-void check_string(const json& value, const Type& type, const Path& path, Causes& causes) {
+// `pointer`: upstream's field is one, and so "" is a value like any other.
+void check_string(const json& value, const Type& type, const Path& path, bool pointer, Causes& causes) {
   if (!value.is_string()) return;
   const std::string& text = value.get_ref<const std::string&>();
-  if (!type.one_of.empty() && !text.empty()) {
+  if (!type.one_of.empty() && (pointer || !text.empty())) {
     bool known = false;
     for (std::string_view allowed : type.one_of) known |= text == allowed;
     if (!known) causes.push_back(cause_not_supported(path.text(), value, type.one_of));
@@ -68,7 +68,7 @@ void check_string(const json& value, const Type& type, const Path& path, Causes&
   }
 }
 
-void check(const json& value, const Type& type, const Path& path, Causes& causes);
+void check(const json& value, const Type& type, const Path& path, bool pointer, Causes& causes);
 
 void check_list(const json& value, const Type& type, const Path& path, Causes& causes) {
   if (!value.is_array()) return;
@@ -78,10 +78,10 @@ void check_list(const json& value, const Type& type, const Path& path, Causes& c
                       "Too many: " + std::to_string(count) + ": must have at most " + std::to_string(type.max) + " items", path.text()});
     return;
   }
-  for (size_t i = 0; i < value.size(); ++i) check(value[i], *type.element, path.at(i), causes);
+  for (size_t i = 0; i < value.size(); ++i) check(value[i], *type.element, path.at(i), false, causes);
 }
 
-void check(const json& value, const Type& type, const Path& path, Causes& causes) {
+void check(const json& value, const Type& type, const Path& path, bool pointer, Causes& causes) {
   switch (type.kind) {
     case TypeKind::kObject:
       if (!value.is_object()) return;
@@ -90,20 +90,20 @@ void check(const json& value, const Type& type, const Path& path, Causes& causes
         const Path here = path.field(field.name);
         if (field.nonempty && (at == value.end() || is_empty(*at)))
           causes.push_back(cause_required(here.text()));
-        else if (at != value.end())
-          check(*at, *field.type, here, causes);
+        else if (at != value.end() && !field.hooked)
+          check(*at, *field.type, here, field.pointer, causes);
       }
       return;
     case TypeKind::kMap:
       if (!value.is_object()) return;
-      for (auto it = value.begin(); it != value.end(); ++it) check(it.value(), *type.element, path.key(it.key()), causes);
+      for (auto it = value.begin(); it != value.end(); ++it) check(it.value(), *type.element, path.key(it.key()), false, causes);
       return;
     case TypeKind::kList:
       return check_list(value, type, path, causes);
     case TypeKind::kInteger:
       return check_integer(value, type, path, causes);
     case TypeKind::kString:
-      return check_string(value, type, path, causes);
+      return check_string(value, type, path, pointer, causes);
     default:
       return;
   }
@@ -133,7 +133,7 @@ void check_immutable(const json& before, const json& after, const Type& type, co
 
 std::vector<base::Cause> validate_fields(const json& tree, const Type& type) {
   Causes causes;
-  check(tree, type, Path{}, causes);
+  check(tree, type, Path{}, false, causes);
   return causes;
 }
 

@@ -1,5 +1,7 @@
 // Volumes of a pod: one source each, and what each source asks for beyond its table of fields. Sources of clouds that
 // kubelan only keeps are held to their tables alone.
+#include <algorithm>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -23,13 +25,15 @@ void check_file_path(const std::string& file, const std::string& field, Causes& 
 }
 
 void require(const json& object, const char* key, const std::string& path, Causes& causes) {
-  if (string_at(object, key).empty()) causes.push_back(cause_required(path + "." + key));
+  if (string_at(object, key).empty() && array_at(object, key).empty()) causes.push_back(cause_required(path + "." + key));
 }
 
 void check_items(const json& source, const std::string& path, Causes& causes) {
   const json& items = array_at(source, "items");
   for (size_t i = 0; i < items.size(); ++i) {
     const std::string here = item(path, "items", i);
+    require(items[i], "key", here, causes);
+    require(items[i], "path", here, causes);
     check_file_path(string_at(items[i], "path"), here + ".path", causes);
     check_mode(items[i], "mode", here, causes);
   }
@@ -60,13 +64,11 @@ void git_repo(const json& source, const std::string& path, Causes& causes) {
 }
 
 void secret(const json& source, const std::string& path, Causes& causes) {
-  require(source, "secretName", path, causes);
   check_mode(source, "defaultMode", path, causes);
   check_items(source, path, causes);
 }
 
 void config_map(const json& source, const std::string& path, Causes& causes) {
-  require(source, "name", path, causes);
   check_mode(source, "defaultMode", path, causes);
   check_items(source, path, causes);
 }
@@ -78,6 +80,10 @@ void nfs(const json& source, const std::string& path, Causes& causes) {
 
 void iscsi(const json& source, const std::string& path, Causes& causes) {
   const int64_t lun = integer_at(source, "lun");
+  const std::string iqn = string_at(source, "iqn");
+  if (!iqn.empty() && !iqn.starts_with("iqn") && !iqn.starts_with("eui") && !iqn.starts_with("naa")) {
+    causes.push_back(cause_invalid(path + ".iqn", iqn, "must be valid format starting with iqn, eui, or naa"));
+  }
   if (lun < 0 || lun > 255) causes.push_back(cause_invalid(path + ".lun", lun, "must be between 0 and 255, inclusive"));
   const bool chap = flag_at(source, "chapAuthDiscovery") || flag_at(source, "chapAuthSession");
   if (chap && !has(source, "secretRef")) causes.push_back(cause_required(path + ".secretRef"));
@@ -114,6 +120,31 @@ void flex_volume(const json& source, const std::string& path, Causes& causes) {
   }
 }
 
+void partition(const json& source, const std::string& path, Causes& causes) {
+  const int64_t number = integer_at(source, "partition");
+  if (number < 0 || number > 255) causes.push_back(cause_invalid(path + ".partition", number, "must be between 0 and 255, inclusive"));
+}
+
+void quobyte(const json& source, const std::string& path, Causes& causes) {
+  const char* kPairs = "must be a host:port pair or multiple pairs separated by commas";
+  if (string_at(source, "registry").empty()) causes.push_back(cause_required(path + ".registry", kPairs));
+  require(source, "volume", path, causes);
+}
+
+void azure_disk(const json& source, const std::string& path, Causes& causes) {
+  static constexpr std::string_view kManaged[] = {"/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}"};
+  static constexpr std::string_view kBlob[] = {"https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd"};
+  const std::string kind = string_at(source, "kind"), uri = string_at(source, "diskURI");
+  if (kind == "Managed" && !uri.starts_with("/subscriptions/")) causes.push_back(cause_not_supported(path + ".diskURI", uri, kManaged));
+  if (!kind.empty() && kind != "Managed" && !uri.starts_with("https://")) causes.push_back(cause_not_supported(path + ".diskURI", uri, kBlob));
+}
+
+void storage_os(const json& source, const std::string& path, Causes& causes) {
+  for (const char* key : {"volumeName", "volumeNamespace"}) {
+    if (const std::string name = string_at(source, key); !name.empty()) add_problem(causes, path + "." + key, name, name_problem(name, NameRule::kDnsLabel));
+  }
+}
+
 void csi(const json& source, const std::string& path, Causes& causes) {
   const std::string driver = string_at(source, "driver");
   if (driver.size() > 63) causes.push_back({"FieldValueTooLong", "Too long: may not be more than 63 bytes", path + ".driver"});
@@ -121,7 +152,7 @@ void csi(const json& source, const std::string& path, Causes& causes) {
   if (!has(source, "nodePublishSecretRef")) return;
   const std::string name = string_at(source["nodePublishSecretRef"], "name"), field = path + ".nodePublishSecretRef.name";
   if (name.empty()) causes.push_back(cause_required(field));
-  else add_problem(causes, field, name, name_problem(name, NameRule::kDnsSubdomain));
+  else add_problem(causes, path + ".name", name, name_problem(name, NameRule::kDnsSubdomain));
 }
 
 void ephemeral(const json& source, const std::string& path, Causes& causes) {
@@ -172,9 +203,11 @@ class Projection {
 
   void token(const json& source, const std::string& here) {
     const int64_t seconds = integer_at(source, "expirationSeconds");
+    const std::string file = string_at(source, "path");
     if (seconds < 600) causes_.push_back(cause_invalid(here + ".expirationSeconds", seconds, "may not specify a duration less than 10 minutes"));
     if (seconds > int64_t{1} << 32) causes_.push_back(cause_invalid(here + ".expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds"));
-    if (const std::string file = string_at(source, "path"); !file.empty()) check_file_path(file, path_ + ".path", causes_);
+    if (file.empty()) causes_.push_back(cause_required(path_ + ".path"));
+    else check_file_path(file, path_ + ".path", causes_);
   }
 
   void bundle(const json& source, const std::string& here) {
@@ -210,57 +243,76 @@ void projected(const json& source, const std::string& path, Causes& causes) {
 
 using SourceCheck = void (*)(const json& source, const std::string& path, Causes& causes);
 
-// In upstream's order: of two sources the later one is too many. `spelled` is how upstream names it then.
+// In upstream's order: of two sources the later one is too many, and nothing else is said of it. `spelled` and `extra` are
+// how upstream names it in its own checks and as one too many, where that is not `name`.
 struct SourceRow {
   const char* name;
   SourceCheck check = nullptr;
+  std::initializer_list<const char*> required = {};
   const char* spelled = nullptr;
+  const char* extra = nullptr;
 };
-constexpr SourceRow kSources[] = {
+const SourceRow kSources[] = {
     {"emptyDir", empty_dir},
-    {"hostPath", host_path},
-    {"gitRepo", git_repo},
-    {"gcePersistentDisk"},
-    {"awsElasticBlockStore"},
-    {"secret", secret},
-    {"nfs", nfs},
-    {"iscsi", iscsi},
-    {"glusterfs"},
+    {"hostPath", host_path, {"path"}},
+    {"gitRepo", git_repo, {"repository"}},
+    {"gcePersistentDisk", partition, {"pdName"}, "persistentDisk"},
+    {"awsElasticBlockStore", partition, {"volumeID"}},
+    {"secret", secret, {"secretName"}},
+    {"nfs", nfs, {"server", "path"}},
+    {"iscsi", iscsi, {"targetPortal", "iqn"}},
+    {"glusterfs", nullptr, {"endpoints", "path"}},
     {"flocker", flocker},
-    {"persistentVolumeClaim"},
-    {"rbd"},
-    {"cinder"},
-    {"cephfs", nullptr, "cephFS"},
-    {"quobyte"},
-    {"downwardAPI", downward_api, "downwarAPI"},
+    {"persistentVolumeClaim", nullptr, {"claimName"}},
+    {"rbd", nullptr, {"monitors", "image"}},
+    {"cinder", nullptr, {"volumeID"}},
+    {"cephfs", nullptr, {"monitors"}, nullptr, "cephFS"},
+    {"quobyte", quobyte},
+    {"downwardAPI", downward_api, {}, nullptr, "downwarAPI"},
     {"fc", fibre_channel},
-    {"flexVolume", flex_volume},
-    {"configMap", config_map},
-    {"azureFile"},
-    {"vsphereVolume"},
-    {"photonPersistentDisk"},
-    {"portworxVolume"},
-    {"azureDisk"},
-    {"storageos"},
+    {"flexVolume", flex_volume, {"driver"}},
+    {"configMap", config_map, {"name"}},
+    {"azureFile", nullptr, {"secretName", "shareName"}},
+    {"vsphereVolume", nullptr, {"volumePath"}},
+    {"photonPersistentDisk", nullptr, {"pdID"}},
+    {"portworxVolume", nullptr, {"volumeID"}},
+    {"azureDisk", azure_disk, {"diskName", "diskURI"}},
+    {"storageos", storage_os, {"volumeName"}},
     {"projected", projected},
-    {"scaleIO"},
-    {"csi", csi},
+    {"scaleIO", nullptr, {"gateway", "system", "volumeName"}},
+    {"csi", csi, {"driver"}},
     {"ephemeral", ephemeral},
     {"image"},
 };
+
+void check_own(const SourceRow& row, const json& source, const std::string& parent, Causes& causes) {
+  const std::string path = parent + "." + (row.spelled ? row.spelled : row.name);
+  for (const char* field : row.required) require(source, field, path, causes);
+  if (row.check) row.check(source, path, causes);
+}
 
 void check_source(const json& volume, const std::string& path, Causes& causes) {
   bool found = false;
   for (const SourceRow& row : kSources) {
     if (!has(volume, row.name)) continue;
-    if (found) causes.push_back(cause_forbidden(path + "." + (row.spelled ? row.spelled : row.name), "may not specify more than 1 volume type"));
-    else if (row.check) row.check(volume[row.name], path + "." + row.name, causes);
+    if (found) causes.push_back(cause_forbidden(path + "." + (row.extra ? row.extra : row.name), "may not specify more than 1 volume type"));
+    else check_own(row, volume[row.name], path, causes);
     found = true;
   }
   if (!found) causes.push_back(cause_required(path, "must specify a volume type"));
 }
 
 }  // namespace
+
+bool has_volume_source(const json& volume) {
+  return std::any_of(std::begin(kSources), std::end(kSources), [&](const SourceRow& row) { return has(volume, row.name); });
+}
+
+void check_shared_source(const std::string& name, const json& source, const std::string& path, Causes& causes) {
+  for (const SourceRow& row : kSources) {
+    if (row.name == name) check_own(row, source, path, causes);
+  }
+}
 
 void check_no_backsteps(const std::string& text, const std::string& field, Causes& causes) {
   if (("/" + text + "/").find("/../") != std::string::npos) causes.push_back(cause_invalid(field, text, "must not contain '..'"));
@@ -278,7 +330,8 @@ void check_volumes(const std::string& path, PodScope& scope, Causes& causes) {
     const std::string here = item(path, "volumes", i), name = string_at(volumes[i], "name");
     const size_t before = causes.size();
     check_source(volumes[i], here, causes);
-    if (!name.empty()) add_problem(causes, here + ".name", name, name_problem(name, NameRule::kDnsLabel));
+    if (name.empty()) causes.push_back(cause_required(here + ".name"));
+    else add_problem(causes, here + ".name", name, name_problem(name, NameRule::kDnsLabel));
     if (scope.volumes.count(name)) causes.push_back(cause_duplicate(here + ".name", name));
     if (causes.size() == before && !name.empty()) scope.volumes[name] = &volumes[i];
   }

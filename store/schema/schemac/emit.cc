@@ -90,10 +90,11 @@ class Emitter {
       yes(fields_, "immutable", field.immutable);
       yes(fields_, "stored_only", field.stored_only);
       yes(fields_, "nonempty", field.nonempty);
-      yes(fields_, "default_zero", field.default_zero);
+      yes(fields_, "hooked", field.hooked);
       if (field.wire) fields_ << ", .wire = " << field.wire;
       if (field.wire_in) fields_ << ", .wire_in = " << field.wire_in;
-      yes(fields_, "wire_zero", field.wire_zero);
+      yes(fields_, "pointer", field.pointer);
+      yes(fields_, "always", field.always);
       fields_ << "},\n";
       ++field_count_;
     }
@@ -163,9 +164,11 @@ class Emitter {
     kinds_ << ", .type = &kTypes[" << model_.objects.at(kind.type_name).type << "], .name_rule = NameRule::" << kRules.at(kind.name_rule);
     yes(kinds_, "has_generation", kind.has_generation);
     yes(kinds_, "has_status", kind.has_status);
+    yes(kinds_, "needs_revision", !kind.unconditional_update);
     text(kinds_, "prepare_hook", kind.prepare_hook);
     text(kinds_, "validate_hook", kind.validate_hook);
     text(kinds_, "doc", kind.doc);
+    text(kinds_, "deprecation", kind.deprecation);
     text(kinds_, "storage_name", kind.storage);
     text(kinds_, "stored_version", kind.stored_version);
     text(kinds_, "convert", kind.convert);

@@ -36,17 +36,19 @@ struct FieldDef {
   std::string type_text;  // "list of Container"
   std::string doc;
   std::string default_json;  // Already JSON; "" = none.
-  bool default_zero = false;
   std::vector<std::string> enum_values;  // Sorted.
   std::optional<int64_t> min, max;
   bool required = false;  // Said in OpenAPI.
   bool nonempty = false;  // Also enforced.
+  bool hooked = false;    // Judged by the validate hook.
   bool immutable = false;
   bool stored_only = false;
   bool atomic = false;    // A map that server-side apply replaces whole.
   int wire = 0;           // Number in protobuf; 0: none.
   int wire_in = 0;        // Number of the message there that it is a field of; 0: the type's own.
-  bool wire_zero = false; // A zero that was sent means zero.
+  bool pointer = false;   // Of upstream's field: a zero that was written means zero.
+  std::string zero;       // "", "shown", "hidden"
+  bool always = false;    // Once resolved: there with its zero when nobody wrote it.
   std::string list_type;  // "", "map", "set", "atomic"
   std::vector<std::string> keys;
   bool patch_merge = false, patch_retain_keys = false, patch_replace = false;
@@ -77,10 +79,12 @@ struct SubresourceDef {
 struct KindDef {
   Where where;
   std::string group, version, kind, plural, singular, list_kind, storage, doc, type_name;
+  std::string deprecation;             // What every answer warns of.
   std::string stored_version, convert;  // Of a version that is served, but not kept: which one is, and the conversion's name.
   int priority = 0;  // Of the group: higher comes first.
   std::vector<std::string> short_names, categories, verbs, field_labels;
   bool namespaced = true, has_generation = false, has_status = false;
+  bool unconditional_update = true;
   bool metadata_required = false;  // Said in OpenAPI; Event has it so.
   std::vector<SubresourceDef> subresources;
   std::vector<ColumnDef> columns;

@@ -116,8 +116,8 @@ struct Reader {
   // "*" where upstream has a pointer.
   void wire(FieldDef& field, const YAML::Node& node) const {
     std::string numbers = text(node);
-    field.wire_zero = !numbers.empty() && numbers.back() == '*';
-    if (field.wire_zero) numbers.pop_back();
+    field.pointer = !numbers.empty() && numbers.back() == '*';
+    if (field.pointer) numbers.pop_back();
     const size_t dot = numbers.find('.');
     auto parse = [&](const std::string& part) {
       if (part.empty() || part.size() > 4 || part.find_first_not_of("0123456789") != std::string::npos || part[0] == '0') {
@@ -136,6 +136,11 @@ struct Reader {
     field.wire = parse(numbers);
   }
 
+  void zero(FieldDef& field, const YAML::Node& node) const {
+    field.zero = text(node);
+    if (field.zero != "shown" && field.zero != "hidden") throw Mistake(at(node), "zero: shown or hidden");
+  }
+
   FieldDef field(const std::string& name, const YAML::Node& key, const YAML::Node& node) const {
     FieldDef out;
     out.where = at(key);
@@ -147,8 +152,6 @@ struct Reader {
         out.doc = text(value);
       else if (attribute == "default")
         out.default_json = to_json(value);
-      else if (attribute == "defaultZero")
-        out.default_zero = flag(value);
       else if (attribute == "enum")
         out.enum_values = words(value);
       else if (attribute == "min")
@@ -167,10 +170,16 @@ struct Reader {
         out.keys = words(value);
       else if (attribute == "pb")
         wire(out, value);
+      else if (attribute == "zero")
+        zero(out, value);
       else if (attribute == "patch")
         patch(out, value);
       else if (attribute == "mergeKey")
         out.merge_key = text(value);
+      else if (attribute == "check" && text(value) == "hook")
+        out.hooked = true;
+      else if (attribute == "check")
+        throw Mistake(at(value), "check: hook, or leave it out");
       else if (attribute == "support" && text(value) == "stored")
         out.stored_only = true;
       else if (attribute == "support")
@@ -327,6 +336,10 @@ struct Reader {
       out.field_labels = words(value);
     else if (attribute == "generation")
       out.has_generation = flag(value);
+    else if (attribute == "deprecated")
+      out.deprecation = text(value);
+    else if (attribute == "unconditionalUpdate")
+      out.unconditional_update = flag(value);
     else if (attribute == "nameRule")
       out.name_rule = text(value);
     else if (attribute == "metadataRequired")

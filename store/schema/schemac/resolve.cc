@@ -150,9 +150,16 @@ class Resolver {
     if (field.atomic && row.kind != "kMap" && row.kind != "kList")
       throw Mistake(field.where, "atomic on a field is for maps; put it on the type of an object");
     if (!field.default_json.empty()) check_default(field, row);
-    if (field.default_zero && (field.default_json.empty() || row.kind != "kInteger"))
-      throw Mistake(field.where, "defaultZero needs an integer with a default");
+    field.always = is_always_there(field, row.kind);
     if (field.patch_merge && row.kind != "kList" && row.kind != "kObject") throw Mistake(field.where, "patch: [merge] is for lists");
+  }
+
+  // Go's omitempty drops what has a length or is a scalar. A struct that is no pointer stays, and so does every field without it.
+  static bool is_always_there(const FieldDef& field, const std::string& kind) {
+    static const std::set<std::string> kStructs = {"kObject", "kTime", "kMicroTime", "kQuantity", "kIntOrString", "kAny"};
+    const bool by_type = !field.pointer && field.wire != 0 && kStructs.count(kind) > 0;
+    if (field.zero == (by_type ? "shown" : "hidden")) throw Mistake(field.where, "zero: says what the type says already");
+    return field.zero.empty() ? by_type : field.zero == "shown";
   }
 
   static void check_default(const FieldDef& field, const TypeRow& row) {

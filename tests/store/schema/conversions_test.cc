@@ -51,7 +51,7 @@ constexpr Row kRows[] = {
          "autoscaling.alpha.kubernetes.io/metrics":"[{\"type\":\"Resource\",\"resource\":{\"name\":\"memory\",\"targetAverageValue\":\"1Gi\"}},{\"type\":\"Object\",\"object\":{\"target\":{\"kind\":\"Ingress\",\"name\":\"i\"},\"metricName\":\"rps\",\"targetValue\":\"5k\"}}]",
          "autoscaling.alpha.kubernetes.io/behavior":"{\"ScaleUp\":{\"StabilizationWindowSeconds\":0,\"SelectPolicy\":\"Max\",\"Policies\":[{\"Type\":\"Pods\",\"Value\":4,\"PeriodSeconds\":15}],\"Tolerance\":null},\"ScaleDown\":null}",
          "autoscaling.alpha.kubernetes.io/current-metrics":"[{\"type\":\"Resource\",\"resource\":{\"name\":\"cpu\",\"currentAverageUtilization\":7,\"currentAverageValue\":\"7m\"}}]",
-         "autoscaling.alpha.kubernetes.io/conditions":"[{\"type\":\"AbleToScale\",\"status\":\"True\",\"reason\":\"r\",\"message\":\"m\"}]"}},
+         "autoscaling.alpha.kubernetes.io/conditions":"[{\"type\":\"AbleToScale\",\"status\":\"True\",\"lastTransitionTime\":null,\"reason\":\"r\",\"message\":\"m\"}]"}},
          "spec":{"maxReplicas":3,"targetCPUUtilizationPercentage":70},"status":{"currentCPUUtilizationPercentage":7}})",
      R"({"apiVersion":"autoscaling/v2","metadata":{"annotations":{"mine":"x"}},"spec":{"maxReplicas":3,
          "behavior":{"scaleUp":{"stabilizationWindowSeconds":0,"selectPolicy":"Max","policies":[{"type":"Pods","value":4,"periodSeconds":15}]}},
@@ -66,7 +66,9 @@ TEST(Conversions, ThereAndBack) {
   for (const Row& row : kRows) {
     SCOPED_TRACE(row.name);
     const Resource& r = served(row.api_version, row.kind);
-    const json shown = json::parse(row.served_form), kept = json::parse(row.kept_form);
+    json shown = json::parse(row.served_form), kept = json::parse(row.kept_form);
+    apply_defaults(shown, *r.type);
+    apply_defaults(kept, *builtin_registry().stored(r)->type);
     EXPECT_EQ(to_stored(r, shown), kept) << to_stored(r, shown).dump(1);
     EXPECT_EQ(from_stored(r, kept), shown) << from_stored(r, kept).dump(1);
   }

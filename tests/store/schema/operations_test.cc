@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "store/schema/canonical.h"
 #include "store/schema/schema.h"
 
 namespace store {
@@ -98,25 +99,26 @@ TEST(Defaults, AreFilledUnderPresentParents) {
   };
   const Row rows[] = {
       {"pod spec", kPodSpec, "{}",
-       R"({"dnsPolicy":"ClusterFirst","restartPolicy":"Always","schedulerName":"default-scheduler","securityContext":{},"terminationGracePeriodSeconds":30})"},
+       R"({"containers":null,"dnsPolicy":"ClusterFirst","restartPolicy":"Always","schedulerName":"default-scheduler","securityContext":{},"terminationGracePeriodSeconds":30})"},
       {"a given value stays", kPodSpec,
        R"({"restartPolicy":"Never","dnsPolicy":"Default","schedulerName":"s","terminationGracePeriodSeconds":0,"securityContext":{"runAsUser":1}})",
-       R"({"restartPolicy":"Never","dnsPolicy":"Default","schedulerName":"s","terminationGracePeriodSeconds":0,"securityContext":{"runAsUser":1}})"},
+       R"({"containers":null,"restartPolicy":"Never","dnsPolicy":"Default","schedulerName":"s","terminationGracePeriodSeconds":0,"securityContext":{"runAsUser":1}})"},
       {"an empty string reads as absent", kService, R"({"spec":{"type":"","sessionAffinity":"ClientIP"},"status":{}})",
-       R"({"spec":{"type":"ClusterIP","sessionAffinity":"ClientIP"},"status":{"loadBalancer":{}}})"},
+       R"({"metadata":{},"spec":{"type":"ClusterIP","sessionAffinity":"ClientIP"},"status":{"loadBalancer":{}}})"},
       {"service", kService, R"({"spec":{"ports":[{"port":80}]}})",
-       R"({"spec":{"ports":[{"port":80,"protocol":"TCP"}],"sessionAffinity":"None","type":"ClusterIP"},"status":{"loadBalancer":{}}})"},
+       R"({"metadata":{},"spec":{"ports":[{"port":80,"protocol":"TCP","targetPort":0}],"sessionAffinity":"None","type":"ClusterIP"},"status":{"loadBalancer":{}}})"},
       {"container", "io.k8s.api.core.v1.Container", R"({"name":"a","ports":[{"containerPort":80}]})",
        R"({"name":"a","ports":[{"containerPort":80,"protocol":"TCP"}],"resources":{},"terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File"})"},
       {"probe: zero reads as absent, but not everywhere", "io.k8s.api.core.v1.Probe",
        R"({"periodSeconds":0,"initialDelaySeconds":0,"httpGet":{"port":80}})",
-       R"({"periodSeconds":10,"timeoutSeconds":1,"successThreshold":1,"failureThreshold":3,"initialDelaySeconds":0,"httpGet":{"port":80,"path":"/","scheme":"HTTP"}})"},
-      {"deployment", "io.k8s.api.apps.v1.DeploymentSpec", R"({"replicas":0})",
-       R"({"replicas":0,"progressDeadlineSeconds":600,"revisionHistoryLimit":10,"strategy":{"type":"RollingUpdate"}})"},
-      {"a default object gets its own defaults", "io.k8s.api.core.v1.Namespace", "{}", R"({"spec":{},"status":{"phase":"Active"}})"},
+       R"({"periodSeconds":10,"timeoutSeconds":1,"successThreshold":1,"failureThreshold":3,"httpGet":{"port":80,"path":"/","scheme":"HTTP"}})"},
+      {"replica set", "io.k8s.api.apps.v1.ReplicaSetSpec", R"({"replicas":0,"selector":{},"template":{"spec":{"containers":null}}})",
+       R"({"replicas":0,"selector":{},"template":{"metadata":{},"spec":{"containers":null,"dnsPolicy":"ClusterFirst","restartPolicy":"Always",
+           "schedulerName":"default-scheduler","securityContext":{},"terminationGracePeriodSeconds":30}}})"},
+      {"a default object gets its own defaults", "io.k8s.api.core.v1.Namespace", "{}", R"({"metadata":{},"spec":{},"status":{"phase":"Active"}})"},
       {"numbers become quantities", kPodSpec,
        R"({"containers":[],"overhead":{"cpu":1,"memory":"1Gi"},"dnsPolicy":"None","restartPolicy":"Never","schedulerName":"x","securityContext":{},"terminationGracePeriodSeconds":1})",
-       R"({"containers":[],"overhead":{"cpu":"1","memory":"1Gi"},"dnsPolicy":"None","restartPolicy":"Never","schedulerName":"x","securityContext":{},"terminationGracePeriodSeconds":1})"},
+       R"({"containers":null,"overhead":{"cpu":"1","memory":"1Gi"},"dnsPolicy":"None","restartPolicy":"Never","schedulerName":"x","securityContext":{},"terminationGracePeriodSeconds":1})"},
       {"another JSON type is left alone", kPodSpec, "[]", "[]"},
   };
   for (const Row& row : rows) {
@@ -128,6 +130,79 @@ TEST(Defaults, AreFilledUnderPresentParents) {
     apply_defaults(again, named(row.type));
     EXPECT_EQ(again, tree) << "not idempotent";
   }
+}
+
+// Go decodes into structs, and encodes those again.
+TEST(Defaults, LeaveTheZeroValuesThatUpstreamShows) {
+  struct Row {
+    const char* name;
+    const char* type;
+    const char* in;
+    const char* want;
+  };
+  const Row rows[] = {
+      {"zeros of fields that are no pointers go", "io.k8s.api.core.v1.ServiceAccount",
+       R"({"metadata":{"generateName":"","labels":{},"finalizers":[],"deletionGracePeriodSeconds":0},"imagePullSecrets":[],"automountServiceAccountToken":false})",
+       R"({"metadata":{"deletionGracePeriodSeconds":0},"automountServiceAccountToken":false})"},
+      {"elements stay", "io.k8s.api.core.v1.ConfigMap", R"({"metadata":{"finalizers":[""]},"data":{"a":""},"binaryData":{"b":""}})",
+       R"({"metadata":{"finalizers":[""]},"data":{"a":""},"binaryData":{"b":""}})"},
+      {"objects by pointer stay empty, those by value come", "io.k8s.api.networking.v1.NetworkPolicyPeer",
+       R"({"podSelector":{},"ipBlock":{}})", R"({"podSelector":{},"ipBlock":{"cidr":""}})"},
+      {"and bring what is in them", "io.k8s.api.batch.v1.CronJobSpec", R"({"schedule":"* * * * *","suspend":false})",
+       R"({"schedule":"* * * * *","suspend":false,"concurrencyPolicy":"Allow","successfulJobsHistoryLimit":3,"failedJobsHistoryLimit":1,
+           "jobTemplate":{"metadata":{},"spec":{"template":{"metadata":{},"spec":{"containers":null,"dnsPolicy":"ClusterFirst",
+             "restartPolicy":"Always","schedulerName":"default-scheduler","securityContext":{},"terminationGracePeriodSeconds":30}}}}})"},
+      {"numbers", "io.k8s.api.policy.v1.PodDisruptionBudgetStatus", R"({"currentHealthy":2,"observedGeneration":0})",
+       R"({"currentHealthy":2,"desiredHealthy":0,"disruptionsAllowed":0,"expectedPods":0})"},
+      {"lists are nil", "io.k8s.api.rbac.v1.Role", R"({"rules":[]})", R"({"metadata":{},"rules":null})"},
+      {"times", "io.k8s.api.core.v1.PodCondition", R"({"type":"Ready","status":"True","reason":"","lastTransitionTime":"2026-01-02T05:04:05.5+02:00"})",
+       R"({"type":"Ready","status":"True","lastProbeTime":null,"lastTransitionTime":"2026-01-02T03:04:05Z"})"},
+      {"pointers without omitempty", "io.k8s.api.networking.v1.HTTPIngressPath", R"({"path":""})", R"({"backend":{},"pathType":null})"},
+      {"a pointer's text is no default", "io.k8s.api.storage.v1.CSIDriverSpec", R"({"fsGroupPolicy":""})",
+       R"({"attachRequired":true,"fsGroupPolicy":"","podInfoOnMount":false,"preventPodSchedulingIfMissing":false,"requiresRepublish":false,"seLinuxMount":false,"storageCapacity":false,"volumeLifecycleModes":["Persistent"]})"},
+      {"what is no type's business", "io.k8s.api.apps.v1.ControllerRevision", R"({"data":{"a":"","b":[]}})", R"({"metadata":{},"data":{"a":"","b":[]},"revision":0})"},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    json tree = json::parse(row.in);
+    apply_defaults(tree, named(row.type));
+    EXPECT_EQ(tree, json::parse(row.want)) << tree.dump();
+    json again = tree;
+    apply_defaults(again, named(row.type));
+    EXPECT_EQ(again, tree) << "not idempotent";
+  }
+}
+
+TEST(Canonical, ValuesHaveOneForm) {
+  struct Row {
+    TypeKind kind;
+    const char* in;
+    const char* want;
+  };
+  const Row rows[] = {
+      {TypeKind::kQuantity, "0", "0"},          {TypeKind::kQuantity, "0.0", "0"},         {TypeKind::kQuantity, "0Gi", "0"},
+      {TypeKind::kQuantity, "0.1", "100m"},     {TypeKind::kQuantity, "1000", "1k"},       {TypeKind::kQuantity, "1.5", "1500m"},
+      {TypeKind::kQuantity, "1.500", "1.500"},  {TypeKind::kQuantity, "2000m", "2"},       {TypeKind::kQuantity, "100m", "100m"},
+      {TypeKind::kQuantity, "-0.1", "-100m"},   {TypeKind::kQuantity, "+5", "+5"},         {TypeKind::kQuantity, "1Gi", "1Gi"},
+      {TypeKind::kQuantity, "1024Mi", "1Gi"},   {TypeKind::kQuantity, "1025Ki", "1025Ki"}, {TypeKind::kQuantity, "0.5Gi", "512Mi"},
+      {TypeKind::kQuantity, "0.9Ki", "921600m"}, {TypeKind::kQuantity, "1.1Gi", "1181116006400m"},
+      {TypeKind::kQuantity, "1e3", "1e3"},      {TypeKind::kQuantity, "1e1", "10"},        {TypeKind::kQuantity, "1000e3", "1e6"},
+      {TypeKind::kQuantity, "0.0000000001", "1n"}, {TypeKind::kQuantity, "8Ei", "9223372036854775807"},
+      {TypeKind::kQuantity, "123456789.123456789123", "123456789123456790n"}, {TypeKind::kQuantity, "none", "none"},
+      {TypeKind::kTime, "2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z"},
+      {TypeKind::kTime, "2026-01-02T03:04:05.9-01:00", "2026-01-02T04:04:05Z"},
+      {TypeKind::kMicroTime, "2026-01-02T03:04:05Z", "2026-01-02T03:04:05.000000Z"},
+      {TypeKind::kBytes, "YWJj\r\nZGVm\n", "YWJjZGVm"},
+      {TypeKind::kString, "0.1\n", "0.1\n"},
+  };
+  for (const Row& row : rows) {
+    json value = row.in;
+    canonicalise(value, row.kind);
+    EXPECT_EQ(value, row.want) << row.in;
+  }
+  json number = 1500;
+  canonicalise(number, TypeKind::kQuantity);
+  EXPECT_EQ(number, "1500");
 }
 
 TEST(CheckTypes, WordsProblemsAsTheDecoderDoes) {

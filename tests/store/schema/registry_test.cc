@@ -88,7 +88,7 @@ TEST(Tables, EveryFieldHasItsNumberInProtobuf) {
       const bool of_envelope = field.name == "apiVersion" || field.name == "kind";
       EXPECT_TRUE(field.wire > 0 || of_envelope) << type.name << "." << field.name;
       hidden += field.wire_in > 0;
-      pointers += field.wire_zero;
+      pointers += field.pointer;
     }
   }
   EXPECT_GT(hidden, 20u);
@@ -97,8 +97,8 @@ TEST(Tables, EveryFieldHasItsNumberInProtobuf) {
   EXPECT_EQ(rule.find_field("host")->wire, 1);
   EXPECT_EQ(rule.find_field("http")->wire_in, 2);
   EXPECT_EQ(rule.find_field("http")->wire, 1);
-  EXPECT_TRUE(find_type("io.k8s.api.apps.v1.DeploymentSpec")->find_field("replicas")->wire_zero);
-  EXPECT_FALSE(find_type("io.k8s.api.apps.v1.DeploymentSpec")->find_field("minReadySeconds")->wire_zero);
+  EXPECT_TRUE(find_type("io.k8s.api.apps.v1.DeploymentSpec")->find_field("replicas")->pointer);
+  EXPECT_FALSE(find_type("io.k8s.api.apps.v1.DeploymentSpec")->find_field("minReadySeconds")->pointer);
 }
 
 // What the tables promise to their readers.

@@ -116,7 +116,7 @@ TEST(Quotas, Checks) {
        {"spec.limits[0].min[cpu]: Invalid value: \"2\": min value 2 is greater than max value 1",
         "spec.limits[0].defaultRequest[cpu]: Invalid value: \"1\": min value 2 is greater than default request value 1",
         "spec.limits[0].default[cpu]: Invalid value: \"1\": min value 2 is greater than default value 1",
-        "spec.limits[0].maxLimitRequestRatio[cpu]: Invalid value: \"0.5\": ratio 0.5 is less than 1"}},
+        "spec.limits[0].maxLimitRequestRatio[cpu]: Invalid value: \"500m\": ratio 500m is less than 1"}},
       {"of pods", "LimitRange", R"({"spec":{"limits":[{"type":"Pod","default":{"cpu":"1"}},{"type":"Pod"}]}})", "",
        {"spec.limits[0].default: Forbidden: may not be specified when `type` is 'Pod'", "spec.limits[1].type: Duplicate value: \"Pod\""}},
       {"of claims", "LimitRange", R"({"spec":{"limits":[{"type":"PersistentVolumeClaim"}]}})", "",
