@@ -10,7 +10,7 @@
 namespace store {
 namespace {
 
-constexpr std::string_view kVerbs[] = {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"};
+constexpr std::string_view kVerbs[] = {"delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"};  // In upstream's order.
 constexpr std::string_view kPartVerbs[] = {"get", "patch", "update"};
 constexpr Type kText{.kind = TypeKind::kString};
 constexpr Type kAnything{.kind = TypeKind::kAny};
@@ -102,11 +102,10 @@ std::vector<const Resource*> CustomKind::rows() const {
 }
 
 void CustomKind::add_version(const json& spec, const json& version, const std::string& stored_version) {
-  std::vector<base::Cause> ignored;  // It was checked when it was written.
   const json& schema = get_object(version, "schema.openAPIV3Schema");
   CustomVersion& custom = versions_.emplace_back();
   custom.name = get_string(version, "name");
-  custom.schema = compile_schema(schema, "", ignored);
+  custom.schema = compile_schema(schema);
   custom.schema_json = std::make_unique<const json>(schema);
   const std::string group = get_string(spec, "group"), kind = get_string(spec, "names.kind");
   if (get_bool(version, "deprecated")) {
@@ -140,14 +139,14 @@ void CustomKind::add_version(const json& spec, const json& version, const std::s
 void CustomKind::add_subresources(Resource& row, CustomVersion& custom, const json& version) {
   std::vector<Subresource>& out = subresources_.emplace_back();
   const json& parts = get_object(version, "subresources");
+  row.has_status = parts.contains("status");
+  if (row.has_status) out.push_back({"status", "", "", row.kind, kPartVerbs});
   if (parts.contains("scale")) {
     out.push_back({"scale", "autoscaling", "v1", "Scale", kPartVerbs});
     custom.replicas_path = without_dot(get_string(parts, "scale.specReplicasPath"));
     custom.status_replicas_path = without_dot(get_string(parts, "scale.statusReplicasPath"));
     custom.selector_path = without_dot(get_string(parts, "scale.labelSelectorPath"));
   }
-  row.has_status = parts.contains("status");
-  if (row.has_status) out.push_back({"status", "", "", row.kind, kPartVerbs});
   row.subresources = out;
 }
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "store/custom/schema_node.h"
+#include "store/custom/schema_rules.h"
 #include "store/object/access.h"
 
 namespace store {
@@ -70,6 +71,14 @@ void note_stored_version(json& tree) {
   }
 }
 
+std::vector<std::string> formats_of(const json& tree) {
+  std::vector<std::string> out;
+  for (const json& version : get_array(tree, "spec.versions")) {
+    for (std::string& format : unknown_formats(get_object(version, "schema.openAPIV3Schema"))) out.push_back(std::move(format));
+  }
+  return out;
+}
+
 }  // namespace
 
 void complete_definition_status(json& tree, const std::vector<const Resource*>& others, const std::string& now) {
@@ -89,10 +98,30 @@ void complete_definition_status(json& tree, const std::vector<const Resource*>& 
   set_condition(tree, "Established", "True", "InitialNamesAccepted", "the initial names have been accepted", now);
 }
 
+bool is_dropped_silently(std::string_view issue) {
+  constexpr std::string_view kRoot = ".schema.openAPIV3Schema.";
+  const size_t root = issue.find(kRoot);
+  if (root == std::string_view::npos) return false;
+  bool name = false;  // The next step is the name of a property and not a field of a schema.
+  for (size_t at = root + kRoot.size(), end; at < issue.size(); at = end + 1) {
+    end = std::min(issue.find('.', at), issue.size());
+    const std::string_view step = issue.substr(at, end - at);
+    if (!name && step == "items" && end < issue.size()) return true;
+    name = !name && (step == "properties" || step == "patternProperties" || step == "definitions");
+  }
+  return false;
+}
+
 bool is_established(const json& definition) { return condition_is(definition, "Established", "True"); }
 
-std::vector<std::string> definition_warnings(const json& tree) {
+std::vector<std::string> definition_warnings(const json& tree, const json* old) {
   std::vector<std::string> out;
+  const std::vector<std::string> before = old ? formats_of(*old) : std::vector<std::string>();
+  for (const std::string& format : formats_of(tree)) {
+    std::string text = "unrecognized format " + json(format).dump(-1, ' ', false, json::error_handler_t::replace);
+    const bool known = std::find(before.begin(), before.end(), format) != before.end() || std::find(out.begin(), out.end(), text) != out.end();
+    if (!known) out.push_back(std::move(text));
+  }
   const json& versions = get_array(tree, "spec.versions");
   for (size_t i = 0; i < versions.size(); ++i) {
     if (!has_validation_rules(get_object(versions[i], "schema"))) continue;

@@ -18,8 +18,10 @@ inline constexpr std::string_view kCleanupFinalizer = "customresourcecleanup.api
 void complete_definition_status(json& tree, const std::vector<const Resource*>& others, const std::string& now);
 bool is_established(const json& definition);
 
-// What kubelan does not do with this definition.
-std::vector<std::string> definition_warnings(const json& tree);
+// Formats that mean nothing, which `old` (nullptr: none) does not have; and what kubelan does not do with this definition.
+std::vector<std::string> definition_warnings(const json& tree, const json* old);
+// An unknown field (`unknown field "spec.foo"`) that upstream's decoder drops without a word: within `items` of a schema.
+bool is_dropped_silently(std::string_view issue);
 
 // On deletion: the condition Terminating, and the finalizer that holds the definition until its objects are gone.
 void mark_definition_terminating(json& tree, const std::string& now);

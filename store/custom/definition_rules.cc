@@ -1,11 +1,14 @@
-// What a CustomResourceDefinition must satisfy beyond its table of fields, and what is filled in.
+// What a CustomResourceDefinition must satisfy. Its fields are judged here and not by the table of fields, since upstream does it
+// in an order of its own, on a form of its own: what all versions share it moves to spec.
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "store/base/text.h"
 #include "store/custom/definition.h"
 #include "store/custom/schema_node.h"
+#include "store/custom/schema_rules.h"
 #include "store/object/access.h"
 #include "store/schema/rules.h"
 
@@ -13,31 +16,30 @@ namespace store {
 namespace {
 
 constexpr size_t kMaxSelectable = 8;
+constexpr size_t kMaxDeprecation = 256;
+constexpr const char* kApproval = "api-approved.kubernetes.io";
 
-bool is_protected(const std::string& group) {
-  for (std::string_view suffix : {"k8s.io", "kubernetes.io"}) {
-    if (group == suffix || group.ends_with("." + std::string(suffix))) return true;
-  }
-  return false;
+void check_name(const json& tree, const json& spec, Causes& causes) {
+  const std::string name = get_string(tree, "metadata.name");
+  if (name != get_string(spec, "names.plural") + "." + get_string(spec, "group")) causes.push_back(cause_invalid("metadata.name", name, "must be spec.names.plural+\".\"+spec.group"));
 }
 
-void check_group(const json& tree, const json& spec, Causes& causes) {
-  const std::string group = get_string(spec, "group");
-  if (group.empty()) return;  // The table of fields asks for it.
-  add_problem(causes, "spec.group", group, name_problem(group, NameRule::kDnsSubdomain));
-  if (group.find('.') == std::string::npos) causes.push_back(cause_invalid("spec.group", group, "should be a domain with at least one dot"));
-  const json* approved = find_key(get_object(tree, "metadata.annotations"), "api-approved.kubernetes.io");
-  if (is_protected(group) && !approved) {
-    causes.push_back(cause_required("metadata.annotations[api-approved.kubernetes.io]",
-                                    "protected groups must have approval annotation \"api-approved.kubernetes.io\", see https://github.com/kubernetes/enhancements/pull/1111"));
-  }
-  const std::string wanted = get_string(spec, "names.plural") + "." + group, name = get_string(tree, "metadata.name");
-  if (!get_string(spec, "names.plural").empty() && !name.empty() && name != wanted) {
-    causes.push_back(cause_invalid("metadata.name", name, "must be spec.names.plural+\".\"+spec.group"));
-  }
+void check_group(const std::string& group, Causes& causes) {
+  const std::string problem = group.empty() ? "" : name_problem(group, NameRule::kDnsSubdomain);
+  if (group.empty()) causes.push_back(cause_required("spec.group"));
+  else if (!problem.empty()) causes.push_back(cause_invalid("spec.group", group, problem));
+  else if (group.find('.') == std::string::npos) causes.push_back(cause_invalid("spec.group", group, "should be a domain with at least one dot"));
+}
+
+void check_one_of(const std::string& field, const std::string& value, std::span<const std::string_view> accepted, Causes& causes) {
+  if (value.empty()) causes.push_back(cause_required(field));
+  else if (std::find(accepted.begin(), accepted.end(), value) == accepted.end()) causes.push_back(cause_not_supported(field, value, accepted));
 }
 
 void check_names(const json& names, Causes& causes) {
+  for (const char* field : {"plural", "singular", "kind", "listKind"}) {
+    if (get_string(names, field).empty()) causes.push_back(cause_required(std::string("spec.names.") + field));
+  }
   for (const char* field : {"plural", "singular"}) {
     const std::string name = get_string(names, field);
     if (!name.empty()) add_problem(causes, std::string("spec.names.") + field, name, name_problem(name, NameRule::kDns1035Label));
@@ -47,108 +49,309 @@ void check_names(const json& names, Causes& causes) {
     const std::string problem = name.empty() ? "" : name_problem(base::lower(name), NameRule::kDns1035Label);
     if (!problem.empty()) causes.push_back(cause_invalid(std::string("spec.names.") + field, name, "may have mixed case, but should otherwise match: " + problem));
   }
-  const std::string kind = get_string(names, "kind"), list_kind = get_string(names, "listKind");
-  if (!kind.empty() && kind == list_kind) causes.push_back(cause_invalid("spec.names.listKind", list_kind, "kind and listKind may not be the same"));
-  for (const char* list : {"shortNames", "categories"}) {
+  auto check_labels_of = [&](const char* list) {
     const json& items = get_array(names, list);
     for (size_t i = 0; i < items.size(); ++i) {
       if (items[i].is_string()) add_problem(causes, item("spec.names", list, i), items[i], name_problem(items[i].get<std::string>(), NameRule::kDns1035Label));
     }
+  };
+  check_labels_of("shortNames");
+  const std::string kind = get_string(names, "kind"), list_kind = get_string(names, "listKind");
+  if (!kind.empty() && kind == list_kind) causes.push_back(cause_invalid("spec.names.listKind", list_kind, "kind and listKind may not be the same"));
+  check_labels_of("categories");
+}
+
+// --- Parts of a version, which may also stand at spec ---
+
+void check_path(const json& scale, const char* name, bool needed, std::initializer_list<std::string_view> roots, const std::string& path, Causes& causes) {
+  const std::string text = get_string(scale, name), field = path + ".scale." + name;
+  if (text.empty()) {
+    if (needed) causes.push_back(cause_required(field));
+  } else if (text.front() != '.') {
+    causes.push_back(cause_invalid(field, text, "must be a simple json path starting with ."));
+  } else if (std::none_of(roots.begin(), roots.end(), [&](std::string_view root) { return text.starts_with(root); })) {
+    const char* where = roots.size() > 1 ? "either .spec or .status" : *roots.begin() == ".spec." ? ".spec" : ".status";
+    causes.push_back(cause_invalid(field, text, std::string("should be a json path under ") + where));
   }
 }
 
-bool is_path_under(const std::string& path, std::initializer_list<std::string_view> roots) {
-  if (path.find('[') != std::string::npos || path.ends_with(".")) return false;
-  return std::any_of(roots.begin(), roots.end(), [&](std::string_view root) { return path.starts_with(std::string(root) + ".") && path.size() > root.size() + 1; });
+void check_subresources(const json& parts, const std::string& path, Causes& causes) {
+  const json* scale = find_key(parts, "scale");
+  if (!scale) return;
+  check_path(*scale, "specReplicasPath", true, {".spec."}, path, causes);
+  check_path(*scale, "statusReplicasPath", true, {".status."}, path, causes);
+  check_path(*scale, "labelSelectorPath", false, {".spec.", ".status."}, path, causes);
 }
 
-void check_scale(const json& parts, const std::string& path, Causes& causes) {
-  if (!parts.contains("scale")) return;
-  const json& scale = get_object(parts, "scale");
-  const std::string spec = get_string(scale, "specReplicasPath"), status = get_string(scale, "statusReplicasPath"), selector = get_string(scale, "labelSelectorPath");
-  const std::string here = path + ".scale.";
-  if (!spec.empty() && !is_path_under(spec, {".spec"})) causes.push_back(cause_invalid(here + "specReplicasPath", spec, "should be a json path under .spec"));
-  if (!status.empty() && !is_path_under(status, {".status"})) causes.push_back(cause_invalid(here + "statusReplicasPath", status, "should be a json path under .status"));
-  if (!selector.empty() && !is_path_under(selector, {".spec", ".status"})) {
-    causes.push_back(cause_invalid(here + "labelSelectorPath", selector, "should be a json path under either .spec or .status"));
+void check_columns(const json& columns, const std::string& path, Causes& causes) {
+  static constexpr std::string_view kTypes[] = {"boolean", "date", "integer", "number", "string"},
+                                    kFormats[] = {"byte", "date", "date-time", "double", "float", "int32", "int64", "password"};
+  static constexpr const char* kTypesText = "must be one of boolean,date,integer,number,string";
+  auto in = [](std::span<const std::string_view> list, const std::string& text) { return std::find(list.begin(), list.end(), text) != list.end(); };
+  for (size_t i = 0; i < columns.size(); ++i) {
+    const std::string here = path + "[" + std::to_string(i) + "]";
+    const std::string type = get_string(columns[i], "type"), format = get_string(columns[i], "format"), json_path = get_string(columns[i], "jsonPath");
+    if (get_string(columns[i], "name").empty()) causes.push_back(cause_required(here + ".name"));
+    if (type.empty()) causes.push_back(cause_required(here + ".type", kTypesText));
+    else if (!in(kTypes, type)) causes.push_back(cause_invalid(here + ".type", type, kTypesText));
+    if (!format.empty() && !in(kFormats, format)) causes.push_back(cause_invalid(here + ".format", format, "must be one of byte,date,date-time,double,float,int32,int64,password"));
+    if (json_path.empty()) causes.push_back(cause_required(here + ".JSONPath"));
+    else if (json_path.front() != '.') causes.push_back(cause_invalid(here + ".JSONPath", json_path, "must be a simple json path starting with ."));
   }
 }
 
-// The schema that a simple path (".spec.color") leads to; nullptr: none.
-const SchemaNode* at_path(const SchemaNode& root, const std::string& path) {
+// The schema that a simple path (".spec.color") leads to; or why it leads nowhere.
+const SchemaNode* at_path(const SchemaNode& root, std::string_view path, std::string* problem) {
   const SchemaNode* at = &root;
-  for (size_t begin = path.starts_with(".") ? 1 : 0; at && begin <= path.size();) {
-    const size_t end = std::min(path.find('.', begin), path.size());
-    at = at->property(path.substr(begin, end - begin));
-    begin = end + 1;
+  while (at && !path.empty()) {
+    const size_t end = std::min(path.find_first_of(".[]", 1), path.size());
+    if (path.front() == '[') return *problem = "array notation is not allowed", nullptr;
+    if (path.front() != '.') return *problem = "expected [ or . but got: " + std::string(path.substr(0, std::min(path.find_first_of(".[]", 1), path.size()))), nullptr;
+    if (path.size() == 1) return *problem = "unexpected end of JSON path", nullptr;
+    const std::string_view name = path.substr(1, end - 1);
+    if (at->properties.empty() && at->additional) at = at->additional.get();
+    else at = at->property(name);
+    path.remove_prefix(end);
   }
+  if (!at) *problem = "does not refer to a valid field";
   return at;
 }
 
-void check_selectable(const json& version, const SchemaNode& schema, const std::string& path, Causes& causes) {
-  const json& fields = get_array(version, "selectableFields");
-  if (fields.size() > kMaxSelectable) causes.push_back({"FieldValueTooMany", "Too many: " + std::to_string(fields.size()) + ": must have at most 8 items", path + ".selectableFields"});
+// `schema`: nullptr if there is none that can be read.
+void check_selectable(const json& fields, const SchemaNode* schema, const std::string& path, Causes& causes) {
+  if (!schema) return;
   std::set<std::string> seen;
   for (size_t i = 0; i < fields.size(); ++i) {
-    const std::string here = item(path, "selectableFields", i) + ".jsonPath", field = get_string(fields[i], "jsonPath");
-    if (field.empty()) continue;  // The table of fields asks for it.
-    if (!seen.insert(field).second) causes.push_back(cause_duplicate(here, field));
-    if (field.starts_with(".metadata") || field.find('[') != std::string::npos) {
-      causes.push_back(cause_invalid(here, field, field.starts_with(".metadata") ? "must not point to fields in metadata" : "is an invalid path: must be a simple path"));
+    const std::string here = path + "[" + std::to_string(i) + "].jsonPath", field = get_string(fields[i], "jsonPath");
+    if (field.empty()) {
+      causes.push_back(cause_required(here));
       continue;
     }
-    const SchemaNode* found = at_path(schema, field);
-    const bool scalar = found && (found->type == "string" || found->type == "integer" || found->type == "boolean");
-    if (!scalar) causes.push_back(cause_invalid(here, field, "is an invalid path: does not refer to a valid field: must be a string, integer or boolean of the schema"));
+    std::string problem;
+    const SchemaNode* found = at_path(*schema, field, &problem);
+    if (!found) {
+      causes.push_back(cause_invalid(here, field, "is an invalid path: " + problem));
+      continue;
+    }
+    if (field == ".metadata" || field.starts_with(".metadata.")) causes.push_back(cause_invalid(here, field, "must not point to fields in metadata"));
+    if (found->type != "string" && found->type != "boolean" && found->type != "integer") {
+      causes.push_back(cause_invalid(here, field, "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed."));
+    }
+    if (!seen.insert(field).second) causes.push_back(cause_duplicate(here, field));
   }
+  if (seen.size() > kMaxSelectable) causes.push_back({"FieldValueTooMany", "Too many: " + std::to_string(seen.size()) + ": must have at most 8 items", path});
 }
 
-void check_columns(const json& version, const std::string& path, Causes& causes) {
-  const json& columns = get_array(version, "additionalPrinterColumns");
-  for (size_t i = 0; i < columns.size(); ++i) {
-    const std::string here = item(path, "additionalPrinterColumns", i), json_path = get_string(columns[i], "jsonPath");
-    if (!json_path.empty() && json_path.front() != '.') causes.push_back(cause_invalid(here + ".jsonPath", json_path, "must be a simple json path starting with ."));
-  }
+void check_selectable_of(const json& fields, const json* schema, const std::string& path, const std::string& schema_path, const char* without, Causes& causes) {
+  if (fields.empty()) return;
+  if (!schema) return causes.push_back(cause_invalid(path, "", without));
+  const std::string why = unstructural(*schema);
+  if (!why.empty()) causes.push_back(cause_invalid(schema_path, "", why));
+  check_selectable(fields, why.empty() ? compile_schema(*schema).get() : nullptr, path, causes);
 }
 
-void check_version(const json& version, const std::string& path, Causes& causes) {
-  const std::string name = get_string(version, "name");
-  if (!name.empty()) add_problem(causes, path + ".name", name, name_problem(name, NameRule::kDns1035Label));
-  const std::string schema_path = path + ".schema.openAPIV3Schema";
+void check_deprecation(const json& version, const std::string& path, Causes& causes) {
+  const json* warning = find_key(version, "deprecationWarning");
+  if (!warning || !warning->is_string()) return;
+  const std::string& text = warning->get_ref<const std::string&>();
+  const auto control = std::find_if(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  auto invalid = [&](const std::string& detail) { causes.push_back(cause_invalid(path + ".deprecationWarning", *warning, detail)); };
+  if (!get_bool(version, "deprecated")) return invalid("can only be set for deprecated versions");
+  if (text.size() > kMaxDeprecation) invalid("must be <= 256 characters long");
+  if (text.empty()) invalid("must not be an empty string");
+  if (control != text.end()) invalid("must only contain printable UTF-8 characters; non-printable character found at index " + std::to_string(control - text.begin()));
+}
+
+// --- The versions ---
+
+// The parts of versions that upstream moves to spec when all versions agree on them; `schema` becomes `validation`.
+struct Shared {
+  explicit Shared(const json& versions) {
+    auto same = [&](const char* part) {
+      return std::all_of(versions.begin(), versions.end(), [&](const json& v) {
+        const json *own = find_key(v, part), *first = find_key(versions[0], part);
+        return own && first ? *own == *first : own == first;
+      });
+    };
+    schema = same("schema");
+    subresources = same("subresources");
+    columns = same("additionalPrinterColumns");
+    selectable = same("selectableFields");
+  }
+  bool schema, subresources, columns, selectable;
+};
+
+const json* schema_of(const json& version) {
   const json* schema = find(version, "schema.openAPIV3Schema");
-  if (!schema || !schema->is_object()) {
-    causes.push_back(cause_required(schema_path, "schemas are required"));
-    return;
+  return schema && schema->is_object() ? schema : nullptr;
+}
+bool has_status(const json& version) { return find(version, "subresources.status") != nullptr; }
+
+void append(Causes& causes, Causes more) {
+  for (base::Cause& cause : more) causes.push_back(std::move(cause));
+}
+
+void check_version(const json& version, const Shared& shared, const std::string& path, Causes& causes) {
+  const std::string name = get_string(version, "name");
+  add_problem(causes, path + ".name", name, name_problem(name, NameRule::kDns1035Label));
+  check_deprecation(version, path, causes);
+  const json* schema = schema_of(version);
+  const std::string schema_path = path + ".schema.openAPIV3Schema";
+  if (schema && !shared.schema) append(causes, check_schema(*schema, schema_path, has_status(version)));
+  if (!shared.subresources) check_subresources(get_object(version, "subresources"), path + ".subresources", causes);
+  if (!shared.columns) check_columns(get_array(version, "additionalPrinterColumns"), path + ".additionalPrinterColumns", causes);
+  if (shared.selectable) return;
+  check_selectable_of(get_array(version, "selectableFields"), shared.schema ? nullptr : schema, path + ".selectableFields", schema_path,
+                      "may only be set when `version.schema.openAPIV3Schema` is not included", causes);
+}
+
+void check_shared(const json& versions, const Shared& shared, Causes& causes) {
+  if (versions.empty()) return;
+  const json& first = versions[0];
+  const json* schema = shared.schema ? schema_of(first) : nullptr;
+  if (schema) append(causes, check_schema(*schema, "spec.validation.openAPIV3Schema", std::any_of(versions.begin(), versions.end(), has_status)));
+  if (shared.subresources) check_subresources(get_object(first, "subresources"), "spec.subresources", causes);
+  if (shared.columns) check_columns(get_array(first, "additionalPrinterColumns"), "spec.additionalPrinterColumns", causes);
+  if (shared.selectable) {
+    check_selectable_of(get_array(first, "selectableFields"), schema, "spec.selectableFields", "spec.schema.openAPIV3Schema", "may only be set when validations.schema is included", causes);
   }
-  const SchemaPtr compiled = compile_schema(*schema, schema_path, causes);
-  check_scale(get_object(version, "subresources"), path + ".subresources", causes);
-  check_columns(version, path, causes);
-  check_selectable(version, *compiled, path, causes);
-  if (!get_string(version, "deprecationWarning").empty() && !get_bool(version, "deprecated")) {
-    causes.push_back(cause_invalid(path + ".deprecationWarning", get_string(version, "deprecationWarning"), "can only be set for deprecated versions"));
+}
+
+// The list as upstream shows it.
+json shown_versions(const json& spec, const Shared& shared) {
+  const json* versions = find_key(spec, "versions");
+  if (!versions || !versions->is_array()) return nullptr;
+  json out = json::array();
+  auto part = [](const json& version, const char* name, bool moved) {
+    const json* own = moved ? nullptr : find_key(version, name);
+    return own ? *own : json();
+  };
+  for (const json& version : *versions) {
+    out.push_back({{"Name", get_string(version, "name")}, {"Served", get_bool(version, "served")}, {"Storage", get_bool(version, "storage")}, {"Deprecated", get_bool(version, "deprecated")},
+                   {"DeprecationWarning", part(version, "deprecationWarning", false)}, {"Schema", part(version, "schema", shared.schema)},
+                   {"Subresources", part(version, "subresources", shared.subresources)}, {"AdditionalPrinterColumns", part(version, "additionalPrinterColumns", shared.columns)},
+                   {"SelectableFields", part(version, "selectableFields", shared.selectable)}});
   }
+  return out;
+}
+// Go writes a struct's fields in their order, and JSON objects here are sorted.
+std::string versions_text(const json& versions) {
+  if (!versions.is_array()) return shown(versions);
+  std::string out;
+  for (const json& version : versions) {
+    std::string fields;
+    for (const char* name : {"Name", "Served", "Storage", "Deprecated", "DeprecationWarning", "Schema", "Subresources", "AdditionalPrinterColumns", "SelectableFields"}) {
+      fields += (fields.empty() ? "\"" : ",\"") + std::string(name) + "\":" + shown(version[name]);
+    }
+    out += (out.empty() ? "{" : ",{") + fields + "}";
+  }
+  return "[" + out + "]";
 }
 
 void check_versions(const json& spec, Causes& causes) {
   const json& versions = get_array(spec, "versions");
+  const Shared shared(versions);
+  for (size_t i = 0; i < versions.size(); ++i) {
+    if (!schema_of(versions[i])) causes.push_back(cause_required(item("spec", "versions", i) + ".schema.openAPIV3Schema"));
+  }
   size_t stored = 0;
   std::set<std::string> names;
-  bool unique = true;
   for (size_t i = 0; i < versions.size(); ++i) {
     stored += get_bool(versions[i], "storage");
-    unique &= names.insert(get_string(versions[i], "name")).second;
-    check_version(versions[i], item("spec", "versions", i), causes);
+    names.insert(get_string(versions[i], "name"));
+    check_version(versions[i], shared, item("spec", "versions", i), causes);
   }
-  if (versions.empty()) return;
-  // The value is left out: a definition is long, and the list of versions is nearly all of it.
-  if (!unique) causes.push_back(cause_invalid("spec.versions", json(names.size()), "must contain unique version names"));
-  if (stored != 1) causes.push_back(cause_invalid("spec.versions", json(stored), "must have exactly one version marked as storage version"));
+  auto invalid = [&](const char* detail) { causes.push_back({"FieldValueInvalid", "Invalid value: " + versions_text(shown_versions(spec, shared)) + ": " + detail, "spec.versions"}); };
+  if (names.size() != versions.size()) invalid("must contain unique version names");
+  if (stored != 1) invalid("must have exactly one version marked as storage version");
+  check_names(get_object(spec, "names"), causes);
+  check_shared(versions, shared, causes);
 }
 
+// --- Conversion ---
+
+void check_url(const std::string& url, const std::string& field, Causes& causes) {
+  static constexpr const char* kForm = "; desired format: https://host[/path]";
+  const size_t colon = url.find("://");
+  const std::string scheme = colon == std::string::npos ? "" : url.substr(0, colon), rest = colon == std::string::npos ? "" : url.substr(colon + 3);
+  if (scheme != "https") causes.push_back(cause_invalid(field, scheme, std::string("'https' is the only allowed URL scheme") + kForm));
+  if (rest.empty() || rest.front() == '/') causes.push_back(cause_invalid(field, "", std::string("host must be specified") + kForm));
+}
+
+void check_client(const json& client, const std::string& path, Causes& causes) {
+  const json *url = find_key(client, "url"), *service = find_key(client, "service");
+  if (!url == !service) return causes.push_back(cause_required(path, "exactly one of url or service is required"));
+  if (url) return check_url(get_string(client, "url"), path + ".url", causes);
+  // Upstream hands the two over in the wrong order.
+  if (get_string(*service, "namespace").empty()) causes.push_back(cause_required(path + ".service.name"));
+  if (get_string(*service, "name").empty()) causes.push_back(cause_required(path + ".service.namespace"));
+  const int64_t port = get_int(*service, "port", 443);
+  if (const std::string problem = port_number_problem(port); !problem.empty()) causes.push_back(cause_invalid(path + ".service.port", port, "port is not valid: " + problem));
+}
+
+void check_review_versions(const json& versions, const std::string& path, Causes& causes) {
+  if (versions.empty()) return causes.push_back(cause_required(path));
+  std::set<json> seen;
+  bool accepted = false;
+  for (size_t i = 0; i < versions.size(); ++i) {
+    const std::string here = path + "[" + std::to_string(i) + "]";
+    if (!seen.insert(versions[i]).second) {
+      causes.push_back(cause_invalid(here, versions[i], "duplicate version"));
+      continue;
+    }
+    if (versions[i].is_string()) add_problem(causes, here, versions[i], name_problem(versions[i].get<std::string>(), NameRule::kDns1035Label));
+    accepted |= versions[i] == "v1" || versions[i] == "v1beta1";
+  }
+  if (!accepted) causes.push_back(cause_invalid(path, versions, "must include at least one of v1, v1beta1"));
+}
+
+void check_conversion(const json& spec, Causes& causes) {
+  static constexpr std::string_view kStrategies[] = {"None", "Webhook"};
+  const json* conversion = find_key(spec, "conversion");
+  if (!conversion) return;
+  const std::string strategy = get_string(*conversion, "strategy"), path = "spec.conversion";
+  if (strategy != "None" && get_bool(spec, "preserveUnknownFields")) causes.push_back(cause_invalid(path + ".strategy", strategy, "must be None if spec.preserveUnknownFields is true"));
+  check_one_of(path + ".strategy", strategy, kStrategies, causes);
+  const json *client = find(*conversion, "webhook.clientConfig"), &versions = get_array(*conversion, "webhook.conversionReviewVersions");
+  if (strategy == "Webhook") {
+    if (client) check_client(*client, path + ".webhookClientConfig", causes);
+    else causes.push_back(cause_required(path + ".webhookClientConfig", "required when strategy is set to Webhook"));
+    return check_review_versions(versions, path + ".conversionReviewVersions", causes);
+  }
+  static constexpr const char* kIdle = "should not be set when strategy is not set to Webhook";
+  if (client) causes.push_back(cause_forbidden(path + ".webhookClientConfig", kIdle));
+  if (!versions.empty()) causes.push_back(cause_forbidden(path + ".conversionReviewVersions", kIdle));
+}
+
+// --- What the definition as a whole must be ---
+
+void check_change(const json& tree, const json& old, Causes& causes) {
+  for (const char* field : {"spec.scope", "spec.names.kind", "spec.group", "spec.names.plural"}) {
+    const bool when_served = std::string_view(field) == "spec.scope" || std::string_view(field) == "spec.names.kind";
+    if (when_served && !is_established(old)) continue;
+    if (get_string(tree, field) != get_string(old, field)) causes.push_back(cause_invalid(field, get_string(tree, field), "field is immutable"));
+  }
+}
+
+// Status is made after this: the version that is stored will be in it.
 void check_stored_versions(const json& tree, Causes& causes) {
-  const json& stored = get_array(tree, "status.storedVersions");
+  const json& versions = get_array(tree, "spec.versions");
+  const json* listed = find(tree, "status.storedVersions");
+  json stored = listed && listed->is_array() ? *listed : json::array();
+  for (const json& version : versions) {
+    if (!get_bool(version, "storage")) continue;
+    const json name = get_string(version, "name");
+    if (std::find(stored.begin(), stored.end(), name) == stored.end()) stored.push_back(name);
+    break;
+  }
+  if (stored.empty()) return causes.push_back(cause_invalid("status.storedVersions", listed ? stored : json(), "must have at least one stored version"));
+  for (const json& version : versions) {
+    const json name = get_string(version, "name");
+    if (get_bool(version, "storage") && std::find(stored.begin(), stored.end(), name) == stored.end()) {
+      causes.push_back(cause_invalid("status.storedVersions", stored, "must have the storage version " + name.get<std::string>()));
+    }
+  }
   for (size_t i = 0; i < stored.size(); ++i) {
-    const json& versions = get_array(tree, "spec.versions");
     if (!stored[i].is_string()) continue;
     const std::string name = stored[i].get<std::string>();
     if (std::any_of(versions.begin(), versions.end(), [&](const json& v) { return get_string(v, "name") == name; })) continue;
@@ -158,45 +361,42 @@ void check_stored_versions(const json& tree, Causes& causes) {
   }
 }
 
-void check_change(const json& tree, const json& old, Causes& causes) {
-  for (const char* field : {"spec.group", "spec.names.plural", "spec.names.kind", "spec.scope"}) {
-    const bool when_served = std::string_view(field) == "spec.names.kind" || std::string_view(field) == "spec.scope";
-    if (when_served && !is_established(old)) continue;
-    if (get_string(tree, field) != get_string(old, field)) causes.push_back(cause_invalid(field, get_string(tree, field), "field is immutable"));
-  }
+enum class Approval { kNone, kGiven, kBypassed, kInvalid };
+Approval approval_of(const json& tree) {
+  const std::string* text = find_annotation(tree, kApproval);
+  if (!text || text->empty()) return Approval::kNone;
+  if (text->starts_with("unapproved")) return Approval::kBypassed;
+  const size_t colon = text->find("://");
+  return colon != std::string::npos && colon > 0 && text->size() > colon + 3 && (*text)[colon + 3] != '/' ? Approval::kGiven : Approval::kInvalid;
+}
+
+void check_approval(const json& tree, const json* old, Causes& causes) {
+  const std::string group = "." + get_string(tree, "spec.group"), field = std::string("metadata.annotations[") + kApproval + "]";
+  if (!group.ends_with(".k8s.io") && !group.ends_with(".kubernetes.io")) return;
+  const Approval approval = approval_of(tree);
+  if (old && approval_of(*old) == approval) return;
+  static constexpr const char* kWanted = "protected groups must have approval annotation \"api-approved.kubernetes.io\"";
+  static constexpr const char* kSee = ", see https://github.com/kubernetes/enhancements/pull/1111";
+  if (approval == Approval::kNone) causes.push_back(cause_required(field, std::string(kWanted) + kSee));
+  if (approval == Approval::kInvalid) causes.push_back(cause_invalid(field, *find_annotation(tree, kApproval), std::string(kWanted) + " with either a URL or a reason starting with \"unapproved\"" + kSee));
 }
 
 }  // namespace
 
-void prepare_customresourcedefinition(json& tree) {
-  if (!tree.is_object() || !find(tree, "spec.names") || !get_object(tree, "spec").size()) return;
-  json& names = tree["spec"]["names"];
-  if (!names.is_object()) return;
-  const std::string kind = get_string(names, "kind");
-  if (get_string(names, "singular").empty() && !kind.empty()) names["singular"] = base::lower(kind);
-  if (get_string(names, "listKind").empty() && !kind.empty()) names["listKind"] = kind + "List";
-}
-
 Causes validate_customresourcedefinition(const json& tree, const json* old) {
+  static constexpr std::string_view kScopes[] = {"Cluster", "Namespaced"};
   Causes causes;
   const json& spec = get_object(tree, "spec");
-  check_group(tree, spec, causes);
-  check_names(get_object(spec, "names"), causes);
+  if (!old) check_name(tree, spec, causes);
+  check_group(get_string(spec, "group"), causes);
+  check_one_of("spec.scope", get_string(spec, "scope"), kScopes, causes);
   check_versions(spec, causes);
-  if (get_bool(spec, "preserveUnknownFields")) causes.push_back(cause_invalid("spec.preserveUnknownFields", true, "must be false"));
-  check_stored_versions(tree, causes);
+  check_conversion(spec, causes);
   if (old) check_change(tree, *old, causes);
-  return causes;
-}
-
-// An APIService is named after what it serves.
-Causes validate_apiservice(const json& tree, const json*) {
-  Causes causes;
-  const std::string version = get_string(tree, "spec.version"), group = get_string(tree, "spec.group"), wanted = version + "." + group, name = get_string(tree, "metadata.name");
-  if (name != wanted) causes.push_back(cause_invalid("metadata.name", name, "must be `spec.version+\".\"+spec.group`: " + json(wanted).dump()));
-  for (const char* field : {"groupPriorityMinimum", "versionPriority"}) {
-    const int64_t number = get_int(tree, std::string("spec.") + field), most = std::string_view(field) == "versionPriority" ? 1000 : 20000;
-    if (number < 1 || number > most) causes.push_back(cause_invalid(std::string("spec.") + field, number, "must be positive and less than " + std::to_string(most)));
+  check_stored_versions(tree, causes);
+  check_approval(tree, old, causes);
+  if (get_bool(spec, "preserveUnknownFields") && !(old && get_bool(*old, "spec.preserveUnknownFields"))) {
+    causes.push_back(cause_invalid("spec.preserveUnknownFields", true, "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"));
   }
   return causes;
 }

@@ -1,8 +1,9 @@
 #include "store/custom/formats.h"
 
 #include <algorithm>
-#include <cctype>
+#include <iterator>
 #include <string>
+#include <vector>
 
 #include "store/base/clock.h"
 #include "store/base/ip.h"
@@ -11,9 +12,6 @@
 namespace store {
 namespace {
 
-// For constants below, which are sound; each is made at its first use, once.
-base::RegexPtr pattern(const char* text) { return *base::Regex::compile(text, true); }
-
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool is_date(std::string_view text) {
@@ -21,20 +19,14 @@ bool is_date(std::string_view text) {
   return base::parse_rfc3339(std::string(text) + "T00:00:00Z").ok();
 }
 
+// A leap second is refused, as upstream does.
 bool is_date_time(std::string_view text) {
-  if (text.size() < 20 || !is_date(text.substr(0, 10))) return false;
-  static const base::RegexPtr kPattern = pattern(R"(^\d{4}-\d{2}-\d{2}[Tt ]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$)");
-  return kPattern->search(text);
+  static const base::RegexPtr kTime = *base::Regex::compile(R"(^([01]\d|2[0-3]):[0-5]\d:[0-5]\d(.\d+)?(z|[+-]\d{2}:\d{2})$)", true);
+  return text.size() > 11 && is_date(text.substr(0, 10)) && (text[10] == 'T' || text[10] == 't') && kTime->search(text.substr(11));
 }
 
-bool is_ipv4(std::string_view text) {
-  auto ip = base::Ip::parse(std::string(text));
-  return ip.ok() && text.find(':') == std::string_view::npos;
-}
-bool is_ipv6(std::string_view text) {
-  auto ip = base::Ip::parse(std::string(text));
-  return ip.ok() && text.find(':') != std::string_view::npos;
-}
+bool is_ipv4(std::string_view text) { return text.find('.') != std::string_view::npos && base::Ip::parse(std::string(text)).ok(); }
+bool is_ipv6(std::string_view text) { return text.find(':') != std::string_view::npos && base::Ip::parse(std::string(text)).ok(); }
 bool is_cidr(std::string_view text) {
   const size_t slash = text.find('/');
   if (slash == std::string_view::npos || slash + 1 == text.size() || text.size() - slash > 4) return false;
@@ -44,51 +36,123 @@ bool is_cidr(std::string_view text) {
   return std::stoi(std::string(bits)) <= (text.find(':') == std::string_view::npos ? 32 : 128);
 }
 
-bool is_byte(std::string_view text) {
-  static const base::RegexPtr kPattern = pattern(R"(^[A-Za-z0-9+/]*={0,2}$)");
-  return text.size() % 4 == 0 && kPattern->search(text);
-}
-bool is_uri(std::string_view text) {
-  static const base::RegexPtr kPattern = pattern(R"(^([a-z][a-z0-9+.-]*:[^\s]*|/[^\s]*)$)");
-  return kPattern->search(text);
-}
-bool is_email(std::string_view text) {
-  static const base::RegexPtr kPattern = pattern(R"(^[^\s@<>()]+@[a-z0-9.-]+$)");
-  return kPattern->search(text);
-}
 bool is_hostname(std::string_view text) {
-  static const base::RegexPtr kPattern = pattern(R"(^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$)");
-  return text.size() <= 255 && kPattern->search(text);
-}
-bool is_mac(std::string_view text) {
-  static const base::RegexPtr kPattern = pattern(R"(^([0-9a-f]{2}([:-])([0-9a-f]{2}\2){4}[0-9a-f]{2}|([0-9a-f]{4}\.){2}[0-9a-f]{4})$)");
-  return kPattern->search(text);
-}
-bool is_uuid(std::string_view text) {
-  static const base::RegexPtr kPattern = pattern(R"(^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$)");
-  return kPattern->search(text);
-}
-// time.ParseDuration, or a number and a unit in words.
-bool is_duration(std::string_view text) {
-  static const base::RegexPtr kPattern = pattern(R"(^([+-]?(0|((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)|\d+\s*(nanoseconds?|ns|microseconds?|us|milliseconds?|ms|seconds?|s|minutes?|min|m|hours?|h|days?|d|weeks?|w))$)");
-  return kPattern->search(text);
+  // One label, or several of which the last has letters only.
+  static const base::RegexPtr kPattern = *base::Regex::compile(
+      R"(^(?:[a-z0-9$+<=>^`|~\x80-\xff](?:-?[a-z0-9$+<=>^`|~\x80-\xff]{0,62})?|(?:[a-z0-9$+<=>^`|~\x80-\xff](?:[a-z0-9$+<=>^`|~\x80-\xff-]{0,61}[a-z0-9$+<=>^`|~\x80-\xff])?\.)+[a-z\x80-\xff]{2,63})$)", true);
+  if (text.size() > 255 || !kPattern->search(text)) return false;
+  size_t label = 0;
+  for (char c : text) {
+    label = c == '.' ? 0 : label + 1;
+    if (label > 63) return false;
+  }
+  return true;
 }
 
+// Books: ten digits, of which the last may be X, or thirteen, and the sum of either must come out.
+std::string without(std::string_view text, std::string_view left_out) {
+  std::string out;
+  for (char c : text) {
+    if (left_out.find(c) == std::string_view::npos) out += c;
+  }
+  return out;
+}
+bool is_isbn10(std::string_view text) {
+  const std::string digits = without(text, " -\t\n");
+  if (digits.size() != 10 || !std::all_of(digits.begin(), digits.end() - 1, is_digit) || (!is_digit(digits[9]) && digits[9] != 'X')) return false;
+  int sum = 0;
+  for (int i = 0; i < 10; ++i) sum += (i + 1) * (digits[static_cast<size_t>(i)] == 'X' ? 10 : digits[static_cast<size_t>(i)] - '0');
+  return sum % 11 == 0;
+}
+bool is_isbn13(std::string_view text) {
+  const std::string digits = without(text, " -\t\n");
+  if (digits.size() != 13 || !std::all_of(digits.begin(), digits.end(), is_digit)) return false;
+  int sum = 0;
+  for (size_t i = 0; i < 13; ++i) sum += (i % 2 ? 3 : 1) * (digits[i] - '0');
+  return sum % 10 == 0;
+}
+bool is_isbn(std::string_view text) { return is_isbn10(text) || is_isbn13(text); }
+
+// Luhn's sum, and a number that some issuer has.
+bool is_credit_card(std::string_view text) {
+  static const base::RegexPtr kPattern = *base::Regex::compile(
+      R"(^(?:4\d{12}(?:\d{3})?|5[1-5]\d{14}|6(?:011|5\d\d)\d{12}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11}|(?:2131|1800|35\d{3})\d{11})$)");
+  std::string digits;
+  std::copy_if(text.begin(), text.end(), std::back_inserter(digits), is_digit);
+  if (!kPattern->search(digits)) return false;
+  int sum = 0;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    const int digit = (digits[digits.size() - 1 - i] - '0') * (i % 2 ? 2 : 1);
+    sum += digit > 9 ? digit - 9 : digit;
+  }
+  return sum % 10 == 0;
+}
+
+// A row is judged by a function or by a pattern.
 struct Row {
   std::string_view name;
-  bool (*fits)(std::string_view);
+  bool (*fits)(std::string_view) = nullptr;
+  const char* pattern = nullptr;
+  size_t max = std::string_view::npos;
+  bool exact_case = false;
 };
-constexpr Row kRows[] = {{"byte", is_byte},         {"cidr", is_cidr}, {"date", is_date}, {"date-time", is_date_time}, {"datetime", is_date_time},
-                         {"duration", is_duration}, {"email", is_email}, {"hostname", is_hostname}, {"ipv4", is_ipv4}, {"ipv6", is_ipv6},
-                         {"mac", is_mac},           {"uri", is_uri},   {"uuid", is_uuid}};
+constexpr Row kRows[] = {
+    {"bsonobjectid", nullptr, "^[0-9a-f]{24}$"},
+    {"byte", nullptr, "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})$"},
+    {"cidr", is_cidr},
+    {"creditcard", is_credit_card},
+    {"date", is_date},
+    {"datetime", is_date_time},
+    // time.ParseDuration, or a number and a unit in words somewhere.
+    {"duration", nullptr, R"(^[+-]?(?:0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$|\d\s*(?:(?:ns|us|µs|ms|s|m|h|hr|d|w|wk)(?![a-zµ])|nano|micro|milli|sec|min|hour|day|week))"},
+    {"email", nullptr, R"(^(?:[^@]*<[^\s@<>()]+@[^\s@<>()]+>|[^\s@<>()]+@[^\s@<>()]+)$)"},
+    {"hexcolor", nullptr, "^#?(?:[0-9a-f]{3}|[0-9a-f]{6})$"},
+    {"hostname", is_hostname},
+    {"ipv4", is_ipv4},
+    {"ipv6", is_ipv6},
+    {"isbn", is_isbn},
+    {"isbn10", is_isbn10},
+    {"isbn13", is_isbn13},
+    {"k8slongname", nullptr, R"(^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$)", 253, true},
+    {"k8sshortname", nullptr, "^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$", 63, true},
+    // Of 6, 8 or 20 bytes.
+    {"mac", nullptr, R"(^(?:[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}(?:(?:[0-9a-f]{2}\1){2}|(?:[0-9a-f]{2}\1){14})?[0-9a-f]{2}|(?:[0-9a-f]{4}\.){2}(?:[0-9a-f]{4}\.|(?:[0-9a-f]{4}\.){7})?[0-9a-f]{4})$)"},
+    {"password"},
+    {"rgbcolor", nullptr, R"(^rgb\(\s*(?:0|[1-9]\d?|1\d\d?|2[0-4]\d|25[0-5])(?:\s*,\s*(?:0|[1-9]\d?|1\d\d?|2[0-4]\d|25[0-5])){2}\s*\)$)", std::string_view::npos, true},
+    {"ssn", nullptr, R"(^(?=.{11}$)\d{3}[- ]?\d{2}[- ]?\d{4}$)"},
+    {"uri", nullptr, R"(^(?:[a-z][a-z0-9+.-]*:[^\s]*|/[^\s]*)$)"},
+    {"uuid", nullptr, "^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$"},
+    {"uuid3", nullptr, "^[0-9a-f]{8}-?[0-9a-f]{4}-?3[0-9a-f]{3}-?[0-9a-f]{4}-?[0-9a-f]{12}$"},
+    {"uuid4", nullptr, "^[0-9a-f]{8}-?[0-9a-f]{4}-?4[0-9a-f]{3}-?[89ab][0-9a-f]{3}-?[0-9a-f]{12}$"},
+    {"uuid5", nullptr, "^[0-9a-f]{8}-?[0-9a-f]{4}-?5[0-9a-f]{3}-?[89ab][0-9a-f]{3}-?[0-9a-f]{12}$"},
+};
+
+const Row* find_row(std::string_view format) {
+  const std::string name = without(format, "-");
+  const Row* at = std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& row) { return row.name == name; });
+  return at == std::end(kRows) ? nullptr : at;
+}
 
 }  // namespace
 
+bool is_known_format(std::string_view type, std::string_view format) {
+  if (type.empty() || type == "string") return find_row(format) != nullptr;
+  if (type == "integer") return format == "int32" || format == "int64";
+  return type == "number" && (format == "float" || format == "double");
+}
+
 bool fits_format(std::string_view format, std::string_view text) {
-  for (const Row& row : kRows) {
-    if (row.name == format) return row.fits(text);
-  }
-  return true;
+  const Row* row = find_row(format);
+  if (!row) return true;
+  if (row->fits) return row->fits(text);
+  // The patterns are constants and sound; all are made at the first use of one.
+  static const std::vector<base::RegexPtr> kPatterns = [] {
+    std::vector<base::RegexPtr> out;
+    for (const Row& each : kRows) out.push_back(each.pattern ? *base::Regex::compile(each.pattern, !each.exact_case) : nullptr);
+    return out;
+  }();
+  const base::RegexPtr& pattern = kPatterns[static_cast<size_t>(row - kRows)];
+  return !pattern || (text.size() <= row->max && pattern->search(text));
 }
 
 }  // namespace store

@@ -28,7 +28,8 @@ struct SchemaNode {
   SchemaNode(const SchemaNode&) = delete;
 
   std::string type;    // "object", "array", "string", "integer", "number", "boolean"; "" when any or int-or-string.
-  std::string format;
+  std::string format;  // As written.
+  std::string known_format;  // The same if it is one that values are judged by; "" = none.
   std::string doc;
   bool nullable = false;
   bool int_or_string = false;
@@ -59,9 +60,8 @@ struct SchemaNode {
   bool keeps_unknown() const { return preserve || any_additional; }
 };
 
-// The schema at `path` ("spec.versions[0].schema.openAPIV3Schema"); what is wrong with it, in upstream's words, is added to
-// `causes`. Never nullptr. Rules of upstream's structural schemas.
-SchemaPtr compile_schema(const json& schema, const std::string& path, std::vector<base::Cause>& causes);
+// Never nullptr; what is no schema allows everything. Takes any JSON: schema_rules.h says what is wrong with it.
+SchemaPtr compile_schema(const json& schema);
 
 // Whether there is x-kubernetes-validations anywhere: kubelan does not evaluate CEL.
 bool has_validation_rules(const json& schema);

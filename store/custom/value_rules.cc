@@ -1,8 +1,8 @@
-// What is wrong with a value by its schema, in the words of upstream's validator.
+// What is wrong with a value by its schema, in the words and the order of upstream's validator.
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "store/custom/formats.h"
 #include "store/custom/values.h"
@@ -27,218 +27,314 @@ const char* type_name(const json& value) {
   }
 }
 
-bool is_whole(const json& value) { return value.is_number_integer() || (value.is_number() && std::floor(value.get<double>()) == value.get<double>()); }
+// A number without a fraction; up to 2^53, and some noise is forgiven.
+bool is_whole(double number) {
+  if (!(std::fabs(number) <= 9007199254740991.0)) return false;
+  const double whole = std::trunc(number), off = std::fabs(number - whole);
+  return off == 0 || (number != 0 && whole != 0 && off / (std::fabs(number) + std::fabs(whole)) < 1e-9);
+}
 
 // Characters, not bytes.
 int64_t length_of(const std::string& text) {
   return std::count_if(text.begin(), text.end(), [](unsigned char c) { return (c & 0xc0) != 0x80; });
 }
 
+// What fmt's %v shows: the shortest text that is the number again, with an exponent from a million on.
 std::string number_text(double number) {
-  if (std::floor(number) == number && std::fabs(number) < 1e15) return std::to_string(static_cast<int64_t>(number));
-  return json(number).dump();
+  char text[400];
+  const double size = std::fabs(number);
+  const auto form = size != 0 && (size < 1e-4 || size >= 1e6) ? std::chars_format::scientific : std::chars_format::fixed;
+  return std::string(text, std::to_chars(text, std::end(text), number, form).ptr);
 }
+
+// Of two values that convert into each other, the first as a value of the second's type is the second.
+bool same_value(const json& value, const json& allowed) {
+  if (value.is_number_float() && allowed.is_number_integer()) return std::trunc(value.get<double>()) == static_cast<double>(allowed.get<int64_t>());
+  return value == allowed;  // Numbers compare by value, whatever they are written as.
+}
+
+// What was found, and how many checks a value passed: of alternatives that fail, the one that passed most is told of.
+struct Outcome {
+  Causes causes;
+  int passed = 0;
+
+  // The same thing found twice is told once.
+  void add(base::Cause cause) {
+    const bool known = std::any_of(causes.begin(), causes.end(), [&](const base::Cause& c) { return c.field == cause.field && c.message == cause.message; });
+    if (!known) causes.push_back(std::move(cause));
+  }
+  void merge(Outcome other) {
+    for (base::Cause& cause : other.causes) add(std::move(cause));
+    passed += other.passed;
+  }
+  bool valid() const { return causes.empty(); }
+};
 
 class Checker {
  public:
-  explicit Checker(Causes& causes) : causes_(causes) {}
+  // `base`: the field of the value, in front of all fields in causes; texts name places without it.
+  // `bare`: a default in a definition, which is judged by the schema as it is written.
+  Checker(std::string base, bool bare) : base_(std::move(base)), bare_(bare) {}
 
-  void check(const json& value, const json* old, const SchemaNode& schema, const std::string& path, int depth = 0) {
-    if (old && *old == value) return;
-    if (depth > kMaxDepth) return invalid(path, value, "is nested too deeply");
-    if (value.is_null() && schema.nullable) return;
-    if (!check_type(value, schema, path)) return;
-    check_enum(value, schema, path);
-    if (value.is_string()) check_string(value, schema, path);
-    else if (value.is_number()) check_number(value, schema, path);
-    else if (value.is_array()) check_array(value, old, schema, path, depth);
-    else if (value.is_object()) check_object(value, old, schema, path, depth);
-    check_junctures(value, schema, path, depth);
+  // `old`: what stands at this place already, or nullptr; causes that it has, too, are not told.
+  Outcome check(const json& value, const json* old, const SchemaNode& schema, const std::string& name, int depth) const {
+    Outcome out = judge(value, old, schema, name, depth);
+    if (!out.valid() && old && *old == value) out.causes.clear();
+    return out;
   }
 
  private:
-  void invalid(const std::string& path, const json& value, const std::string& detail) { causes_.push_back(cause_invalid(path, value, path + " in body " + detail)); }
+  std::string field(const std::string& name) const {
+    const std::string own = name.starts_with(".") ? name.substr(1) : name;
+    if (own.empty()) return base_.empty() ? "<nil>" : base_;
+    return base_.empty() ? own : base_ + "." + own;
+  }
+  void invalid(Outcome& out, const std::string& name, const json& value, const std::string& detail) const {
+    base::Cause cause = cause_invalid(field(name), value, name + " in body " + detail);
+    if (value.is_number_float()) cause.message = "Invalid value: " + number_text(value.get<double>()) + ": " + name + " in body " + detail;
+    out.add(std::move(cause));
+  }
+  // Without a value, at the root.
+  void note(Outcome& out, const std::string& what) const { out.add(cause_invalid(field(""), "", what)); }
 
-  void wrong_type(const std::string& path, const std::string& shown_value, const std::string& wanted) {
-    base::Cause cause = cause_invalid(path, shown_value, path + " in body must be of type " + wanted + ": " + json(shown_value).dump());
+  void wrong_type(Outcome& out, const std::string& name, const std::string& shown_value, const std::string& wanted) const {
+    base::Cause cause = cause_invalid(field(name), shown_value, name + " in body must be of type " + wanted + ": " + json(shown_value).dump(-1, ' ', false, json::error_handler_t::replace));
     cause.reason = "FieldValueTypeInvalid";
-    causes_.push_back(std::move(cause));
+    out.add(std::move(cause));
   }
 
-  bool check_type(const json& value, const SchemaNode& schema, const std::string& path) {
-    if (schema.int_or_string) {
-      if (value.is_string() || is_whole(value)) return true;
-      wrong_type(path, type_name(value), "integer,string");
-      return false;
+  bool either(const SchemaNode& schema) const { return schema.int_or_string && !bare_; }
+  std::string types_text(const SchemaNode& schema) const { return either(schema) ? "integer,string" : schema.type; }
+  bool has_type(const SchemaNode& schema, std::string_view type) const { return either(schema) ? type == "integer" || type == "string" : schema.type == type; }
+  const std::string& format_of(const SchemaNode& schema) const { return bare_ ? schema.format : schema.known_format; }
+
+  Outcome judge(const json& value, const json* old, const SchemaNode& schema, const std::string& name, int depth) const {
+    Outcome out;
+    if (depth > kMaxDepth) return note(out, "nested too deeply"), out;
+    const bool typed = !types_text(schema).empty();
+    if (value.is_null()) {
+      if (typed && !schema.nullable) wrong_type(out, name, "null", types_text(schema));
+      else ++out.passed;
+      check_enum(out, value, schema, name);
+      return out;
     }
-    if (schema.type.empty()) return true;
+    auto run = [&out](Outcome part) {
+      out.merge(std::move(part));
+      ++out.passed;
+    };
+    if (typed || !format_of(schema).empty()) run(check_type(value, schema, name));
+    run(check_junctures(value, old, schema, name, depth));
+    if (value.is_string()) {
+      run(check_string(value, schema, name));
+      run(check_format(value, schema, name));
+    }
+    if (value.is_number()) run(check_number(value, schema, name));
+    if (value.is_array()) run(check_array(value, old, schema, name, depth));
+    Outcome listed;
+    check_enum(listed, value, schema, name);
+    run(std::move(listed));
+    if (value.is_object()) run(check_object(value, old, schema, name, depth));
+    ++out.passed;
+    return out;
+  }
+
+  Outcome check_type(const json& value, const SchemaNode& schema, const std::string& name) const {
+    Outcome out;
     const std::string_view type = type_name(value);
-    const bool fits = type == schema.type || (schema.type == "number" && value.is_number()) || (schema.type == "integer" && is_whole(value));
-    if (!fits) wrong_type(path, std::string(type), schema.type);
-    return fits;
+    const bool number = has_type(schema, "number"), integer = has_type(schema, "integer");
+    const bool fits = has_type(schema, type) || (type == "integer" && number) || (type == "number" && integer && is_whole(value.get<double>()));
+    const bool text_or_list = value.is_string() || value.is_array();
+    const std::string& format = format_of(schema);
+    if (!fits && !format.empty() && !text_or_list) {
+      wrong_type(out, name, type == "integer" ? "int64" : type == "number" ? "float64" : "", format);
+    } else if (!fits && (format.empty() || number || integer || !text_or_list)) {
+      wrong_type(out, name, std::string(type), types_text(schema));
+    } else {
+      ++out.passed;  // Upstream's validator leaves lists to the format, which is for texts.
+    }
+    return out;
   }
 
-  void check_enum(const json& value, const SchemaNode& schema, const std::string& path) {
-    if (schema.one_of_values.empty()) return;
-    if (std::find(schema.one_of_values.begin(), schema.one_of_values.end(), value) != schema.one_of_values.end()) return;
+  void check_enum(Outcome& out, const json& value, const SchemaNode& schema, const std::string& name) const {
+    const auto fits = [&](const json& allowed) { return !allowed.is_null() && same_value(value, allowed); };
+    if (schema.one_of_values.empty() || std::any_of(schema.one_of_values.begin(), schema.one_of_values.end(), fits)) return;
     std::vector<std::string> texts;
-    for (const json& allowed : schema.one_of_values) texts.push_back(allowed.is_string() ? allowed.get<std::string>() : allowed.dump());
+    for (const json& allowed : schema.one_of_values) texts.push_back(allowed.is_string() ? allowed.get<std::string>() : shown(allowed));
     const std::vector<std::string_view> views(texts.begin(), texts.end());
-    causes_.push_back(cause_not_supported(path, value, views));
+    out.add(cause_not_supported(field(name), value, views));
   }
 
-  void check_string(const json& value, const SchemaNode& schema, const std::string& path) {
+  // The first thing that is wrong.
+  Outcome check_string(const json& value, const SchemaNode& schema, const std::string& name) const {
+    Outcome out;
     const std::string& text = value.get_ref<const std::string&>();
     if (schema.max_length && length_of(text) > *schema.max_length) {
-      causes_.push_back({"FieldValueTooLong", "Too long: may not be more than " + std::to_string(*schema.max_length) + " bytes", path});
+      out.add({"FieldValueTooLong", "Too long: may not be more than " + std::to_string(*schema.max_length) + " bytes", field(name)});
+    } else if (schema.min_length && length_of(text) < *schema.min_length) {
+      invalid(out, name, value, "should be at least " + std::to_string(*schema.min_length) + " chars long");
+    } else if (schema.pattern && !schema.pattern->search(text)) {
+      invalid(out, name, value, "should match '" + schema.pattern_text + "'");
     }
-    if (schema.min_length && length_of(text) < *schema.min_length) invalid(path, value, "should be at least " + std::to_string(*schema.min_length) + " chars long");
-    if (schema.pattern && !schema.pattern->search(text)) invalid(path, value, "should match '" + schema.pattern_text + "'");
-    if (!schema.format.empty() && !fits_format(schema.format, text)) wrong_type(path, text, schema.format);
+    return out;
+  }
+  Outcome check_format(const json& value, const SchemaNode& schema, const std::string& name) const {
+    Outcome out;
+    const std::string& text = value.get_ref<const std::string&>();
+    if (!schema.known_format.empty() && !fits_format(schema.known_format, text)) wrong_type(out, name, text, schema.known_format);
+    return out;
   }
 
-  void check_number(const json& value, const SchemaNode& schema, const std::string& path) {
+  // A bound is cut to a whole number for whole numbers.
+  static std::string bound_text(const json& value, double bound) { return value.is_number_integer() ? std::to_string(static_cast<int64_t>(bound)) : number_text(bound); }
+  static bool beyond(const json& value, double bound, bool exclusive, bool above) {
+    if (value.is_number_integer()) {
+      const int64_t number = value.get<int64_t>(), limit = static_cast<int64_t>(bound);
+      return (above ? number > limit : number < limit) || (exclusive && number == limit);
+    }
     const double number = value.get<double>();
-    if (schema.maximum && (schema.exclusive_maximum ? number >= *schema.maximum : number > *schema.maximum)) {
-      invalid(path, value, std::string("should be less than ") + (schema.exclusive_maximum ? "" : "or equal to ") + number_text(*schema.maximum));
-    }
-    if (schema.minimum && (schema.exclusive_minimum ? number <= *schema.minimum : number < *schema.minimum)) {
-      invalid(path, value, std::string("should be greater than ") + (schema.exclusive_minimum ? "" : "or equal to ") + number_text(*schema.minimum));
-    }
-    if (schema.multiple_of && *schema.multiple_of > 0) {
-      const double quotient = number / *schema.multiple_of;
-      if (std::fabs(quotient - std::round(quotient)) > 1e-9) invalid(path, value, "should be a multiple of " + number_text(*schema.multiple_of));
-    }
-    const bool too_large = schema.format == "int32" && (number > 2147483647.0 || number < -2147483648.0);
-    if (too_large) invalid(path, value, "Checked value must be of type " + schema.type + " with format int32");
+    return (above ? number > bound : number < bound) || (exclusive && number == bound);
+  }
+  static bool is_multiple(const json& value, double factor) {
+    if (value.is_number_integer()) return value.get<int64_t>() % static_cast<int64_t>(factor) == 0;
+    const double number = value.get<double>();
+    return is_whole(factor < 1 ? 1 / factor * number : number / factor);
   }
 
-  void too_many(const std::string& path, size_t count, int64_t limit) {
-    causes_.push_back({"FieldValueTooMany", "Too many: " + std::to_string(count) + ": must have at most " + std::to_string(limit) + " items", path});
+  Outcome check_number(const json& value, const SchemaNode& schema, const std::string& name) const {
+    Outcome out;
+    check_range(out, value, schema, name);
+    if (schema.multiple_of) {
+      const double factor = *schema.multiple_of;
+      const bool positive = value.is_number_integer() ? static_cast<int64_t>(factor) > 0 : factor > 0;
+      if (!positive) out.add(cause_invalid(field(name), factor, "factor MultipleOf declared for " + name + " must be positive: " + bound_text(value, factor)));
+      else if (!is_multiple(value, factor)) invalid(out, name, value, "should be a multiple of " + bound_text(value, factor));
+    }
+    if (schema.minimum && beyond(value, *schema.minimum, schema.exclusive_minimum, false)) {
+      invalid(out, name, value, std::string("should be greater than ") + (schema.exclusive_minimum ? "" : "or equal to ") + bound_text(value, *schema.minimum));
+    }
+    if (schema.maximum && beyond(value, *schema.maximum, schema.exclusive_maximum, true)) {
+      invalid(out, name, value, std::string("should be less than ") + (schema.exclusive_maximum ? "" : "or equal to ") + bound_text(value, *schema.maximum));
+    }
+    ++out.passed;
+    return out;
   }
 
-  void check_array(const json& value, const json* old, const SchemaNode& schema, const std::string& path, int depth) {
+  void check_range(Outcome& out, const json& value, const SchemaNode& schema, const std::string& name) const {
+    if (either(schema)) return;
+    const double number = value.get<double>();
+    const std::string format = is_known_format(schema.type, schema.format) && schema.type != "string" ? schema.format : "";
+    bool fits = true;
+    if (schema.type == "integer" && format == "int32") fits = std::trunc(number) == number && number <= 2147483647.0 && number >= -2147483648.0;
+    else if (schema.type == "integer") fits = value.is_number_integer() || (std::trunc(number) == number && std::fabs(number) < 9.3e18);
+    else if (format == "float") fits = std::fabs(number) <= 3.4028235677973366e38;
+    if (!fits) note(out, "Checked value must be of type " + schema.type + (format.empty() ? " (default format)" : " with format " + format) + " in " + name);
+  }
+
+  void too_many(Outcome& out, const std::string& name, size_t count, int64_t limit) const {
+    out.add({"FieldValueTooMany", "Too many: " + std::to_string(count) + ": must have at most " + std::to_string(limit) + " items", field(name)});
+  }
+
+  Outcome check_array(const json& value, const json* old, const SchemaNode& schema, const std::string& name, int depth) const {
+    Outcome out;
+    for (size_t i = 0; schema.items && i < value.size(); ++i) {
+      out.merge(check(value[i], old_item(old, value[i], schema), *schema.items, name + "[" + std::to_string(i) + "]", depth + 1));
+    }
     const auto count = static_cast<int64_t>(value.size());
-    if (schema.max_items && count > *schema.max_items) too_many(path, value.size(), *schema.max_items);
-    if (schema.min_items && count < *schema.min_items) invalid(path, count, "should have at least " + std::to_string(*schema.min_items) + " items");
-    if (schema.list_type == "set" || schema.list_type == "map") check_unique(value, schema, path);
-    if (!schema.items) return;
-    for (size_t i = 0; i < value.size(); ++i) {
-      check(value[i], old_item(old, value[i], schema), *schema.items, path + "[" + std::to_string(i) + "]", depth + 1);
-    }
+    if (schema.min_items && count < *schema.min_items) invalid(out, name, count, "should have at least " + std::to_string(*schema.min_items) + " items");
+    if (schema.max_items && count > *schema.max_items) too_many(out, name, value.size(), *schema.max_items);
+    ++out.passed;
+    return out;
   }
 
-  static json key_of(const json& item, const SchemaNode& schema) {
-    if (schema.list_type != "map") return item;
-    json key = json::object();
-    for (const std::string& name : schema.list_keys) {
-      if (item.is_object() && item.contains(name)) key[name] = item[name];
-    }
-    return key;
-  }
-
+  // Only items with keys are known again.
   static const json* old_item(const json* old, const json& item, const SchemaNode& schema) {
-    if (!old || !old->is_array() || schema.list_type != "map") return nullptr;
-    const json key = key_of(item, schema);
+    if (!old || !old->is_array() || schema.list_type != "map" || !item.is_object()) return nullptr;
     for (const json& other : *old) {
-      if (key_of(other, schema) == key) return &other;
+      const bool same = other.is_object() && std::all_of(schema.list_keys.begin(), schema.list_keys.end(), [&](const std::string& key) {
+        const auto a = item.find(key), b = other.find(key);
+        return a == item.end() ? b == other.end() : b != other.end() && *a == *b;
+      });
+      if (same) return &other;
     }
     return nullptr;
   }
 
-  void check_unique(const json& value, const SchemaNode& schema, const std::string& path) {
-    std::set<json> seen;
-    for (size_t i = 0; i < value.size(); ++i) {
-      json key = key_of(value[i], schema);
-      if (seen.insert(key).second) continue;
-      causes_.push_back(cause_duplicate(path + "[" + std::to_string(i) + "]", key));
-    }
-  }
-
-  void check_object(const json& value, const json* old, const SchemaNode& schema, const std::string& path, int depth) {
+  Outcome check_object(const json& value, const json* old, const SchemaNode& schema, const std::string& name, int depth) const {
+    Outcome out;
     const auto count = static_cast<int64_t>(value.size());
-    if (schema.max_properties && count > *schema.max_properties) too_many(path, value.size(), *schema.max_properties);
-    if (schema.min_properties && count < *schema.min_properties) invalid(path, count, "should have at least " + std::to_string(*schema.min_properties) + " properties");
-    const std::string prefix = path.empty() ? "" : path + ".";
-    for (const std::string& name : schema.required) {
-      if (!value.contains(name)) causes_.push_back(cause_required(prefix + name));
+    if (schema.min_properties && count < *schema.min_properties) invalid(out, name, count, "should have at least " + std::to_string(*schema.min_properties) + " properties");
+    if (schema.max_properties && count > *schema.max_properties) too_many(out, name, value.size(), *schema.max_properties);
+    const bool root = name.empty() && base_.empty();
+    auto before = [&](const std::string& key) -> const json* {
+      if (!old || !old->is_object() || schema.atomic_map || (root && (key == "apiVersion" || key == "kind"))) return nullptr;
+      const auto at = old->find(key);
+      return at == old->end() ? nullptr : &*at;
+    };
+    for (auto it = value.begin(); schema.additional && it != value.end(); ++it) {
+      if (!schema.property(it.key())) out.merge(check(*it, before(it.key()), *schema.additional, name + "." + it.key(), depth + 1));
     }
-    if (schema.embedded) check_embedded(value, prefix);
-    for (auto it = value.begin(); it != value.end(); ++it) {
-      const SchemaNode* child = schema.property(it.key());
-      if (!child) child = schema.additional.get();
-      if (!child) continue;
-      const json* before = nullptr;
-      if (old && old->is_object()) {
-        const auto at = old->find(it.key());
-        if (at != old->end()) before = &*at;
-      }
-      check(*it, before, *child, prefix + it.key(), depth + 1);
+    for (const auto& [key, child] : schema.properties) {
+      const auto at = value.find(key);
+      if (at != value.end()) out.merge(check(*at, before(key), *child, name.empty() ? key : name + "." + key, depth + 1));
     }
-  }
-
-  void check_embedded(const json& value, const std::string& prefix) {
-    for (const char* name : {"apiVersion", "kind"}) {
-      const auto at = value.find(name);
-      if (at == value.end() || !at->is_string() || at->get_ref<const std::string&>().empty()) causes_.push_back(cause_required(prefix + name, "must not be empty"));
+    for (const std::string& key : schema.required) {
+      if (!value.contains(key)) out.add(cause_required(field(name + "." + key)));
     }
-  }
-
-  Causes judged(const json& value, const SchemaNode& schema, const std::string& path, int depth) {
-    Causes own;
-    Checker(own).check(value, nullptr, schema, path, depth + 1);
-    return own;
+    return out;
   }
 
   // Of several alternatives that all fail, the one that comes nearest is told of, too.
-  void add_alternatives(const json& value, const std::vector<SchemaPtr>& parts, bool exactly_one, const std::string& path, int depth) {
-    if (parts.empty()) return;
+  void check_alternatives(Outcome& out, const json& value, const json* old, const std::vector<SchemaPtr>& parts, bool exactly_one, const std::string& name, int depth) const {
     size_t fitting = 0;
-    Causes nearest;
+    std::optional<Outcome> success, nearest;
     for (const SchemaPtr& part : parts) {
-      Causes own = judged(value, *part, path, depth);
-      if (own.empty()) ++fitting;
-      else if (nearest.empty() || own.size() < nearest.size()) nearest = std::move(own);
+      Outcome own = judge(value, old, *part, name, depth + 1);
+      if (own.valid()) {
+        ++fitting;
+        if (!success) success = std::move(own);
+        if (!exactly_one) break;
+      } else if (!nearest || own.passed > nearest->passed) {
+        nearest = std::move(own);
+      }
     }
-    if (fitting == 1 || (fitting > 1 && !exactly_one)) return;
+    if (fitting == 1) return out.merge(std::move(*success));
     if (exactly_one) {
-      whole(path, "must validate one and only one schema (oneOf). " + (fitting ? "Found " + std::to_string(fitting) + " valid alternatives" : std::string("Found none valid")));
+      whole(out, name, "must validate one and only one schema (oneOf). " + (fitting ? "Found " + std::to_string(fitting) + " valid alternatives" : std::string("Found none valid")));
     } else {
-      whole(path, "must validate at least one schema (anyOf)");
+      whole(out, name, "must validate at least one schema (anyOf)");
     }
-    if (fitting == 0) causes_.insert(causes_.end(), nearest.begin(), nearest.end());
+    if (fitting == 0) out.merge(std::move(*nearest));
   }
 
-  void whole(const std::string& path, const std::string& what) { causes_.push_back(cause_invalid("<nil>", "", json(path).dump() + " " + what)); }
+  void whole(Outcome& out, const std::string& name, const std::string& what) const { note(out, json(name).dump(-1, ' ', false, json::error_handler_t::replace) + " " + what); }
 
-  void check_junctures(const json& value, const SchemaNode& schema, const std::string& path, int depth) {
-    add_alternatives(value, schema.any_of, false, path, depth);
-    add_alternatives(value, schema.one_of, true, path, depth);
-    bool all = true;
+  Outcome check_junctures(const json& value, const json* old, const SchemaNode& schema, const std::string& name, int depth) const {
+    Outcome out;
+    if (!schema.any_of.empty()) check_alternatives(out, value, old, schema.any_of, false, name, depth);
+    if (!schema.one_of.empty()) check_alternatives(out, value, old, schema.one_of, true, name, depth);
+    size_t fitting = 0;
     for (const SchemaPtr& part : schema.all_of) {
-      Causes own = judged(value, *part, path, depth);
-      all &= own.empty();
-      causes_.insert(causes_.end(), own.begin(), own.end());
+      Outcome own = judge(value, old, *part, name, depth + 1);
+      fitting += own.valid();
+      out.merge(std::move(own));
     }
-    if (!all) whole(path, "must validate all the schemas (allOf)");
-    if (schema.not_of && judged(value, *schema.not_of, path, depth).empty()) whole(path, "must not validate the schema (not)");
+    if (fitting != schema.all_of.size()) whole(out, name, std::string("must validate all the schemas (allOf)") + (fitting ? "" : ". None validated"));
+    if (schema.not_of && judge(value, old, *schema.not_of, name, depth + 1).valid()) whole(out, name, "must not validate the schema (not)");
+    ++out.passed;
+    return out;
   }
 
-  Causes& causes_;
+  const std::string base_;
+  const bool bare_;
 };
 
 }  // namespace
 
-std::vector<base::Cause> validate_custom(const json& tree, const json* old, const CustomVersion& version) {
-  Causes causes;
-  Checker(causes).check(tree, old, *version.schema, "");
-  return causes;
+std::vector<base::Cause> validate_value(const json& value, const json* old, const SchemaNode& schema, const std::string& path) {
+  return Checker(path, false).check(value, old, schema, "", 0).causes;
 }
-
-std::vector<base::Cause> validate_value(const json& value, const SchemaNode& schema, const std::string& path) {
-  Causes causes;
-  Checker(causes).check(value, nullptr, schema, path);
-  return causes;
+std::vector<base::Cause> validate_default(const json& value, const SchemaNode& schema, const std::string& path) {
+  return Checker(path, true).check(value, nullptr, schema, "", 0).causes;
 }
 
 }  // namespace store

@@ -1,42 +1,124 @@
-// Pruning and defaults of custom objects. What is wrong with them: value_rules.cc.
+// Pruning and defaults of custom objects. What is wrong with them: value_rules.cc, object_rules.cc.
 #include "store/custom/values.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "store/object/access.h"
+#include "store/schema/schema.h"
+#include "store/schema/validate.h"
 
 namespace store {
 namespace {
 
+constexpr const char* kObjectMeta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+
 // Fields that every object has, at the root and in embedded resources.
 bool is_object_field(const std::string& name) { return name == "apiVersion" || name == "kind" || name == "metadata"; }
 
-void prune(json& value, const SchemaNode& schema, bool resource, const std::string& path, std::vector<std::string>& removed);
+std::string under(const std::string& path, const std::string& key) { return path.empty() ? key : path + "." + key; }
+std::string at(const std::string& path, size_t i) { return path + "[" + std::to_string(i) + "]"; }
+std::string unknown(const std::string& path) { return "unknown field \"" + path + "\""; }
 
-void prune_object(json& value, const SchemaNode& schema, bool resource, const std::string& path, std::vector<std::string>& removed) {
+using Removed = std::vector<std::string>;
+
+// Below additionalProperties: true nothing is known: keys stay, and what is in them goes.
+void prune_all(json& value, const std::string& path, Removed& removed) {
+  if (value.is_array()) {
+    for (size_t i = 0; i < value.size(); ++i) prune_all(value[i], at(path, i), removed);
+  } else if (value.is_object()) {
+    for (auto it = value.begin(); it != value.end(); ++it) removed.push_back(under(path, it.key()));
+    value = json::object();
+  }
+}
+
+// `keeps`: below a schema that keeps what it does not name; it reaches through lists.
+void prune(json& value, const SchemaNode& schema, bool resource, bool keeps, const std::string& path, Removed& removed) {
+  if (value.is_array()) {
+    for (size_t i = 0; schema.items && i < value.size(); ++i) {
+      prune(value[i], *schema.items, schema.items->embedded, keeps || schema.items->preserve, at(path, i), removed);
+    }
+  }
+  if (!value.is_object()) return;
   for (auto it = value.begin(); it != value.end();) {
-    const std::string here = path.empty() ? it.key() : path + "." + it.key();
+    const std::string here = under(path, it.key());
     const SchemaNode* child = schema.property(it.key());
     if (!child) child = schema.additional.get();
     if (resource && is_object_field(it.key())) {
       ++it;
     } else if (child) {
-      prune(*it, *child, child->embedded, here, removed);
+      prune(*it, *child, child->embedded, child->preserve, here, removed);
       ++it;
-    } else if (schema.keeps_unknown()) {
+    } else if (schema.any_additional && !keeps) {
+      prune_all(*it, here, removed);
+      ++it;
+    } else if (keeps) {
       ++it;
     } else {
-      removed.push_back("unknown field \"" + here + "\"");
+      removed.push_back(here);
       it = value.erase(it);
     }
   }
 }
 
-void prune(json& value, const SchemaNode& schema, bool resource, const std::string& path, std::vector<std::string>& removed) {
-  if (value.is_object()) {
-    prune_object(value, schema, resource, path, removed);
-  } else if (value.is_array() && schema.items) {
-    for (size_t i = 0; i < value.size(); ++i) prune(value[i], *schema.items, schema.items->embedded, path + "[" + std::to_string(i) + "]", removed);
+void drop_nulls(json& value, const SchemaNode& schema) {
+  if (value.is_array() && schema.items) {
+    for (json& item : value) drop_nulls(item, *schema.items);
   }
+  if (!value.is_object()) return;
+  for (auto it = value.begin(); it != value.end();) {
+    const SchemaNode* child = schema.property(it.key());
+    if (!child) child = schema.additional.get();
+    if (child && it->is_null() && !child->nullable && !child->default_value) {
+      it = value.erase(it);
+      continue;
+    }
+    if (child) drop_nulls(*it, *child);
+    ++it;
+  }
+}
+
+base::Error misfit(const std::string& path, const json& value, const std::string& detail) {
+  return base::Error(base::Code::kBadRequest, path + ": Invalid value: " + shown(value) + ": " + detail);
+}
+
+// Metadata of an object within another has the types and fields of any object's.
+base::Status tidy_metadata(json& object, const std::string& path, Removed& removed) {
+  const auto metadata = object.find("metadata");
+  const Type* type = find_type(kObjectMeta);
+  if (metadata == object.end() || !type) return {};
+  const std::string here = under(path, "metadata");
+  if (!metadata->is_object()) return misfit(here, *metadata, std::string("json: cannot unmarshal ") + metadata->type_name() + " into Go value of type v1.ObjectMeta");
+  store::drop_nulls(*metadata, *type);
+  if (auto status = check_types(*metadata, *type, "v1", "ObjectMeta"); !status.ok()) {
+    const std::string& text = status.error().message;
+    return misfit(here, *metadata, text.substr(std::min(text.find("json: "), text.size())));
+  }
+  for (const std::string& issue : prune_unknown(*metadata, *type)) {
+    const size_t quote = issue.find('"');
+    if (quote != std::string::npos) removed.push_back(here + "." + issue.substr(quote + 1, issue.size() - quote - 2));
+  }
+  return {};
+}
+
+base::Status tidy_embedded(json& value, const SchemaNode& schema, const std::string& path, Removed& removed) {
+  if (value.is_array() && schema.items) {
+    for (size_t i = 0; i < value.size(); ++i) TRY_STATUS(tidy_embedded(value[i], *schema.items, at(path, i), removed));
+  }
+  if (!value.is_object()) return {};
+  if (schema.embedded) {
+    for (const char* name : {"apiVersion", "kind"}) {
+      const json* text = find_key(value, name);
+      if (text && !text->is_string()) return misfit(under(path, name), *text, "must be a string");
+    }
+    TRY_STATUS(tidy_metadata(value, path, removed));
+  }
+  for (auto it = value.begin(); it != value.end(); ++it) {
+    const SchemaNode* child = schema.property(it.key());
+    if (!child) child = schema.additional.get();
+    if (child) TRY_STATUS(tidy_embedded(*it, *child, under(path, it.key()), removed));
+  }
+  return {};
 }
 
 void fill(json& value, const SchemaNode& schema) {
@@ -50,35 +132,49 @@ void fill(json& value, const SchemaNode& schema) {
   }
   if (!value.is_object()) return;
   for (const auto& [name, child] : schema.properties) {
-    auto at = value.find(name);
-    const bool absent = at == value.end() || (at->is_null() && !child->nullable);
+    auto found = value.find(name);
+    const bool absent = found == value.end() || (found->is_null() && !child->nullable);
     if (absent && child->default_value) {
       value[name] = *child->default_value;
-      at = value.find(name);
+      found = value.find(name);
     }
-    if (at != value.end()) fill(*at, *child);
+    if (found != value.end()) fill(*found, *child);
   }
   if (!schema.additional) return;
-  for (json& element : value) {
-    if (element.is_null() && !schema.additional->nullable && schema.additional->default_value) element = *schema.additional->default_value;
-    fill(element, *schema.additional);
+  for (auto it = value.begin(); it != value.end(); ++it) {
+    if (schema.property(it.key())) continue;
+    if (it->is_null() && !schema.additional->nullable && schema.additional->default_value) *it = *schema.additional->default_value;
+    fill(*it, *schema.additional);
   }
+}
+
+void append(std::vector<std::string>& out, Removed paths) {
+  std::sort(paths.begin(), paths.end());
+  for (const std::string& path : paths) out.push_back(unknown(path));
 }
 
 }  // namespace
 
-std::vector<std::string> prune_custom(json& tree, const CustomVersion& version) {
-  std::vector<std::string> removed;
-  prune(tree, *version.schema, true, "", removed);
-  return removed;
+base::Result<std::vector<std::string>> prune_custom(json& tree, const CustomVersion& version) {
+  const SchemaNode& schema = *version.schema;
+  Removed removed, within;
+  prune(tree, schema, true, schema.preserve, "", removed);
+  drop_nulls(tree, schema);
+  TRY_STATUS(tidy_embedded(tree, schema, "", within));
+  std::vector<std::string> out;
+  append(out, std::move(removed));
+  append(out, std::move(within));
+  return out;
 }
 
 void default_custom(json& tree, const CustomVersion& version) { fill(tree, *version.schema); }
 
 std::vector<std::string> prune_value(json& value, const SchemaNode& schema) {
-  std::vector<std::string> removed;
-  prune(value, schema, schema.embedded, "", removed);
-  return removed;
+  Removed removed;
+  prune(value, schema, schema.embedded, schema.preserve, "", removed);
+  std::vector<std::string> out;
+  append(out, std::move(removed));
+  return out;
 }
 
 }  // namespace store

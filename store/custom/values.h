@@ -10,16 +10,25 @@
 
 namespace store {
 
-// Removes what the schema does not know; returns it as upstream words it (`unknown field "spec.foo"`).
-std::vector<std::string> prune_custom(json& tree, const CustomVersion& version);
+// Removes what the schema does not know, and nulls that it does not allow (unless a default takes their place); returns the
+// unknown as upstream words it (`unknown field "spec.foo"`). kBadRequest: metadata of an object within is none.
+base::Result<std::vector<std::string>> prune_custom(json& tree, const CustomVersion& version);
 // Fills in defaults; null counts as absent where the schema does not allow it.
 void default_custom(json& tree, const CustomVersion& version);
 // Every cause, worded as upstream. `old`: what is there already, or nullptr; a value that it has at the same place is not
-// judged again (so that a stricter schema does not make old objects unwritable).
-std::vector<base::Cause> validate_custom(const json& tree, const json* old, const CustomVersion& version);
+// judged again (so that a stricter schema does not make old objects unwritable). `subresource`: "status" judges that alone.
+std::vector<base::Cause> validate_custom(const json& tree, const json* old, const CustomVersion& version, std::string_view subresource = "");
+
+// Finalizers that `old` (nullptr: none) does not have and whose names invite conflicts.
+std::vector<std::string> custom_warnings(const json& tree, const json* old);
+
+// The parts of it. `path`: in front of all fields in causes.
+std::vector<base::Cause> validate_value(const json& value, const json* old, const SchemaNode& schema, const std::string& path);
+std::vector<base::Cause> validate_lists(const json& value, const SchemaNode& schema, const std::string& path);     // Sets and map lists
+std::vector<base::Cause> validate_embedded(const json& value, const SchemaNode& schema, const std::string& path);  // Objects within
 
 // For defaults in definitions: the same for a bare value.
 std::vector<std::string> prune_value(json& value, const SchemaNode& schema);
-std::vector<base::Cause> validate_value(const json& value, const SchemaNode& schema, const std::string& path);
+std::vector<base::Cause> validate_default(const json& value, const SchemaNode& schema, const std::string& path);
 
 }  // namespace store

@@ -5,14 +5,16 @@
 
 #include <nlohmann/json.hpp>
 
+#include "store/custom/schema_rules.h"
+
 namespace store {
 namespace {
 
 CustomVersion version_of(const std::string& properties, const std::string& more = "") {
-  std::vector<base::Cause> causes;
+  const json schema = json::parse(R"({"type":"object","properties":)" + properties + more + "}");
+  for (const base::Cause& cause : check_schema(schema, "s", false)) ADD_FAILURE() << cause.field << ": " << cause.message;
   CustomVersion out;
-  out.schema = compile_schema(json::parse(R"({"type":"object","properties":)" + properties + more + "}"), "s", causes);
-  for (const base::Cause& cause : causes) ADD_FAILURE() << cause.field << ": " << cause.message;
+  out.schema = compile_schema(schema);
   return out;
 }
 
@@ -43,11 +45,19 @@ TEST(PruneCustom, TakesOutWhatTheSchemaDoesNotName) {
        R"({"t":{"kind":"Pod","spec":{"x":1}}})", {}},
       {"embedded, not preserved", R"({"t":{"type":"object","x-kubernetes-embedded-resource":true,"properties":{"spec":{"type":"object"}}}})", R"({"t":{"kind":"Pod","metadata":{"name":"n"},"spec":{"x":1}}})",
        R"({"t":{"kind":"Pod","metadata":{"name":"n"},"spec":{}}})", {"unknown field \"t.spec.x\""}},
+      {"embedded metadata", R"({"t":{"type":"object","x-kubernetes-embedded-resource":true,"x-kubernetes-preserve-unknown-fields":true}})",
+       R"({"t":{"metadata":{"name":"n","x":1,"creationTimestamp":null}}})", R"({"t":{"metadata":{"name":"n"}}})", {"unknown field \"t.metadata.x\""}},
+      {"embedded metadata that is none", R"({"t":{"type":"object","x-kubernetes-embedded-resource":true,"x-kubernetes-preserve-unknown-fields":true}})",
+       R"({"t":{"metadata":{"labels":{"a":1}}}})", R"({"t":{"metadata":{"labels":{"a":1}}}})",
+       {R"(t.metadata: Invalid value: {"labels":{"a":1}}: json: cannot unmarshal number into Go struct field ObjectMeta.labels of type string)"}},
+      {"nulls that may not be", R"({"a":{"type":"string"},"b":{"type":"string","nullable":true},"c":{"type":"string","default":"x"}})", R"({"a":null,"b":null,"c":null})", R"({"b":null,"c":null})", {}},
+      {"below what is any", R"({"m":{"type":"object","additionalProperties":true}})", R"({"m":{"k":{"a":1},"l":2}})", R"({"m":{"k":{},"l":2}})", {"unknown field \"m.k.a\""}},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.name);
     json tree = json::parse(row.in);
-    EXPECT_EQ(prune_custom(tree, version_of(row.properties)), row.removed);
+    const auto removed = prune_custom(tree, version_of(row.properties));
+    EXPECT_EQ(removed.ok() ? *removed : std::vector<std::string>{removed.error().message}, row.removed);
     EXPECT_EQ(tree, json::parse(row.out));
   }
 }
@@ -99,9 +109,14 @@ TEST(ValidateCustom, WordsProblemsAsUpstream) {
       {"short", R"({"a":{"type":"string","minLength":2}})", R"({"a":"ä"})", {"a: Invalid value: \"ä\": a in body should be at least 2 chars long"}},
       {"long", R"({"a":{"type":"string","maxLength":2}})", R"({"a":"xyz"})", {"a: Too long: may not be more than 2 bytes"}},
       {"items", R"({"l":{"type":"array","maxItems":1,"items":{"type":"integer"}}})", R"({"l":[1,"x"]})",
-       {"l: Too many: 2: must have at most 1 items", R"(l[1]: Invalid value: "string": l[1] in body must be of type integer: "string")"}},
+       {R"(l[1]: Invalid value: "string": l[1] in body must be of type integer: "string")", "l: Too many: 2: must have at most 1 items"}},
       {"few items", R"({"l":{"type":"array","minItems":1,"items":{"type":"integer"}}})", R"({"l":[]})", {"l: Invalid value: 0: l in body should have at least 1 items"}},
       {"any key", R"({"m":{"type":"object","additionalProperties":{"type":"integer"}}})", R"({"m":{"k":"x"}})", {R"(m.k: Invalid value: "string": m.k in body must be of type integer: "string")"}},
+      {"all that is wrong", R"({"a":{"type":"integer","enum":[1]}})", R"({"a":"x"})",
+       {R"(a: Invalid value: "string": a in body must be of type integer: "string")", R"(a: Unsupported value: "x": supported values: "1")"}},
+      {"a format of another type", R"({"a":{"type":"string","format":"date-time"}})", R"({"a":{}})", {R"(a: Invalid value: "": a in body must be of type date-time: "")"}},
+      {"int32", R"({"a":{"type":"integer","format":"int32"}})", R"({"a":4294967296})", {R"(<nil>: Invalid value: "": Checked value must be of type integer with format int32 in a)"}},
+      {"a large bound", R"({"a":{"type":"number","maximum":1000000}})", R"({"a":1000000.5})", {"a: Invalid value: 1.0000005e+06: a in body should be less than or equal to 1e+06"}},
       {"int or string", R"({"p":{"x-kubernetes-int-or-string":true}})", R"({"p":true})", {R"(p: Invalid value: "boolean": p in body must be of type integer,string: "boolean")"}},
       {"set", R"({"l":{"type":"array","x-kubernetes-list-type":"set","items":{"type":"string"}}})", R"({"l":["a","a"]})", {R"(l[1]: Duplicate value: "a")"}},
       {"map list", R"({"l":{"type":"array","x-kubernetes-list-type":"map","x-kubernetes-list-map-keys":["n"],"items":{"type":"object","required":["n"],"properties":{"n":{"type":"string"}}}}})",
@@ -112,11 +127,40 @@ TEST(ValidateCustom, WordsProblemsAsUpstream) {
       {"one of", R"({"s":{"type":"object","properties":{"a":{"type":"string"},"b":{"type":"string"}},"oneOf":[{"required":["a"]},{"required":["b"]}]}})", R"({"s":{}})",
        {R"(<nil>: Invalid value: "": "s" must validate one and only one schema (oneOf). Found none valid)", "s.a: Required value"}},
       {"not", R"({"a":{"type":"string","not":{"enum":["x"]}}})", R"({"a":"x"})", {R"(<nil>: Invalid value: "": "a" must not validate the schema (not))"}},
-      {"embedded", R"({"t":{"type":"object","x-kubernetes-embedded-resource":true,"x-kubernetes-preserve-unknown-fields":true}})", R"({"t":{"kind":"Pod"}})", {"t.apiVersion: Required value: must not be empty"}},
+      {"embedded", R"({"t":{"type":"object","x-kubernetes-embedded-resource":true,"x-kubernetes-preserve-unknown-fields":true}})", R"({"t":{"kind":"Pod"}})", {"t.apiVersion: Required value"}},
+      {"embedded kind", R"({"t":{"type":"object","x-kubernetes-embedded-resource":true,"x-kubernetes-preserve-unknown-fields":true}})", R"({"t":{"kind":"","apiVersion":"a/b/c","metadata":{"name":"a/b"}}})",
+       {R"(t.apiVersion: Invalid value: "a/b/c": unexpected GroupVersion string: a/b/c)", R"(t.kind: Invalid value: "": must not be empty)", R"(t.metadata.name: Invalid value: "a/b": may not contain '/')"}},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.name);
     EXPECT_EQ(texts(validate_custom(json::parse(row.in), nullptr, version_of(row.properties))), row.want);
+  }
+}
+
+TEST(ValidateCustom, ScaleAndStatus) {
+  CustomVersion version = version_of(R"({"spec":{"type":"object","x-kubernetes-preserve-unknown-fields":true},"status":{"type":"object","properties":{"n":{"type":"integer"}}}})");
+  version.replicas_path = "spec.replicas";
+  version.status_replicas_path = "status.n";
+  version.selector_path = "spec.sel";
+  struct Row {
+    const char* name;
+    const char* in;
+    const char* subresource;
+    std::vector<std::string> want;
+  };
+  const Row rows[] = {
+      {"fine", R"({"spec":{"replicas":1,"sel":"a"},"status":{"n":1}})", "", {}},
+      {"below zero", R"({"spec":{"replicas":-1}})", "", {".spec.replicas: Invalid value: -1: should be a non-negative integer"}},
+      {"text", R"({"spec":{"replicas":"x"}})", "", {".spec.replicas: Invalid value: 0: .spec.replicas accessor error: x is of the type string, expected int64"}},
+      {"in the way", R"({"spec":[]})", "status", {R"(.spec.sel: Invalid value: "": .spec accessor error: [] is of the type []interface {}, expected map[string]interface{})"}},
+      {"large", R"({"spec":{"replicas":4294967296,"sel":1}})", "",
+       {".spec.replicas: Invalid value: 4294967296: should be less than or equal to 2147483647", R"(.spec.sel: Invalid value: "": .spec.sel accessor error: 1 is of the type int64, expected string)"}},
+      {"status alone", R"({"spec":{"replicas":"x"},"status":{"n":"x"}})", "status",
+       {R"(status.n: Invalid value: "string": n in body must be of type integer: "string")", ".status.n: Invalid value: 0: .status.n accessor error: x is of the type string, expected int64"}},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    EXPECT_EQ(texts(validate_custom(json::parse(row.in), nullptr, version, row.subresource)), row.want);
   }
 }
 
