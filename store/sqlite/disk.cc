@@ -124,13 +124,18 @@ Result<std::vector<Event>> Disk::load_events(Revision after, Revision through) {
 
 Status Disk::in_transaction(const std::function<Status()>& body) {
   TRY_STATUS(begin_.run());
-  Status done = body();
-  if (done.ok()) done = commit_.run();
-  if (!done.ok()) {
-    // SQLite may have rolled back by itself (disk full); then this one fails and nothing is left to undo.
-    base::ignore(rollback_.run(), "the first error is the one to report");
-  }
-  return done;
+  // Also when `body` throws: the next write would find a transaction that is not its own.
+  struct Undo {
+    Statement* rollback;
+    ~Undo() {
+      // SQLite may have rolled back by itself (disk full); then this one fails and nothing is left to undo.
+      if (rollback) base::ignore(rollback->run(), "the first error is the one to report");
+    }
+  } undo{&rollback_};
+  TRY_STATUS(body());
+  TRY_STATUS(commit_.run());
+  undo.rollback = nullptr;
+  return {};
 }
 
 Status Disk::append(const Event& event) {
