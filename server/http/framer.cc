@@ -182,15 +182,23 @@ HttpResponse status_response(int code, const char* reason, const std::string& me
 }
 
 HttpResponse call_handler(const HttpHandler& handler, const HttpRequest& request) {
+  const char* what = "unknown";
+  std::string text;
   try {
     return handler(request);
   } catch (const std::exception& e) {
-    base::log::error("http: {} {}: exception: {}", request.method, request.path, e.what());
-    return status_response(500, "InternalError", "Internal error occurred: " + std::string(e.what()));
+    text = e.what();
+    what = text.c_str();
   } catch (...) {
-    base::log::error("http: {} {}: unknown exception", request.method, request.path);
-    return status_response(500, "InternalError", "Internal error occurred");
   }
+  base::log::error("http: {} {}: exception: {}", request.method, request.path, what);
+  // As upstream answers a panic, which is no Status either.
+  HttpResponse r;
+  r.status = 500;
+  r.content_type = "text/plain; charset=utf-8";
+  r.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  r.body = "This request caused apiserver to panic. Look in the logs for details.\n";
+  return r;
 }
 
 // httplib as the HTTP/1.1 framer. It sees a rewritten head with the path "/", because its own limits and
@@ -278,7 +286,7 @@ class Framer::Impl final : public httplib::Server {
         context.exchange.response->stream(write, alive);
       } catch (const std::exception& e) {
         base::log::error("http: {} {}: exception while streaming: {}", request.method, request.path, e.what());
-        context.broken = true;
+        return false;  // Without its last chunk the client can tell that the answer is not whole.
       }
       sink.done();
       return true;

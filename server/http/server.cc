@@ -226,10 +226,19 @@ class HttpServerImpl final : public HttpServer {
       if (stopping_) return;
       connections_.insert(&connection);
     }
+    const Listed listed{*this, &connection};
     serve_connection(connection, refuse);
-    std::lock_guard lock(mutex_);
-    connections_.erase(&connection);
   }
+
+  // Takes a connection off the list, however its thread leaves it.
+  struct Listed {
+    HttpServerImpl& server;
+    TlsConnection* connection;
+    ~Listed() {
+      std::lock_guard lock(server.mutex_);
+      server.connections_.erase(connection);
+    }
+  };
 
   void serve_connection(TlsConnection& connection, bool refuse) {
     if (is_plain_http(connection.fd())) return;
@@ -303,6 +312,7 @@ class HttpServerImpl final : public HttpServer {
     Exchange exchange{std::move(head->request), std::nullopt};
     exchange.request.user = connection.user();
     exchange.request.groups = connection.groups();
+    exchange.request.credential = connection.credential();
     exchange.request.certificate_refused = connection.certificate_refused();
     if (head->upgrade) {
       exchange.response = call_handler(handler_, exchange.request);

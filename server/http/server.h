@@ -26,6 +26,7 @@ struct HttpRequest {
   std::string body;
   std::string user;                                        // Of the client certificate: CN; "" = anonymous.
   std::vector<std::string> groups;                         // O
+  std::string credential;                                  // "X509SHA256=...": which certificate it was.
   bool certificate_refused = false;                        // One was sent, and our CA did not sign it or it is not valid now.
 
   std::string header(const std::string& lower_name) const;  // First value or "".

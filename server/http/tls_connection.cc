@@ -1,6 +1,7 @@
 #include "server/http/tls_connection.h"
 
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -20,6 +21,19 @@ std::string asn1_text(const ASN1_STRING* value) {
   if (size < 0) return "";
   std::string out(reinterpret_cast<char*>(utf8), static_cast<size_t>(size));
   OPENSSL_free(utf8);
+  return out;
+}
+
+// SHA-256 of the whole certificate, in hexadecimal.
+std::string digest_of(const X509* cert) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  std::string out;
+  if (X509_digest(cert, EVP_sha256(), digest, &size) != 1) return out;
+  for (unsigned int i = 0; i < size; ++i) {
+    out += "0123456789abcdef"[digest[i] >> 4];
+    out += "0123456789abcdef"[digest[i] & 15];
+  }
   return out;
 }
 
@@ -75,6 +89,7 @@ void TlsConnection::read_identity() {
   if (!cert) return;
   certificate_refused_ = SSL_get_verify_result(ssl_.get()) != X509_V_OK;
   if (certificate_refused_) return;
+  credential_ = "X509SHA256=" + digest_of(cert);
   X509_NAME* subject = X509_get_subject_name(cert);
   for (int i = 0; i < X509_NAME_entry_count(subject); ++i) {
     X509_NAME_ENTRY* entry = X509_NAME_get_entry(subject, i);

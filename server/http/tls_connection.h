@@ -27,6 +27,7 @@ class TlsConnection final : public Connection {
   // Common name and organisations of a client certificate that our CA signed; empty otherwise.
   const std::string& user() const { return user_; }
   const std::vector<std::string>& groups() const { return groups_; }
+  const std::string& credential() const { return credential_; }  // "X509SHA256=" and the certificate's digest.
   bool certificate_refused() const { return certificate_refused_; }  // The peer sent one that does not verify.
 
   // Connection: no time limit (an exec session may be silent for hours).
@@ -63,6 +64,7 @@ class TlsConnection final : public Connection {
   std::string pushed_back_;
   std::string user_;
   std::vector<std::string> groups_;
+  std::string credential_;
   bool certificate_refused_ = false;
 };
 

@@ -33,6 +33,16 @@ struct Listing {
   store::Revision revision = 0;
 };
 
+// A mistake in what one handler does with one object costs that, and not the cluster.
+template <class Call>
+void guarded(const char* what, const Call& call) {
+  try {
+    call();
+  } catch (const std::exception& e) {
+    base::log::error("control loop: {}: exception: {}", what, e.what());
+  }
+}
+
 // What other threads hand over. One lock, held for pointer moves only.
 class Mailbox {
  public:
@@ -176,7 +186,7 @@ void ControlLoopImpl::notify(const store::Key& key, const store::Object& before,
   for (const std::string& storage : {key.resource, std::string()}) {
     auto it = handlers_.find(storage);
     if (it == handlers_.end()) continue;
-    for (const Handler& handler : it->second) handler(before, after);
+    for (const Handler& handler : it->second) guarded(key.resource.c_str(), [&] { handler(before, after); });
   }
 }
 
@@ -225,7 +235,7 @@ bool ControlLoopImpl::run_timers() {
   bool ran = false;
   while (!timers_.empty() && timers_.begin()->first.first <= now) {
     auto node = timers_.extract(timers_.begin());
-    node.mapped()();
+    guarded("timer", node.mapped());
     ran = true;
   }
   return ran;
@@ -259,7 +269,7 @@ bool ControlLoopImpl::step() {
   if (changed) {
     for (const auto& queue : queues_) queue->unpark();
   }
-  for (const auto& call : mail.calls) call();
+  for (const auto& call : mail.calls) guarded("call", call);
   worked = run_timers() || worked;
   return run_one_key() || worked;
 }

@@ -100,10 +100,20 @@ std::optional<store::Key> KeyedQueue::take() {
   return std::nullopt;
 }
 
+// A reconciler that throws has a mistake in it, which costs this key and not the cluster.
+base::Result<Requeue> KeyedQueue::reconcile_safely(const store::Key& key) const {
+  try {
+    return reconcile_(key);
+  } catch (const std::exception& e) {
+    base::log::error("{} {}: exception: {}", name_, text(key), e.what());
+    return base::Error(base::Code::kInternal, e.what());
+  }
+}
+
 void KeyedQueue::run(const store::Key& key, RecordingClient& client) {
   if (options_.min_interval.count() > 0) last_run_[key] = host_.now();
   client.begin();
-  base::Result<Requeue> result = reconcile_(key);
+  base::Result<Requeue> result = reconcile_safely(key);
   WriteBar bar = client.end();
   if (!bar.empty()) bars_[key] = bar;
   if (result.ok()) {

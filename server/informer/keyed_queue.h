@@ -49,6 +49,7 @@ class KeyedQueue final : public WorkQueue {
   };
   void park(const store::Key& key, Parked parked);
   bool throttled(const store::Key& key);
+  base::Result<Requeue> reconcile_safely(const store::Key& key) const;
   void back_off(const store::Key& key, const base::Error& error);
 
   const std::string name_;

@@ -146,6 +146,18 @@ struct Fixture : testing::Test {
       };
       return out;
     }
+    if (r.path == "/throw-in-stream") {
+      out.stream = [](const auto& write, const auto&) {
+        write("one\n");
+        throw std::runtime_error("boom");
+      };
+      return out;
+    }
+    if (r.path == "/throw-upgraded") {
+      out.headers = {{"Connection", "Upgrade"}, {"Upgrade", "test"}};
+      out.upgrade = [](Connection&) { throw std::runtime_error("boom"); };
+      return out;
+    }
     if (r.path == "/upgrade") {
       out.headers = {{"Connection", "Upgrade"}, {"Upgrade", "test"}};
       out.upgrade = [](Connection& c) {
@@ -265,9 +277,21 @@ TEST_F(Fixture, ExpectContinue) {
 TEST_F(Fixture, ExceptionsBecomeStatus500AndTheConnectionLives) {
   Client c(port);
   c.send("GET /throw HTTP/1.1\r\nHost: x\r\n\r\n");
-  EXPECT_NE(c.until("\"code\":500}\n").find("HTTP/1.1 500"), std::string::npos);
+  const std::string got = c.until("for details.\n");
+  EXPECT_NE(got.find("HTTP/1.1 500"), std::string::npos);
+  EXPECT_NE(got.find("\r\n\r\nThis request caused apiserver to panic. Look in the logs for details.\n"), std::string::npos) << got;
   c.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
   EXPECT_NE(c.until(" user=\n").find("GET /a"), std::string::npos);
+  // An answer that has begun just ends, and the client can tell.
+  Client streamed(port), upgraded(port);
+  streamed.send("GET /throw-in-stream HTTP/1.1\r\nHost: x\r\n\r\n");
+  const std::string cut = streamed.rest();
+  EXPECT_NE(cut.find("one\n"), std::string::npos) << cut;
+  EXPECT_EQ(cut.find("0\r\n\r\n"), std::string::npos) << cut;
+  upgraded.send("GET /throw-upgraded HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: t\r\n\r\n");
+  EXPECT_NE(upgraded.rest().find("HTTP/1.1 101"), std::string::npos);
+  c.send("GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_NE(c.until(" user=\n").find("GET /b"), std::string::npos);
 }
 
 TEST_F(Fixture, SharedBodiesAndEmptyOnes) {

@@ -30,6 +30,30 @@ TEST_F(LoopTest, DeliversWhatIsThereThenWhatChanges) {
   EXPECT_EQ(loop->cache("configmaps").list("default").size(), 1u);
 }
 
+// A mistake of ours costs one object, and not the loop: nlohmann's assertions throw, too (store/base/json_misuse.h).
+TEST_F(LoopTest, WhatThrowsIsLeftBehind) {
+  ASSERT_TRUE(api->apply_manifest(map_yaml("bad", "a") + "---\n" + map_yaml("good", "a"), "default").ok());
+  std::vector<std::string> seen, ran;
+  WorkQueue& queue = loop->make_queue("q", [&](const store::Key& key) -> base::Result<Requeue> {
+    ran.push_back(key.name);
+    const json empty = json::object();
+    if (key.name == "bad") return Requeue{std::chrono::milliseconds(empty["after"].get<int>())};
+    return Requeue{};
+  });
+  loop->on_change("configmaps", [&](const store::Object&, const store::Object& after) {
+    queue.add(after.key());
+    if (after.name() == "bad") throw std::runtime_error("handler");
+    seen.push_back(after.name());
+  });
+  loop->post([] { throw std::runtime_error("call"); });
+  loop->post_after(milliseconds(1), [] { throw std::runtime_error("timer"); });
+  idle();
+  EXPECT_EQ(seen, (std::vector<std::string>{"good"}));
+  EXPECT_EQ(ran, (std::vector<std::string>{"bad", "good"}));
+  pass(milliseconds(6));
+  EXPECT_EQ(ran.back(), "bad") << "tried again, as after an error";
+}
+
 TEST_F(LoopTest, AKeyWaitsOnceAndErrorsBackOff) {
   int runs = 0;
   bool failing = false;
