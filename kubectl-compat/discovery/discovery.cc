@@ -60,20 +60,34 @@ Gvk subresource_kind(const Resource& parent, const Subresource& sub) {
   return {own ? parent.group : sub.group, own ? parent.version : sub.version, sub.kind.empty() ? parent.kind : sub.kind};
 }
 
+// In the order of their names, as upstream lists them.
+std::vector<const Subresource*> sorted_subresources(const Resource& resource) {
+  std::vector<const Subresource*> out;
+  for (const Subresource& sub : resource.subresources) out.push_back(&sub);
+  std::sort(out.begin(), out.end(), [](const Subresource* a, const Subresource* b) { return a->name < b->name; });
+  return out;
+}
+
+// A group and version that are those of the list go without saying.
+Gvk within(const Resource& resource, Gvk gvk) {
+  if (!resource.custom && gvk.group == resource.group && gvk.version == resource.version) gvk.group = gvk.version = "";
+  return gvk;
+}
+
 json response_kind(const Gvk& gvk) { return {{"group", gvk.group}, {"version", gvk.version}, {"kind", gvk.kind}}; }
 
 json aggregated_resource(const Resource& resource) {
   json out = {{"resource", resource.plural},
-              {"responseKind", response_kind({resource.group, resource.version, resource.kind})},
+              {"responseKind", response_kind(within(resource, {resource.group, resource.version, resource.kind}))},
               {"scope", resource.namespaced ? "Namespaced" : "Cluster"},
               {"singularResource", resource.singular},
               {"verbs", string_array(resource.verbs)}};
   if (!resource.short_names.empty()) out["shortNames"] = string_array(resource.short_names);
   if (!resource.categories.empty()) out["categories"] = string_array(resource.categories);
-  for (const Subresource& sub : resource.subresources) {
-    out["subresources"].push_back({{"subresource", sub.name},
-                                   {"responseKind", response_kind(subresource_kind(resource, sub))},
-                                   {"verbs", string_array(sub.verbs)}});
+  for (const Subresource* sub : sorted_subresources(resource)) {
+    out["subresources"].push_back({{"subresource", sub->name},
+                                   {"responseKind", response_kind(within(resource, subresource_kind(resource, *sub)))},
+                                   {"verbs", string_array(sub->verbs)}});
   }
   return out;
 }
@@ -109,6 +123,18 @@ json group_entry(const GroupRows& group) {
   return {{"name", group.group}, {"versions", std::move(versions)}, {"preferredVersion", std::move(preferred)}};
 }
 
+// Eight bytes in base64 that change with the version that objects are kept in, and with nothing else.
+std::string storage_version_hash(const Resource& resource) {
+  uint64_t hash = 14695981039346656037ull;
+  const std::string version = resource.is_stored() ? resource.api_version() : std::string(resource.stored_version);
+  for (unsigned char c : version + "/" + std::string(resource.kind)) hash = (hash ^ c) * 1099511628211ull;
+  static constexpr char kLetters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (int shift = 58; shift >= 0; shift -= 6) out += kLetters[hash >> shift & 63];
+  out += kLetters[(hash & 15) << 2];
+  return out + "=";
+}
+
 void append_resource_rows(json& out, const Resource& resource) {
   json row = {{"name", resource.plural},
               {"singularName", resource.singular},
@@ -117,14 +143,16 @@ void append_resource_rows(json& out, const Resource& resource) {
               {"verbs", string_array(resource.verbs)}};
   if (!resource.short_names.empty()) row["shortNames"] = string_array(resource.short_names);
   if (!resource.categories.empty()) row["categories"] = string_array(resource.categories);
+  const bool kept = std::find(resource.verbs.begin(), resource.verbs.end(), "watch") != resource.verbs.end();
+  if (kept && !resource.custom) row["storageVersionHash"] = storage_version_hash(resource);
   out.push_back(std::move(row));
-  for (const Subresource& sub : resource.subresources) {
-    Gvk gvk = subresource_kind(resource, sub);
-    json sub_row = {{"name", std::string(resource.plural) + "/" + std::string(sub.name)},
+  for (const Subresource* sub : sorted_subresources(resource)) {
+    Gvk gvk = subresource_kind(resource, *sub);
+    json sub_row = {{"name", std::string(resource.plural) + "/" + std::string(sub->name)},
                     {"singularName", ""},
                     {"namespaced", resource.namespaced},
                     {"kind", gvk.kind},
-                    {"verbs", string_array(sub.verbs)}};
+                    {"verbs", string_array(sub->verbs)}};
     if (gvk.group != resource.group || gvk.version != resource.version) {
       sub_row["group"] = gvk.group;
       sub_row["version"] = gvk.version;
@@ -174,13 +202,19 @@ std::optional<json> api_resource_list(const Registry& registry, std::string_view
     append_resource_rows(resources, *resource);
   }
   if (resources.empty()) return std::nullopt;
-  return json{{"kind", "APIResourceList"}, {"apiVersion", "v1"}, {"groupVersion", name}, {"resources", std::move(resources)}};
+  json out = {{"kind", "APIResourceList"}, {"groupVersion", name}, {"resources", std::move(resources)}};
+  if (!group.empty()) out["apiVersion"] = "v1";  // The core group's list is older than that.
+  return out;
 }
 
 // Clients parse gitVersion as a semantic version and compare major and minor with their own; the part after '+' is free.
 json version_info() {
   return {{"major", "1"},
           {"minor", "36"},
+          {"emulationMajor", "1"},
+          {"emulationMinor", "36"},
+          {"minCompatibilityMajor", "1"},
+          {"minCompatibilityMinor", "35"},
           {"gitVersion", "v1.36.0+kubelan-" KUBELAN_VERSION},
           {"gitCommit", ""},
           {"gitTreeState", "clean"},

@@ -109,7 +109,7 @@ constexpr Transform kTransforms[] = {
 
 // What the clause asks for, answered in `media`. Nothing when it names a transform that we do not have: the
 // client's next clause is then tried, as upstream does.
-std::optional<Negotiated> accept_clause(const Clause& clause, std::string_view media) {
+std::optional<Negotiated> accept_clause(const Clause& clause, std::string_view media, Endpoint endpoint) {
   Negotiated out;
   out.content_type = std::string(media);
   std::string kind, group, version;
@@ -123,6 +123,7 @@ std::optional<Negotiated> accept_clause(const Clause& clause, std::string_view m
   if (kind.empty()) return out;
   for (const Transform& t : kTransforms) {
     if (t.kind != kind || t.group != group || t.version != version) continue;
+    if (endpoint != (t.as == As::kAggregatedDiscovery ? Endpoint::kDiscovery : Endpoint::kObjects)) return std::nullopt;
     out.as = t.as;
     out.version = version;
     // Discovery clients look at the parameters of the answer to tell the aggregated form from the legacy one.
@@ -134,7 +135,7 @@ std::optional<Negotiated> accept_clause(const Clause& clause, std::string_view m
 
 std::string_view answer_for(const Clause& clause) {
   if (clause.type == kJson || clause.type == "application/*" || clause.type == "*/*") return kJson;
-  if (clause.type == kYaml) return kYaml;  // Answered with JSON text, which is YAML.
+  if (clause.type == kYaml) return kYaml;
   return "";
 }
 
@@ -170,20 +171,32 @@ Error unsupported(std::span<const BodyRow> rows) {
 
 }  // namespace
 
-Result<Negotiated> negotiate(std::string_view accept) {
+Result<Negotiated> negotiate(std::string_view accept, Endpoint endpoint) {
   std::vector<Clause> clauses = parse_accept(accept);
   if (clauses.empty() && trim(accept).empty()) return Negotiated{.content_type = std::string(kJson)};
   for (const Clause& clause : clauses) {
     std::string_view media = answer_for(clause);
     if (media.empty()) continue;
-    if (auto out = accept_clause(clause, media)) return *std::move(out);
+    if (auto out = accept_clause(clause, media, endpoint)) return *std::move(out);
   }
   // Clients that name only a binary form decode by the answer's Content-Type, so JSON serves them too.
   for (const Clause& clause : clauses) {
     if (clause.type != kProtobuf && clause.type != kCbor) continue;
-    if (auto out = accept_clause(clause, kJson)) return *std::move(out);
+    if (auto out = accept_clause(clause, kJson, endpoint)) return *std::move(out);
   }
-  return Error(Code::kNotAcceptable, "only the following media types are accepted: application/json, application/yaml");
+  return Error(Code::kNotAcceptable, "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf");
+}
+
+base::Status check_representations(std::string_view accept, std::span<const std::string_view> produced) {
+  bool found = trim(accept).empty();
+  std::string list;
+  for (std::string_view media : produced) list.append(list.empty() ? "" : ", ").append(media);
+  split(accept, ',', [&](std::string_view piece) {
+    const std::string_view media = trim(piece.substr(0, piece.find(';')));
+    if (media == "*/*" || std::find(produced.begin(), produced.end(), media) != produced.end()) found = true;
+  });
+  if (found) return {};
+  return Error(Code::kNotAcceptable, "406: Not Acceptable\n\nAvailable representations: " + list);
 }
 
 bool wants_openapi_protobuf(std::string_view accept) {

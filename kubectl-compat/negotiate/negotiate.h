@@ -1,6 +1,7 @@
 // kubectl-compat/negotiate/negotiate.h - Accept and Content-Type as Kubernetes reads them. Pure.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -17,9 +18,15 @@ struct Negotiated {
   bool pretty = false;
 };
 
+// What a path can be turned into: nothing, Tables and metadata, or the one document of all groups.
+enum class Endpoint { kPlain, kObjects, kDiscovery };
+
 // Picks the first acceptable clause; protobuf and cbor clauses are skipped in favour of JSON. Never refuses a
 // header that any known client sends; kNotAcceptable only when nothing could be answered (e.g. "image/png").
-base::Result<Negotiated> negotiate(std::string_view accept);
+base::Result<Negotiated> negotiate(std::string_view accept, Endpoint endpoint = Endpoint::kObjects);
+// What a router asks before: does the header name one of what the path is answered with? Parameters and preferences do not
+// count, and of wildcards only */* is one. kNotAcceptable worded as upstream.
+base::Status check_representations(std::string_view accept, std::span<const std::string_view> produced);
 // For GET /openapi/v2: true when the client wants the gnostic protobuf.
 bool wants_openapi_protobuf(std::string_view accept);
 

@@ -209,7 +209,7 @@ json decode_integer(uint64_t bits, const Type& type) {
 // quantity, a number or text) is always there.
 bool says_nothing(const json& value, const Field& field) {
   if (value.is_null()) return true;
-  if (field.wire_zero) return false;
+  if (field.pointer) return false;
   switch (field.type->kind) {
     case TypeKind::kInteger:
     case TypeKind::kNumber: return value == 0;

@@ -88,6 +88,7 @@ class Applier {
     Owner self = me();
     self.fields = own_;
     strip_server_fields(self.fields);
+    erase_reset(self.fields, reset_path(resource_, options_.manager.subresource));
     bool same_owner_set = last_ != nullptr && last_->fields == self.fields && last_->api_version == self.api_version;
     if (live_.is_object() && merged == bare_live_ && same_owner_set && !others_changed_) return live_;
     replace_own(std::move(self));
@@ -137,7 +138,7 @@ class Applier {
       prune_paths(merged, *resource_.type, last_->fields, managed);
     }
     // The live object has its defaults; without them here, an atomic list applied again would differ from itself.
-    store::apply_defaults(merged, *resource_.type);
+    if (!resource_.custom) store::apply_defaults(merged, *resource_.type);
     return merged;
   }
 

@@ -7,6 +7,7 @@
 
 #include "kubectl-compat/patch/fields_v1.h"
 #include "kubectl-compat/patch/typed.h"
+#include "store/schema/defaults.h"
 
 namespace compat {
 
@@ -17,9 +18,6 @@ namespace {
 
 constexpr std::array<std::string_view, 8> kServerMetadata = {"creationTimestamp", "generation", "managedFields", "name",
                                                              "namespace",         "resourceVersion", "selfLink", "uid"};
-// Fields that upstream's types hold by value: they are there, empty, in an object that has nothing yet, so that their
-// first content does not make a path of the field itself.
-constexpr std::array<std::string_view, 6> kHeldByValue = {"metadata", "spec", "status", "strategy", "template", "updateStrategy"};
 
 enum class Level { kRoot, kMetadata, kBelow };
 
@@ -29,21 +27,16 @@ const json& empty_object() {
   static const json kEmpty = json::object();
   return kEmpty;
 }
-const json& empty_array() {
-  static const json kEmpty = json::array();
-  return kEmpty;
-}
 
 class Comparer {
  public:
   explicit Comparer(const CompareOptions& options) : options_(options) {}
 
   void compare(const json* before, const json* after, const Type* type, Level level, Difference& out) {
-    if (before != nullptr && before->is_null()) before = nullptr;
-    if (after != nullptr && after->is_null()) after = nullptr;
     if (before == nullptr && after == nullptr) return;
-    Shape shape = shape_of(type, before != nullptr ? *before : *after);
-    bool mixed = before != nullptr && after != nullptr && shape_of(type, *after) != shape;
+    bool from_value = before != nullptr && !before->is_null(), to_value = after != nullptr && !after->is_null();
+    Shape shape = from_value ? shape_of(type, *before) : to_value ? shape_of(type, *after) : Shape::kLeaf;
+    bool mixed = from_value && to_value && shape_of(type, *after) != shape;
     bool nothing = (before == nullptr || before->empty()) && (after == nullptr || after->empty());
     if (mixed || shape == Shape::kLeaf || nothing) {
       leaf(before, after, out);
@@ -84,14 +77,12 @@ class Comparer {
     return level == Level::kMetadata && is_server_metadata(name);
   }
 
-  // What a side that lacks the field has instead.
+  // What a side that lacks the field has instead: upstream's types hold it, empty, in an object that has nothing yet, so that
+  // its first content does not make a path of the field itself.
   static const json* stand_in(const json* side, const Type* type, const std::string& name) {
-    if (side == nullptr || type == nullptr || type->kind != TypeKind::kObject || !type->name.starts_with("io.k8s.")) return nullptr;
+    if (side == nullptr || type == nullptr || type->kind != TypeKind::kObject) return nullptr;
     const store::Field* field = type->find_field(name);
-    if (field == nullptr || field->type == nullptr) return nullptr;
-    if (field->type->kind == TypeKind::kObject && (field->required || contains(kHeldByValue, name))) return &empty_object();
-    if (field->type->kind == TypeKind::kList && field->required) return &empty_array();
-    return nullptr;
+    return field != nullptr && field->always ? &store::zero_value(*field) : nullptr;
   }
 
   void fields(const json* before, const json* after, const Type* type, Level level, Difference& out) {

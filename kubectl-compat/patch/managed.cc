@@ -184,8 +184,34 @@ const json* find_managed_fields(const json& tree) {
 }
 
 std::string_view ignored_field(const store::Resource& resource, std::string_view subresource) {
-  if (subresource == "status") return "spec";
+  if (subresource == "status" || subresource == "approval") return "spec";
   return resource.has_status ? "status" : "";
+}
+
+// What strategies of upstream put back besides, so that nobody comes to own it.
+const std::vector<std::string_view>& reset_path(const store::Resource& resource, std::string_view subresource) {
+  static const std::vector<std::string_view> kNone, kSpec = {"spec"}, kMetadata = {"metadata"}, kLabels = {"metadata", "labels"}, kOwners = {"metadata", "ownerReferences"},
+                                             kConditions = {"status", "conditions"}, kCertificate = {"status", "certificate"};
+  const std::string_view name = resource.storage_name;
+  if (name == "certificatesigningrequests.certificates.k8s.io") return subresource == "status" ? kConditions : subresource == "approval" ? kCertificate : kSpec;
+  if (subresource != "status") return kNone;
+  if (name == "deployments.apps") return kLabels;
+  if (name == "pods") return kOwners;
+  static constexpr std::string_view kWhole[] = {"servicecidrs.networking.k8s.io", "volumeattachments.storage.k8s.io", "apiservices.apiregistration.k8s.io",
+                                                "validatingadmissionpolicies.admissionregistration.k8s.io", "customresourcedefinitions.apiextensions.k8s.io"};
+  return resource.custom || std::find(std::begin(kWhole), std::end(kWhole), name) != std::end(kWhole) ? kMetadata : kNone;
+}
+
+void erase_reset(PathSet& set, const std::vector<std::string_view>& path) {
+  if (path.empty()) return;
+  const std::string first = field_element(path[0]);
+  const PathSet* found = set.find(first);
+  if (found == nullptr) return;
+  PathSet rest = *found;
+  set.erase(first);
+  if (path.size() < 2) return;
+  rest.erase(field_element(path[1]));
+  set.attach(first, std::move(rest));
 }
 
 }  // namespace compat

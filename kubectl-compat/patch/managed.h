@@ -62,4 +62,8 @@ const json* find_managed_fields(const json& tree);
 // The top-level field that a write through `subresource` leaves alone: "status", "spec" or "".
 std::string_view ignored_field(const store::Resource& resource, std::string_view subresource);
 
+// A path that such a write leaves alone besides; empty: none.
+const std::vector<std::string_view>& reset_path(const store::Resource& resource, std::string_view subresource);
+void erase_reset(PathSet& set, const std::vector<std::string_view>& path);
+
 }  // namespace compat

@@ -1,8 +1,8 @@
 // Strategic merge patch: which lists merge, and by which key, comes from the schema; directives in the patch
 // ($patch, $retainKeys, $setElementOrder/x, $deleteFromPrimitiveList/x) say what a plain merge cannot.
 // Merged lists are ordered as upstream does: what the patch (or $setElementOrder) names keeps the patch's order,
-// what only the server has keeps the server's, and of the two heads the server's goes first unless
-// the live list already had them the other way round.
+// what only the server has keeps the server's, and of the two heads the patch's goes first (a new item is a first item)
+// unless the live list already had them the other way round.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
@@ -128,27 +128,27 @@ json order_elements(json list, const json& order, const json& server, std::strin
   json out = json::array();
   size_t i = 0, j = 0;
   while (i < named.size() || j < rest.size()) {
-    bool take_named = j == rest.size() ||
-                      (i < named.size() && named[i].served != kAbsent && rest[j].served != kAbsent && named[i].served < rest[j].served);
+    bool take_rest = i == named.size() ||
+                     (j < rest.size() && named[i].served != kAbsent && rest[j].served != kAbsent && rest[j].served < named[i].served);
+    bool take_named = !take_rest;
     out.push_back(std::move(*(take_named ? named[i++] : rest[j++]).value));
   }
   return out;
 }
 
-// A subtree that only the patch has: taken over without its nulls and directives. False: it asks for its own deletion.
+// A subtree that only the patch has: taken over without its nulls and directives. False: it has one that says what to do with
+// something, which is not there; whatever it says, nothing comes of it.
 bool take_new(json& value) {
   if (value.is_array()) {
     json kept = json::array();
     for (json& item : value) {
-      bool marker = item.is_object() && item.contains(kDirective) && item.value(std::string(kDirective), json()) != "merge" && item.size() == 1;
-      if (!marker && take_new(item)) kept.push_back(std::move(item));
+      if (take_new(item)) kept.push_back(std::move(item));
     }
     value = std::move(kept);
     return true;
   }
   if (!value.is_object()) return true;
-  auto directive = value.find(kDirective);
-  if (directive != value.end() && *directive == "delete") return false;
+  if (value.contains(kDirective)) return false;
   for (auto it = value.begin(); it != value.end();) {
     bool drop = it->is_null() || starts_with_directive(it.key()) || !take_new(*it);
     it = drop ? value.erase(it) : std::next(it);
@@ -319,7 +319,7 @@ base::Status apply_retain_keys(json& original, const json& patch) {
 base::Status delete_primitives(json& original, const std::string& name, const json& doomed) {
   auto live = original.find(name);
   if (doomed.is_null() || live == original.end()) return {};
-  if (!doomed.is_array() || !live->is_array()) return bad_primitive_list();
+  if (!doomed.is_array() || !live->is_array()) return {};  // Of another type: nothing of it is in there.
   std::unordered_set<std::string> ids;
   for (const json& item : doomed) ids.insert(identity(item, {}));
   json kept = json::array();
@@ -351,11 +351,12 @@ base::Status merge_field(json& original, const std::string& name, const json& va
 base::Status merge_map(json& original, const json& patch, const Type* type) {
   if (!original.is_object()) original = json::object();
   auto directive = patch.find(kDirective);
-  if (directive != patch.end() && *directive != "merge") {
+  if (directive != patch.end()) {
     if (*directive != "replace" && *directive != "delete") return unknown_directive(patch);
     json fresh = json::object();
     if (*directive == "replace") {
       fresh = patch;
+      fresh.erase(std::string(kDirective));
       take_new(fresh);
     }
     original = std::move(fresh);

@@ -42,6 +42,9 @@ json track_update(const json& before, json after, const store::Resource& resourc
   if (before.is_object() && owners.empty()) return after;
   CompareOptions options{ignored_field(resource, manager.subresource)};
   Difference difference = compare(before, after, *resource.type, options);
+  const std::vector<std::string_view>& reset = reset_path(resource, manager.subresource);
+  erase_reset(difference.taken, reset);
+  erase_reset(difference.removed, reset);
   owners.subtract(difference.removed, nullptr);
   if (!difference.taken.empty()) {
     Owner self{manager.name, false, manager.api_version, manager.subresource, base::render_rfc3339(now), std::move(difference.taken), nullptr, true};

@@ -1,5 +1,5 @@
 // kubectl-compat/patch/typed.h - walking (tree, schema) together for server-side apply: which paths a tree has,
-// where two trees differ, how they merge. Pure; any thread. Null values count as absent.
+// where two trees differ, how they merge. Pure; any thread. Null values of configurations count as absent.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>

@@ -52,14 +52,16 @@ std::string node_info(const json& tree, std::string_view field) {
 }
 
 json node_os_image(const CellInput& in) { return node_info(in.tree, "osImage"); }
-json node_kernel_version(const CellInput& in) { return node_info(in.tree, "kernelVersion"); }
+json node_kernel_version(const CellInput& in) {
+  const std::string architecture = get_string(in.tree, "status.nodeInfo.architecture");
+  return node_info(in.tree, "kernelVersion") + (architecture.empty() ? "" : " (" + architecture + ")");
+}
 json node_container_runtime(const CellInput& in) { return node_info(in.tree, "containerRuntimeVersion"); }
 
 json configmap_data_count(const CellInput& in) {
   return get_object(in.tree, "data").size() + get_object(in.tree, "binaryData").size();
 }
 json secret_data_count(const CellInput& in) { return get_object(in.tree, "data").size(); }
-json serviceaccount_secret_count(const CellInput& in) { return get_array(in.tree, "secrets").size(); }
 
 // core/v1 and events.k8s.io/v1 name the same things differently; the first that is there counts.
 const json* first_of(const json& tree, std::initializer_list<std::string_view> paths) {
@@ -123,7 +125,6 @@ constexpr CellRow kCells[] = {
     {"node_container_runtime", node_container_runtime},
     {"configmap_data_count", configmap_data_count},
     {"secret_data_count", secret_data_count},
-    {"serviceaccount_secret_count", serviceaccount_secret_count},
     {"event_first_seen", event_first_seen},
     {"event_last_seen", event_last_seen},
     {"event_count", event_count},

@@ -124,6 +124,11 @@ json ingress_address(const CellInput& in) { return load_balancer_addresses(in.tr
 
 json ingress_ports(const CellInput& in) { return get_array(in.tree, "spec.tls").empty() ? "80" : "80, 443"; }
 
+json ingressclass_name(const CellInput& in) {
+  const std::string* value = store::find_annotation(in.tree, "ingressclass.kubernetes.io/is-default-class");
+  return get_string(in.tree, "metadata.name") + (value != nullptr && *value == "true" ? " (default)" : "");
+}
+
 json ingressclass_parameters(const CellInput& in) {
   const json* parameters = find(in.tree, "spec.parameters");
   if (parameters == nullptr || !parameters->is_object()) return "<none>";
@@ -155,6 +160,7 @@ constexpr CellRow kCells[] = {
     {"ingress_hosts", ingress_hosts},
     {"ingress_address", ingress_address},
     {"ingress_ports", ingress_ports},
+    {"ingressclass_name", ingressclass_name},
     {"ingressclass_parameters", ingressclass_parameters},
     {"networkpolicy_selector", networkpolicy_selector},
     {"ipaddress_parent", ipaddress_parent},

@@ -98,6 +98,7 @@ bool summarize_init(const json& pod, const std::set<std::string>& sidecars, PodS
 
 void summarize_main(const json& pod, PodSummary& out, Restarts& restarts) {
   bool running = false;
+  std::string error;
   const json& statuses = get_array(pod, "status.containerStatuses");
   for (auto it = statuses.rbegin(); it != statuses.rend(); ++it) {
     const json& status = *it;
@@ -109,13 +110,17 @@ void summarize_main(const json& pod, PodSummary& out, Restarts& restarts) {
       out.reason = waiting;
     } else if (terminated != nullptr && terminated->is_object()) {
       out.reason = termination_reason(*terminated);
+      if (get_int(*terminated, "exitCode") != 0) error = out.reason;
     } else if (get_bool(status, "ready") && run != nullptr && run->is_object()) {
       running = true;
       ++out.ready;
     }
   }
-  // One container has ended well while another still runs: the pod as a whole has not completed.
-  if (out.reason == "Completed" && running) out.reason = has_true_condition(pod, "Ready") ? "Running" : "NotReady";
+  // One container has ended well while another still runs, or has failed: the pod as a whole has not completed.
+  if (out.reason != "Completed") return;
+  if (running && has_true_condition(pod, "Ready")) out.reason = "Running";
+  else if (!error.empty()) out.reason = error;
+  else if (running) out.reason = "NotReady";
 }
 
 PodSummary summarize(const json& pod) {

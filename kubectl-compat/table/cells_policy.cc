@@ -68,6 +68,9 @@ json autoscaler_targets(const CellInput& in) {
 }
 
 json autoscaler_min(const CellInput& in) { return text_of(find(in.tree, "spec.minReplicas"), "<unset>"); }
+// Upstream calls these columns texts, and puts numbers into them.
+json autoscaler_max(const CellInput& in) { return store::get_int(in.tree, "spec.maxReplicas"); }
+json autoscaler_replicas(const CellInput& in) { return store::get_int(in.tree, "status.currentReplicas"); }
 json budget_min_available(const CellInput& in) { return text_of(find(in.tree, "spec.minAvailable"), "N/A"); }
 json budget_max_unavailable(const CellInput& in) { return text_of(find(in.tree, "spec.maxUnavailable"), "N/A"); }
 
@@ -138,6 +141,8 @@ constexpr CellRow kCells[] = {
     {"autoscaler_reference", autoscaler_reference},
     {"autoscaler_targets", autoscaler_targets},
     {"autoscaler_min", autoscaler_min},
+    {"autoscaler_max", autoscaler_max},
+    {"autoscaler_replicas", autoscaler_replicas},
     {"budget_min_available", budget_min_available},
     {"budget_max_unavailable", budget_max_unavailable},
     {"quota_requests", quota_requests},

@@ -73,7 +73,6 @@ json driver_modes(const CellInput& in) { return or_none(join(string_items(store:
 json csinode_drivers(const CellInput& in) { return store::get_array(in.tree, "spec.drivers").size(); }
 json attachment_attached(const CellInput& in) { return store::get_bool(in.tree, "status.attached"); }
 json attachment_volume(const CellInput& in) { return get_string(in.tree, "spec.source.persistentVolumeName"); }
-json capacity_amount(const CellInput& in) { return get_string(in.tree, "capacity", "<unset>"); }
 
 constexpr CellRow kCells[] = {
     {"storageclass_name", storageclass_name},
@@ -89,7 +88,6 @@ constexpr CellRow kCells[] = {
     {"csinode_drivers", csinode_drivers},
     {"attachment_attached", attachment_attached},
     {"attachment_volume", attachment_volume},
-    {"capacity_amount", capacity_amount},
     {"volume_capacity", volume_capacity},
     {"volume_access_modes", volume_access_modes},
     {"volume_claim", volume_claim},

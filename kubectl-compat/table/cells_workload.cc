@@ -41,6 +41,11 @@ json ready_of_desired(const CellInput& in) {
   return std::to_string(get_int(in.tree, "status.readyReplicas")) + "/" + std::to_string(get_int(in.tree, "spec.replicas"));
 }
 
+// Upstream calls these columns text, and fills in numbers.
+json deployment_updated(const CellInput& in) { return get_int(in.tree, "status.updatedReplicas"); }
+json deployment_available(const CellInput& in) { return get_int(in.tree, "status.availableReplicas"); }
+json controllerrevision_revision(const CellInput& in) { return get_int(in.tree, "revision"); }
+
 // As `kubectl` writes a resource and a name: statefulset.apps/web.
 json revision_controller(const CellInput& in) {
   for (const json& owner : get_array(in.tree, "metadata.ownerReferences")) {
@@ -68,7 +73,9 @@ json job_status(const CellInput& in) {
   if (job_condition(in.tree, "Failed")) return "Failed";
   if (find(in.tree, "metadata.deletionTimestamp") != nullptr) return "Terminating";
   if (job_condition(in.tree, "Suspended")) return "Suspended";
-  if (job_condition(in.tree, "FailureTarget")) return "FailureTarget";
+  for (const char* ahead : {"FailureTarget", "SuccessCriteriaMet"}) {
+    if (job_condition(in.tree, ahead)) return ahead;
+  }
   return "Running";
 }
 
@@ -106,7 +113,10 @@ constexpr CellRow kCells[] = {
     {"container_images", container_images},
     {"label_selector", label_selector},
     {"deployment_ready", ready_of_desired},
+    {"deployment_updated", deployment_updated},
+    {"deployment_available", deployment_available},
     {"statefulset_ready", ready_of_desired},
+    {"controllerrevision_revision", controllerrevision_revision},
     {"controllerrevision_controller", revision_controller},
     {"daemonset_node_selector", daemonset_node_selector},
     {"job_status", job_status},

@@ -1,8 +1,10 @@
 // Column paths. The JSONPath form covers what CRDs' additionalPrinterColumns use; a path with anything else gives null.
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "kubectl-compat/table/cells.h"
+#include "store/base/clock.h"
 #include "store/object/access.h"
 
 namespace compat {
@@ -117,6 +119,7 @@ std::string as_text(const json& value) {
 json convert(const json& value, std::string_view type, base::WallTime now) {
   if (type == "date") return value.is_string() ? json(age_of(&value, now)) : json("<unknown>");
   if (type == "string") return as_text(value);
+  if (type == "integer" && value.is_number_float() && std::fabs(value.get<double>()) < 9e18) return static_cast<int64_t>(value.get<double>());
   if (type == "integer" && !value.is_number_integer()) return nullptr;
   if (type == "number" && !value.is_number()) return nullptr;
   if (type == "boolean" && !value.is_boolean()) return nullptr;
@@ -135,10 +138,11 @@ json path_cell(const CellInput& in, std::string_view path, std::string_view type
   if (!steps) return nullptr;
   std::vector<const json*> found = evaluate(in.tree, *steps);
   if (found.empty() || found[0]->is_null()) return nullptr;
-  if (found.size() == 1 || type != "string") return convert(*found[0], type, in.now);
-  std::vector<std::string> texts;
-  for (const json* value : found) texts.push_back(as_text(*value));
-  return join(texts, ",");
+  // The first of what is found, as upstream: columns are meant for one value.
+  const json& value = *found[0];
+  if (type == "date" && !value.is_string()) return nullptr;
+  if (type == "date" && !base::parse_rfc3339(value.get<std::string>()).ok()) return "<invalid>";
+  return convert(value, type, in.now);
 }
 
 }  // namespace compat

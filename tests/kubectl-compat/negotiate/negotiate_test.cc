@@ -66,7 +66,7 @@ TEST(Negotiate, Accept) {
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.name);
-    auto got = negotiate(row.accept);
+    auto got = negotiate(row.accept, row.as == As::kAggregatedDiscovery ? Endpoint::kDiscovery : Endpoint::kObjects);
     ASSERT_TRUE(got.ok()) << got.error().message;
     EXPECT_EQ(got->as, row.as);
     EXPECT_EQ(got->version, row.version);
@@ -81,7 +81,41 @@ TEST(Negotiate, NotAcceptable) {
     auto got = negotiate(accept);
     ASSERT_FALSE(got.ok());
     EXPECT_EQ(got.error().code, base::Code::kNotAcceptable);
-    EXPECT_EQ(got.error().message, "only the following media types are accepted: application/json, application/yaml");
+    EXPECT_EQ(got.error().message, "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf");
+  }
+}
+
+TEST(Negotiate, EndpointsDoNotTurnIntoEverything) {
+  const std::string table = "application/json;as=Table;v=v1;g=meta.k8s.io";
+  struct Row {
+    const char* name;
+    std::string accept;
+    Endpoint endpoint;
+    bool want;
+  };
+  const Row rows[] = {
+      {"a table of objects", table, Endpoint::kObjects, true},
+      {"a table of groups", table, Endpoint::kDiscovery, false},
+      {"a table of a list of kinds", table, Endpoint::kPlain, false},
+      {"groups as one", std::string(kAggregatedV2), Endpoint::kDiscovery, true},
+      {"objects as groups", std::string(kAggregatedV2), Endpoint::kObjects, false},
+      {"or else plain", std::string(kAggregatedV2) + ",application/json", Endpoint::kPlain, true},
+  };
+  for (const Row& row : rows) EXPECT_EQ(negotiate(row.accept, row.endpoint).ok(), row.want) << row.name;
+}
+
+TEST(Negotiate, Representations) {
+  static constexpr std::string_view kBoth[] = {"application/json", "application/yaml"};
+  struct Row {
+    const char* accept;
+    bool want;
+  };
+  const Row rows[] = {{"", true},          {"application/json", true}, {"application/json;as=Table;v=v1", true}, {"text/html, application/yaml;q=0.1", true},
+                      {"image/png, */*", true}, {"application/*", false}, {"APPLICATION/JSON", false},             {"garbage", false}};
+  for (const Row& row : rows) {
+    base::Status got = check_representations(row.accept, kBoth);
+    EXPECT_EQ(got.ok(), row.want) << row.accept;
+    if (!got.ok()) EXPECT_EQ(got.error().message, "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml");
   }
 }
 

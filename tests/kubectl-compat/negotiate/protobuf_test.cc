@@ -147,7 +147,7 @@ TEST(Protobuf, Refusals) {
 TEST(Protobuf, DepthIsBounded) {
   static store::Field fields[1];
   static const store::Type nested{.name = "Nested", .kind = store::TypeKind::kObject, .fields = fields};
-  fields[0] = {.name = "inner", .type = &nested, .wire = 1, .wire_zero = true};
+  fields[0] = {.name = "inner", .type = &nested, .wire = 1, .pointer = true};
   auto body = [](int depth) {
     std::string raw;
     for (int i = 1; i < depth; ++i) raw = bytes(1, raw);

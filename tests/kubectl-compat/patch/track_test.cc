@@ -43,6 +43,21 @@ TEST(Track, CreateLooksAsUpstreams) {
       {"time", "2026-01-02T03:04:01Z"}, {"fieldsType", "FieldsV1"}, {"fieldsV1", want}}}));
 }
 
+// Upstream's object before a create has what its types hold by value.
+TEST(Track, ZeroValuesAreOwnedAsPartsOfSomethingNew) {
+  const store::Resource& resource = resource_of("v1", "Pod");
+  const json made = json::parse(R"({"metadata":{"name":"a"},"spec":{"containers":[{"name":"c","resources":{}}]},"status":{}})");
+  json one = track_update(nullptr, made, resource, {"a", "v1", ""}, at(1)), next = one;
+  EXPECT_EQ(fields_of(one, "a"), json::parse(R"({"f:spec":{"f:containers":{"k:{\"name\":\"c\"}":{".":{},"f:name":{},"f:resources":{}}}}})"));
+  next["status"]["conditions"] = json::parse(R"([{"type":"Ready","status":"True","lastProbeTime":null}])");
+  json two = track_update(one, next, resource, {"b", "v1", "status"}, at(2));
+  EXPECT_EQ(fields_of(two, "b", "status"), json::parse(R"({"f:status":{"f:conditions":{".":{},
+      "k:{\"type\":\"Ready\"}":{".":{},"f:lastProbeTime":{},"f:status":{},"f:type":{}}}}})"));
+  const json role = track_update(nullptr, json::parse(R"({"metadata":{"name":"a"},"rules":null})"), resource_of("rbac.authorization.k8s.io/v1", "Role"),
+                                 {"a", "rbac.authorization.k8s.io/v1", ""}, at(1));
+  EXPECT_FALSE(role["metadata"].contains("managedFields")) << "nothing was given";
+}
+
 TEST(Track, ChangesMoveOwnership) {
   const store::Resource& resource = resource_of("apps/v1", "Deployment");
   json one = track_update(nullptr, deployment(), resource, {"a", "apps/v1", ""}, at(1));

@@ -29,6 +29,8 @@ TEST(Cells, Autoscalers) {
       {"unknown type", "autoscaler_targets", R"({"spec":{"metrics":[{"type":"X"}]}})", "<unknown type>"},
       {"no minimum", "autoscaler_min", "{}", "<unset>"},
       {"minimum", "autoscaler_min", R"({"spec":{"minReplicas":2}})", "2"},
+      {"maximum", "autoscaler_max", R"({"spec":{"maxReplicas":5}})", 5},
+      {"replicas, not known yet", "autoscaler_replicas", "{}", 0},
   };
   check(rows);
 }

@@ -47,6 +47,10 @@ TEST(Cells, PodStatus) {
        R"({"status":{"phase":"Running","conditions":[{"type":"Ready","status":"False"}],"containerStatuses":[
            {"state":{"terminated":{"exitCode":0,"reason":"Completed"}}},{"ready":true,"state":{"running":{}}}]}})",
        "NotReady"},
+      {"one done, one failed, one running", "pod_status",
+       R"({"status":{"phase":"Running","containerStatuses":[{"state":{"terminated":{"exitCode":0,"reason":"Completed"}}},
+           {"ready":true,"state":{"running":{}}},{"state":{"terminated":{"exitCode":2}}}]}})",
+       "ExitCode:2"},
       {"init waiting", "pod_status",
        R"({"spec":{"initContainers":[{"name":"i"},{"name":"j"}]},"status":{"phase":"Pending","initContainerStatuses":[
            {"name":"i","state":{"terminated":{"exitCode":0}}},{"name":"j","state":{"waiting":{"reason":"PodInitializing"}}}]}})",
@@ -188,6 +192,7 @@ TEST(Cells, Workload) {
       {"node selector", "daemonset_node_selector", "{}", "<none>"},
       {"job complete", "job_status", R"({"status":{"conditions":[{"type":"Complete","status":"True"}]}})", "Complete"},
       {"job running", "job_status", "{}", "Running"},
+      {"job about to be complete", "job_status", R"({"status":{"conditions":[{"type":"SuccessCriteriaMet","status":"True"}]}})", "SuccessCriteriaMet"},
       {"job completions", "job_completions", R"({"spec":{"completions":3},"status":{"succeeded":1}})", "1/3"},
       {"job queue", "job_completions", R"({"spec":{"parallelism":2}})", "0/1 of 2"},
       {"job running for", "job_duration", R"({"status":{"startTime":"2026-01-02T00:09:00Z"}})", "60s"},
@@ -215,10 +220,10 @@ TEST(Cells, Cluster) {
       {"no roles", "node_roles", "{}", "<none>"},
       {"internal", "node_internal_ip", R"({"status":{"addresses":[{"type":"InternalIP","address":"172.30.0.11"}]}})", "172.30.0.11"},
       {"external", "node_external_ip", R"({"status":{"addresses":[{"type":"InternalIP","address":"172.30.0.11"}]}})", "<none>"},
-      {"kernel", "node_kernel_version", "{}", "<unknown>"},
+      {"no kernel", "node_kernel_version", "{}", "<unknown>"},
+      {"kernel", "node_kernel_version", R"({"status":{"nodeInfo":{"kernelVersion":"6.1","architecture":"amd64"}}})", "6.1 (amd64)"},
       {"configmap", "configmap_data_count", R"({"data":{"a":"1"},"binaryData":{"b":""}})", 2},
       {"secret", "secret_data_count", R"({"data":{"a":"1"}})", 1},
-      {"service account", "serviceaccount_secret_count", "{}", 0},
       {"event, new API", "event_last_seen", R"({"eventTime":"2026-01-02T00:08:00.000000Z","lastTimestamp":null})", "2m"},
       {"event, old API", "event_last_seen",
        R"({"firstTimestamp":"2026-01-02T00:00:00Z","lastTimestamp":"2026-01-02T00:09:00Z"})", "60s"},
@@ -238,7 +243,7 @@ TEST(Cells, Cluster) {
 }
 
 TEST(Cells, Paths) {
-  json tree = json::parse(R"({"spec":{"s":"x","n":3,"list":[{"type":"A","v":"1"},{"type":"B","v":"2"}],"a.b":"dot","o":{"k":1},
+  json tree = json::parse(R"({"spec":{"s":"x","n":3,"list":[{"type":"A","v":"1"},{"type":"B","v":"2"}],"a.b":"dot","o":{"k":1},"f":2.5,
       "t":"2026-01-02T00:09:00Z","names":["p","q"],"z":null}})");
   base::WallTime now = base::parse_rfc3339("2026-01-02T00:10:00Z").value();
   struct PathRow {
@@ -259,14 +264,17 @@ TEST(Cells, Paths) {
       {".spec.s", "integer", nullptr},
       {".spec.list[1].v", "string", "2"},
       {".spec.list[9].v", "string", nullptr},
-      {".spec.list[*].v", "string", "1,2"},
+      {".spec.list[*].v", "string", "1"},
+      {".spec.n", "number", 3},
+      {".spec.f", "integer", 2},
+      {".spec.n", "date", nullptr},
       {".spec.list[?(@.type==\"B\")].v", "string", "2"},
       {".spec.list[?(@.type == 'A')].v", "string", "1"},
       {".spec['a.b']", "string", "dot"},
       {".spec.a\\.b", "string", "dot"},
       {".spec.o", "string", "{\"k\":1}"},
       {".spec.t", "date", "60s"},
-      {".spec.s", "date", "<unknown>"},
+      {".spec.s", "date", "<invalid>"},
       {".spec.list[", "string", nullptr},
       {".spec.list[?(@.type==", "string", nullptr},
       {".spec[x]", "string", nullptr},
