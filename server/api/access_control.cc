@@ -132,6 +132,7 @@ base::Result<auth::User> AccessControl::authenticate(const HttpRequest& request)
   if (!request.user.empty()) {
     user.name = request.user;
     user.groups = request.groups;
+    if (!request.credential.empty()) user.extra["authentication.kubernetes.io/credential-id"] = {request.credential};
     add_group(user, auth::kAuthenticated);
     return user;
   }

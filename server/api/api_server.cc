@@ -6,6 +6,7 @@
 #include "server/api/client_impl.h"
 #include "server/api/core.h"
 #include "server/api/ephemeral_containers.h"
+#include "server/api/pod_resize.h"
 #include "server/api/health.h"
 #include "server/api/manifest.h"
 #include "server/api/metrics_page.h"
@@ -18,19 +19,16 @@ namespace server {
 namespace {
 
 HttpResponse no_such_path() { return plain_response(404, "404 page not found\n"); }
+HttpResponse no_such_resource() { return error_response(path_not_found()); }
 
-bool path_is(const std::string& path, const std::string& prefix) { return path == prefix || path.starts_with(prefix + "/"); }
-
-bool allows(const store::Resource& r, Verb verb) {
-  for (std::string_view v : r.verbs) {
+bool allows(std::span<const std::string_view> verbs, Verb verb) {
+  for (std::string_view v : verbs) {
     if (v == verb_name(verb)) return true;
   }
   return false;
 }
 
-HttpResponse method_not_allowed() {
-  return error_response(base::Error(base::Code::kMethodNotAllowed, "the server does not allow this method on the requested resource"));
-}
+HttpResponse method_not_allowed() { return error_response(method_not_allowed_here()); }
 
 class ApiServerImpl final : public ApiServer {
  public:
@@ -58,6 +56,7 @@ class ApiServerImpl final : public ApiServer {
     HttpResponse response = route(request, audit, kind);
     audit.finish(request, response.status);
     core_.metrics.count(kind, response.status, std::chrono::duration<double>(core_.clock.mono() - begun).count());
+    to_yaml(request, response);
     compress(request, response);
     return response;
   }
@@ -74,27 +73,35 @@ class ApiServerImpl final : public ApiServer {
       base::Status allowed = core_.access.check(*user, attributes_of(request, info));
       if (!allowed.ok()) return error_response(allowed.error());
     }
+    if (base::Status timed = check_timeout(request, info); !timed.ok()) return error_response(timed.error());
     if (auto health = answer_health(request, core_.ready)) return std::move(*health);
     if (auto document = core_.documents.answer(request)) return std::move(*document);
     if (auto document = answer_issuer(request)) return std::move(*document);
     if (auto page = answer_metrics(request, core_)) return std::move(*page);
     if (request.path == "/" || request.path.empty()) return root();
     if (!info.is_resource) return no_such_path();
-    if (!r) return no_such_path();
+    if (!r) return is_built_in(info) ? no_such_resource() : no_such_path();
+    const bool connection = info.subresource == "proxy";
     // A namespaced kind without namespace is only listed and watched; a cluster-scoped one has no namespace.
-    if (!r->namespaced && !info.ns.empty()) return no_such_path();
-    if (r->namespaced && info.ns.empty() && !info.name.empty()) return no_such_path();
+    const bool misplaced = r->namespaced ? info.ns.empty() && !info.name.empty() : !info.ns.empty();
+    const bool odd = !connection && (!info.rest.empty() || request.path.find("//") != std::string::npos);
+    if (misplaced || odd) return r->custom ? no_such_path() : no_such_resource();
+    if (request.method == "HEAD" && !connection) return method_not_allowed();
     if (AddressObjects::is_ip_address(r->storage_name)) core_.addresses.show();
     Call call{core_, request, info, *r, *user};
     HttpResponse response = info.subresource.empty() ? serve_main(call) : serve_subresource(call);
+    if (!r->deprecation.empty()) add_warnings(response, {std::string(r->deprecation)});
     if (r->custom && !r->custom->deprecation.empty()) add_warnings(response, {r->custom->deprecation});
     return response;
   }
 
   static HttpResponse serve_main(const Call& call) {
     const Verb verb = call.info.verb;
-    if (verb == Verb::kNone || !allows(call.resource, verb)) return method_not_allowed();
-    if (verb == Verb::kCreate && call.resource.namespaced && call.info.ns.empty()) return method_not_allowed();
+    if (verb == Verb::kNone || !allows(call.resource.verbs, verb)) return method_not_allowed();
+    // Over all namespaces there is only looking.
+    const bool writes = verb == Verb::kCreate || verb == Verb::kDeleteCollection;
+    if (writes && call.resource.namespaced && call.info.ns.empty()) return method_not_allowed();
+    if (auto refused = refuse_form(call)) return std::move(*refused);
     switch (verb) {
       case Verb::kGet: return serve_get(call);
       case Verb::kList: return serve_list(call);
@@ -111,10 +118,13 @@ class ApiServerImpl final : public ApiServer {
 
   static HttpResponse serve_subresource(const Call& call) {
     const store::Subresource* sub = call.resource.find_subresource(call.info.subresource);
-    if (!sub) return no_such_path();
+    if (!sub) return call.resource.custom ? no_such_path() : no_such_resource();
+    // A proxy passes on whatever it gets.
+    if (call.info.subresource != "proxy" && !allows(sub->verbs, call.info.verb)) return method_not_allowed();
+    if (auto refused = refuse_form(call)) return std::move(*refused);
     if (SubresourceHandler handler = find_subresource_handler(call.resource, call.info.subresource)) return handler(call);
     const std::string& part = call.info.subresource;
-    if (part != "status" && part != kEphemeralContainers) return no_such_path();
+    if (part != "status" && part != kEphemeralContainers && part != kResize) return no_such_path();
     switch (call.info.verb) {
       case Verb::kGet: return serve_get(call);
       case Verb::kUpdate: return serve_update(call, part);
@@ -123,11 +133,20 @@ class ApiServerImpl final : public ApiServer {
     }
   }
 
+  // Of a group that definitions made, unknown paths are answered by another part of upstream, in other words.
+  bool is_built_in(const RequestInfo& info) const {
+    const auto rows = store::builtin_registry().resources();
+    return std::any_of(rows.begin(), rows.end(), [&](const store::Resource* r) { return r->group == info.group && r->version == info.version; });
+  }
+
   // What others need to check service accounts' tokens by themselves.
   std::optional<HttpResponse> answer_issuer(const HttpRequest& request) const {
-    if (request.method != "GET" && request.method != "HEAD") return std::nullopt;
-    if (path_is(request.path, "/.well-known/openid-configuration")) return json_response(200, core_.access.tokens().discovery(core_.options.server_address));
-    if (!path_is(request.path, "/openid/v1/jwks")) return std::nullopt;
+    static constexpr std::string_view kKeys[] = {"application/jwk-set+json"};
+    const bool keys_wanted = request.path == "/openid/v1/jwks" || request.path == "/openid/v1/jwks/";
+    if (!keys_wanted && request.path != "/.well-known/openid-configuration" && request.path != "/.well-known/openid-configuration/") return std::nullopt;
+    if (request.method != "GET") return method_not_allowed();
+    if (!keys_wanted) return json_response(200, core_.access.tokens().discovery(core_.options.server_address));
+    if (base::Status taken = compat::check_representations(request.header("accept"), kKeys); !taken.ok()) return error_response(taken.error());
     auto keys = core_.access.tokens().jwks();
     if (!keys.ok()) return error_response(keys.error());
     HttpResponse response = json_response(200, *keys);

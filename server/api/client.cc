@@ -59,7 +59,8 @@ base::Result<store::Object> ClientImpl::patch(const store::Resource& r, const st
   return core_.pipeline.modify(r, ns, name, subresource,
                                [&](const json& stored) -> base::Result<json> {
                                  json tree = TRY(apply_patch(r, kind, stored, patch));
-                                 TRY_STATUS(core_.pipeline.decode(r, tree, context, &patch));
+                                 const Pipeline::Quote quote = [&] { return patch.dump(); };
+                                 TRY_STATUS(core_.pipeline.decode(r, tree, context, &quote));
                                  return tree;
                                },
                                context);

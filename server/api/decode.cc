@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kubectl-compat/negotiate/protobuf.h"
+#include "server/api/json_syntax.h"
 #include "server/api/yaml.h"
 #include "store/schema/schema.h"
 
@@ -116,8 +117,10 @@ const store::Type* find_wire_type(std::string_view api_version, std::string_view
 
 }  // namespace
 
+bool is_known_kind(std::string_view api_version, std::string_view kind) { return find_wire_type(api_version, kind) != nullptr; }
+
 base::Result<json> decode_json(const std::string& text, std::vector<std::string>* duplicates) {
-  if (text.find_first_not_of(" \t\r\n") == std::string::npos) return json(nullptr);
+  if (text.find_first_not_of(" \t\r\n") == std::string::npos) return base::Error(base::Code::kBadRequest, "unexpected end of JSON input");
   if (too_deep(text)) return base::Error(base::Code::kBadRequest, "json: exceeded max depth");
   json value(json::value_t::discarded);
   if (duplicates) {
@@ -126,7 +129,10 @@ base::Result<json> decode_json(const std::string& text, std::vector<std::string>
   } else {
     value = json::parse(text, nullptr, false);
   }
-  if (value.is_discarded()) return base::Error(base::Code::kBadRequest, "the body of the request is not valid JSON");
+  if (value.is_discarded()) {
+    const std::string problem = json_problem(text);
+    return base::Error(base::Code::kBadRequest, problem.empty() ? "the body of the request is not valid JSON" : problem);
+  }
   return value;
 }
 

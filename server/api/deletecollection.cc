@@ -13,7 +13,7 @@ HttpResponse serve_delete_collection(const Call& call) {
   auto options = remove_options(call.request);
   if (!options.ok()) return error_response(options.error());
   const std::vector<std::string> warnings = default_propagation(call.resource, *options);
-  auto form = choose_form(call);
+  auto form = choose_form(call, Shape::kList);
   if (!form.ok()) return error_response(form.error());
   store::ListQuery query;
   query.resource = call.resource.storage();

@@ -24,6 +24,14 @@ std::string etag_of(const std::string& bytes) {
 
 const std::string kSchemas = "/openapi/v3/";
 
+constexpr std::string_view kRepresentations[] = {"application/json", "application/yaml", "application/vnd.kubernetes.protobuf"};
+
+// What the router of upstream asks of paths that it knows. (The lists of groups come from elsewhere and take any method.)
+base::Status check_routed(const HttpRequest& request, std::span<const std::string_view> produced) {
+  if (request.method != "GET") return method_not_allowed_here();
+  return compat::check_representations(request.header("accept"), produced);
+}
+
 bool lists_etag(const std::string& header, const std::string& etag) { return !etag.empty() && header.find(etag) != std::string::npos; }
 
 }  // namespace
@@ -61,8 +69,11 @@ std::optional<Documents::Document> Documents::schema_document(const std::string&
 }
 
 std::optional<HttpResponse> Documents::answer(const HttpRequest& request) {
-  if (request.method != "GET" && request.method != "HEAD") return std::nullopt;
-  if (request.path == "/version" || request.path == "/version/") return json_response(200, compat::version_info());
+  if (request.path == "/version" || request.path == "/version/") {
+    static constexpr std::string_view kJson[] = {"application/json"};
+    if (base::Status routed = check_routed(request, kJson); !routed.ok()) return error_response(routed.error());
+    return json_response(200, compat::version_info());
+  }
   if (auto response = discovery(request)) return response;
   return openapi(request);
 }
@@ -73,9 +84,11 @@ std::optional<HttpResponse> Documents::discovery(const HttpRequest& request) {
   if (path != "/api" && path != "/apis" && !path.starts_with("/api/") && !path.starts_with("/apis/")) return std::nullopt;
   std::optional<Document> document;
   if (path == "/api" || path == "/apis") {
-    auto negotiated = compat::negotiate(request.header("accept"));
+    const bool core = path == "/api";
+    if (base::Status routed = core ? check_routed(request, kRepresentations) : base::Status(); !routed.ok()) return error_response(routed.error());
+    auto negotiated = compat::negotiate(request.header("accept"), compat::Endpoint::kDiscovery);
     if (!negotiated.ok()) return error_response(negotiated.error());
-    const bool core = path == "/api", aggregated = negotiated->as == compat::As::kAggregatedDiscovery;
+    const bool aggregated = negotiated->as == compat::As::kAggregatedDiscovery;
     auto version = negotiated->version == "v2" ? compat::DiscoveryVersion::kV2 : compat::DiscoveryVersion::kV2Beta1;
     std::string key = path + (aggregated ? " " + negotiated->version : "");
     document = cached(key, aggregated ? negotiated->content_type : "application/json", [&]() -> std::optional<std::string> {
@@ -96,6 +109,11 @@ std::optional<HttpResponse> Documents::discovery(const HttpRequest& request) {
       if (!made) return std::nullopt;
       return made->dump();
     });
+    if (!document) return std::nullopt;
+    if (core || slash != std::string::npos) {
+      if (base::Status routed = check_routed(request, kRepresentations); !routed.ok()) return error_response(routed.error());
+    }
+    if (auto negotiated = compat::negotiate(request.header("accept"), compat::Endpoint::kPlain); !negotiated.ok()) return error_response(negotiated.error());
   }
   if (!document) return std::nullopt;
   HttpResponse response;

@@ -12,7 +12,6 @@ struct Check {
   bool passed;
 };
 
-
 // All checks of a page: in words only when asked for, or when one has failed.
 HttpResponse answer_page(const HttpRequest& request, const std::string& page, const std::vector<Check>& checks) {
   std::vector<std::string> excluded;
@@ -40,8 +39,8 @@ std::optional<HttpResponse> answer_health(const HttpRequest& request, bool ready
   for (const char* page : {"healthz", "livez", "readyz"}) {
     const std::string root = std::string("/") + page;
     if (!request.path.starts_with(root)) continue;
-    // Alive is who answers at all.
-    std::vector<Check> checks = {{"ping", true}};
+    // Alive is who answers at all. The store is within: it is there whenever somebody can ask.
+    std::vector<Check> checks = {{"ping", true}, {"log", true}, {"etcd", true}};
     if (root != "/livez") checks.push_back({"kubelan", ready});
     const std::string rest = request.path.substr(root.size());
     if (rest.empty() || rest == "/") return answer_page(request, page, checks);

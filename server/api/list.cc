@@ -9,16 +9,6 @@
 namespace server {
 namespace {
 
-constexpr std::chrono::seconds kRevisionWait{3};
-
-base::Status wait_for_revision(const Call& call, store::Revision revision) {
-  if (call.core.store.revision() >= revision || call.core.store.wait_for(revision, kRevisionWait)) return {};
-  base::Error e(base::Code::kTimeout, "Timeout: Too large resource version: " + std::to_string(revision) + ", current: " + std::to_string(call.core.store.revision()));
-  e.causes.push_back({"ResourceVersionTooLarge", "Too large resource version", ""});
-  e.retry_after_seconds = 1;
-  return e;
-}
-
 // An expired continue token comes with one that goes on from the same place over what is current.
 HttpResponse expired(const ListOptions& options) {
   if (!options.continue_token) return error_response(base::Error(base::Code::kExpired, "The resourceVersion for the provided list is too old."));
@@ -36,10 +26,19 @@ HttpResponse expired(const ListOptions& options) {
 
 }  // namespace
 
+base::Status wait_for_revision(const Call& call, store::Revision revision) {
+  constexpr std::chrono::seconds kRevisionWait{3};
+  if (call.core.store.revision() >= revision || call.core.store.wait_for(revision, kRevisionWait)) return {};
+  base::Error e(base::Code::kTimeout, "Timeout: Too large resource version: " + std::to_string(revision) + ", current: " + std::to_string(call.core.store.revision()));
+  e.causes.push_back({"ResourceVersionTooLarge", "Too large resource version", ""});
+  e.retry_after_seconds = 1;
+  return e;
+}
+
 HttpResponse serve_list(const Call& call) {
   auto options = parse_list_options(call.request, call.resource, "", ListUse::kList);
   if (!options.ok()) return error_response(options.error());
-  auto form = choose_form(call);
+  auto form = choose_form(call, Shape::kList);
   if (!form.ok()) return error_response(form.error());
   store::ListQuery query;
   query.resource = call.resource.storage();

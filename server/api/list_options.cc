@@ -3,10 +3,10 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "server/api/decode.h"
+#include "server/api/go_text.h"
 #include "server/api/request_info.h"
 #include "server/api/status.h"
 #include "store/object/access.h"
@@ -34,21 +34,6 @@ std::optional<std::string> base64url_decode(std::string in) {
   return out;
 }
 
-std::optional<uint64_t> parse_number(const std::string& text) {
-  uint64_t value = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-base::Error options_invalid(const char* field, const std::string& message, const char* reason) {
-  base::Error e(base::Code::kInvalid, std::string("ListOptions.meta.k8s.io \"\" is invalid: ") + field + ": " + message);
-  e.group = "meta.k8s.io";
-  e.kind = "ListOptions";
-  e.causes.push_back({reason, message, field});
-  return e;
-}
-
 // Boolean fields read "false" when they are absent, and some labels name a field elsewhere.
 std::string field_value(const json& tree, const std::string& label) {
   static constexpr std::string_view kBooleans[] = {"spec.unschedulable", "spec.hostNetwork"};
@@ -65,35 +50,72 @@ std::string field_value(const json& tree, const std::string& label) {
   return "";
 }
 
-base::Status parse_revision(const HttpRequest& request, ListUse use, ListOptions* out) {
-  std::string version = request.param("resourceVersion").value_or("");
-  out->match = request.param("resourceVersionMatch").value_or("");
-  if (!version.empty()) {
-    out->revision = parse_number(version);
-    if (!out->revision) return options_invalid("resourceVersion", "Invalid value: " + json(version).dump() + ": strconv.ParseUint: parsing " + json(version).dump() + ": invalid syntax", "FieldValueInvalid");
+// What may not be asked for together.
+base::Status check_options(const HttpRequest& request, ListUse use, const ListOptions& options) {
+  const bool watch = use == ListUse::kWatch, initial = options.send_initial_events.has_value(), continued = !request.param("continue").value_or("").empty();
+  const std::string version = request.param("resourceVersion").value_or("");
+  std::vector<base::Cause> causes;
+  auto forbid = [&](bool when, const char* field, const char* why) {
+    if (when) causes.push_back(cause_forbidden(field, why));
+  };
+  auto unsupported = [&](bool when, const char* supported) {
+    if (when) causes.push_back({"FieldValueNotSupported", "Unsupported value: " + json(options.match).dump() + ": supported values: " + supported, "resourceVersionMatch"});
+  };
+  const char* match = "resourceVersionMatch";
+  forbid(watch && initial && options.match != "NotOlderThan", match, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+  if (!options.match.empty() && watch) {
+    forbid(!initial, match, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+    unsupported(options.match != "NotOlderThan", "\"NotOlderThan\"");
+    forbid(continued, match, "resourceVersionMatch is forbidden when continue is provided");
+  } else if (!options.match.empty()) {
+    forbid(version.empty(), match, "resourceVersionMatch is forbidden unless resourceVersion is provided");
+    forbid(continued, match, "resourceVersionMatch is forbidden when continue is provided");
+    unsupported(options.match != "Exact" && options.match != "NotOlderThan", "\"Exact\", \"NotOlderThan\", \"\"");
+    forbid(options.match == "Exact" && version == "0", match, "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
   }
-  if (auto initial = request.param("sendInitialEvents")) {
-    out->send_initial_events = *initial == "true" || *initial == "1" || *initial == "True";
-    if (use == ListUse::kList) return options_invalid("sendInitialEvents", "Forbidden: sendInitialEvents is forbidden for list", "FieldValueForbidden");
-    if (out->match != "NotOlderThan") {
-      return options_invalid("resourceVersionMatch", "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan", "FieldValueForbidden");
-    }
+  forbid(!watch && initial, "sendInitialEvents", "sendInitialEvents is forbidden for list");
+  if (causes.empty()) return {};
+  return options_invalid("ListOptions", std::move(causes));
+}
+
+// Where in time a list is: by a token, or by a revision.
+base::Status parse_place(const HttpRequest& request, ListUse use, ListOptions* out) {
+  if (use == ListUse::kWatch) {
+    out->revision = TRY(requested_revision(request));
     return {};
   }
-  if (out->match.empty()) return {};
-  if (use == ListUse::kWatch) return options_invalid("resourceVersionMatch", "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided", "FieldValueForbidden");
-  if (version.empty()) return options_invalid("resourceVersionMatch", "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided", "FieldValueForbidden");
-  if (out->continue_token) return options_invalid("resourceVersionMatch", "Forbidden: resourceVersionMatch is forbidden when continue is provided", "FieldValueForbidden");
-  if (out->match != "Exact" && out->match != "NotOlderThan") {
-    return options_invalid("resourceVersionMatch", "Unsupported value: " + json(out->match).dump() + ": supported values: \"Exact\", \"NotOlderThan\", \"\"", "FieldValueNotSupported");
+  if (std::string token = request.param("continue").value_or(""); !token.empty()) {
+    auto parsed = ContinueToken::parse(token);
+    if (!parsed.ok()) return bad_request("invalid continue token: " + parsed.error().message);
+    const std::string version = request.param("resourceVersion").value_or("");
+    if (!version.empty() && version != "0") return bad_request("specifying resource version is not allowed when using continue");
+    out->continue_token = std::move(*parsed);
+    return {};
   }
-  if (out->match == "Exact" && version == "0") {
-    return options_invalid("resourceVersionMatch", "Forbidden: resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"", "FieldValueForbidden");
-  }
+  auto revision = requested_revision(request);
+  if (!revision.ok()) return bad_request("invalid resource version: " + revision.error().message);
+  out->revision = *revision;
+  // Pages have always been of exactly the revision that the first was asked for at.
+  if (out->limit > 0 && out->revision.value_or(0) > 0 && out->match.empty()) out->match = "Exact";
+  if (out->revision == store::Revision{0}) out->limit = 0;  // "Whatever you have": all of it.
   return {};
 }
 
-base::Status parse_filter(const HttpRequest& request, const store::Resource& r, const std::string& name, Filter* out) {
+base::Error not_selectable(const store::Resource& r, const std::string& label) {
+  if (r.storage_name == "jobs.batch") return bad_request("field label " + json(label).dump() + " not supported for Job");
+  // Upstream's words for kinds that have selectable fields of their own, and for those that have not.
+  if (r.custom || !r.field_labels.empty()) return bad_request("field label not supported: " + label);
+  return bad_request(json(label).dump() + " is not a known field selector: only \"metadata.name\", \"metadata.namespace\"");
+}
+
+// Kinds that say what can be selected do not name a namespace that they have not.
+bool is_selectable(const store::Resource& r, const std::string& label) {
+  if (label == "metadata.name") return true;
+  if (label == "metadata.namespace") return r.custom || r.namespaced || r.field_labels.empty();
+  return std::find(r.field_labels.begin(), r.field_labels.end(), label) != r.field_labels.end();
+}
+
+base::Status parse_filter(const HttpRequest& request, const std::string& name, Filter* out) {
   if (auto labels = request.param("labelSelector")) {
     auto parsed = store::LabelSelector::parse(*labels);
     if (!parsed.ok()) return std::move(parsed).error();
@@ -103,14 +125,6 @@ base::Status parse_filter(const HttpRequest& request, const store::Resource& r, 
     auto parsed = store::FieldSelector::parse(*fields);
     if (!parsed.ok()) return std::move(parsed).error();
     out->fields = std::move(*parsed);
-  }
-  for (const store::FieldTerm& term : out->fields.terms) {
-    bool allowed = term.path == "metadata.name" || term.path == "metadata.namespace" ||
-                   std::find(r.field_labels.begin(), r.field_labels.end(), term.path) != r.field_labels.end();
-    if (allowed) continue;
-    // Upstream's words for kinds that have selectable fields of their own, and for those that have not.
-    if (r.custom || !r.field_labels.empty()) return bad_request("field label not supported: " + term.path);
-    return bad_request(json(term.path).dump() + " is not a known field selector: only \"metadata.name\", \"metadata.namespace\"");
   }
   if (!name.empty()) out->fields.terms.push_back({"metadata.name", name, false});
   return {};
@@ -152,22 +166,31 @@ base::Result<ContinueToken> ContinueToken::parse(const std::string& text) {
   return out;
 }
 
+base::Result<std::optional<store::Revision>> requested_revision(const HttpRequest& request) {
+  const std::string text = request.param("resourceVersion").value_or("");
+  if (text.empty()) return std::optional<store::Revision>();
+  auto revision = parse_uint(text);
+  if (revision.ok()) return std::optional<store::Revision>(*revision);
+  return base::Error(base::Code::kInternal, "resourceVersion: Invalid value: " + json(text).dump() + ": " + revision.error().message);
+}
+
+// In upstream's order: what cannot be read, what does not go together, what the kind has not, and at last where to begin.
 base::Result<ListOptions> parse_list_options(const HttpRequest& request, const store::Resource& r, const std::string& name, ListUse use) {
   ListOptions out;
-  TRY_STATUS(parse_filter(request, r, name, &out.filter));
-  if (auto limit = request.param("limit"); limit && !limit->empty()) {
-    auto value = parse_number(*limit);
-    if (!value) return bad_request("strconv.ParseInt: parsing " + json(*limit).dump() + ": invalid syntax");
-    out.limit = *value;
-  }
-  if (std::string token = request.param("continue").value_or(""); !token.empty() && use == ListUse::kList) out.continue_token = TRY(ContinueToken::parse(token));
-  TRY_STATUS(parse_revision(request, use, &out));
-  out.bookmarks = query_flag(request, "allowWatchBookmarks");
+  TRY_STATUS(parse_filter(request, name, &out.filter));
   if (auto timeout = request.param("timeoutSeconds"); timeout && !timeout->empty()) {
-    auto value = parse_number(*timeout);
-    if (!value) return bad_request("strconv.ParseInt: parsing " + json(*timeout).dump() + ": invalid syntax");
-    if (*value > 0) out.timeout = std::chrono::seconds(std::min<uint64_t>(*value, 7 * 24 * 3600));
+    const int64_t value = TRY(parse_int(*timeout));
+    if (value > 0) out.timeout = std::chrono::seconds(std::min<int64_t>(value, 7 * 24 * 3600));
   }
+  if (auto limit = request.param("limit"); limit && !limit->empty()) out.limit = static_cast<size_t>(std::max<int64_t>(TRY(parse_int(*limit)), 0));
+  out.match = request.param("resourceVersionMatch").value_or("");
+  if (request.param("sendInitialEvents")) out.send_initial_events = query_flag(request, "sendInitialEvents");
+  out.bookmarks = query_flag(request, "allowWatchBookmarks");
+  TRY_STATUS(check_options(request, use, out));
+  for (const store::FieldTerm& term : out.filter.fields.terms) {
+    if (!is_selectable(r, term.path)) return not_selectable(r, term.path);
+  }
+  TRY_STATUS(parse_place(request, use, &out));
   return out;
 }
 

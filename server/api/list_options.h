@@ -6,6 +6,7 @@
 #include <string>
 
 #include "server/http/server.h"
+#include "store/base/result.h"
 #include "store/object/object.h"
 #include "store/object/selector.h"
 #include "store/schema/schema.h"
@@ -41,6 +42,9 @@ struct ListOptions {
 };
 
 enum class ListUse { kList, kWatch };
+// resourceVersion of a request, "0" is 0; nothing when it is not given. kInternal in upstream's words when it is no number:
+// readers of one object and watches say just that.
+base::Result<std::optional<store::Revision>> requested_revision(const HttpRequest& request);
 // kBadRequest or kInvalid, worded as upstream. A name on the path becomes a field selector.
 base::Result<ListOptions> parse_list_options(const HttpRequest& request, const store::Resource& r, const std::string& name, ListUse use);
 

@@ -42,7 +42,7 @@ struct ListText {
 ListText make_text(const Call& call, const Form& form, std::vector<store::Object> items, const ListMeta& meta) {
   ListText out;
   out.items = std::move(items);
-  const json list_meta = list_meta_json(meta);
+  json list_meta = list_meta_json(meta);
   if (form.negotiated.as == compat::As::kTable) {
     auto table = std::make_shared<compat::TableText>(call.resource, form.table);
     out.head = table->head(list_meta);
@@ -54,6 +54,8 @@ ListText make_text(const Call& call, const Form& form, std::vector<store::Object
   const bool partial = form.negotiated.as == compat::As::kPartialMetadata || form.negotiated.as == compat::As::kPartialMetadataList;
   const std::string kind = partial ? "PartialObjectMetadataList" : std::string(call.resource.list_kind);
   const std::string version = partial ? "meta.k8s.io/" + form.table.version : call.resource.api_version();
+  // Lists of custom objects have no type in upstream, and so leave nothing out.
+  if (call.resource.custom && !partial) list_meta.emplace("continue", "");
   out.head = "{\"kind\":\"" + kind + "\",\"apiVersion\":\"" + version + "\",\"metadata\":" + list_meta.dump() + ",\"items\":[";
   out.tail = "]}\n";
   if (partial) {
@@ -72,7 +74,7 @@ HttpResponse list_response(const Call& call, const Form& form, std::vector<store
   auto text = std::make_shared<const ListText>(make_text(call, form, std::move(items), meta));
   HttpResponse response;
   if (!form.negotiated.content_type.empty() && form.negotiated.as != compat::As::kObject) response.content_type = form.negotiated.content_type;
-  if (form.pretty || text->estimate < kStreamFrom) {
+  if (form.pretty || form.yaml || text->estimate < kStreamFrom) {
     response.body.reserve(text->estimate + text->head.size());
     text->write_to([&](std::string_view piece) {
       response.body += piece;

@@ -1,5 +1,6 @@
 #include "server/api/meta.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -44,6 +45,46 @@ std::vector<base::Cause> validate_metadata_update(const json& old_tree, const js
                                   "no new finalizers can be added if the object is being deleted, found new finalizers []string{" + added + "}"));
   }
   return out;
+}
+
+std::vector<base::Cause> changed_identity(const json& old_metadata, const json& metadata) {
+  std::vector<base::Cause> out;
+  for (const char* key : {"uid", "deletionTimestamp", "deletionGracePeriodSeconds"}) {
+    const json* value = store::find_key(metadata, key);
+    if (!value || value->is_null() || *value == "") continue;
+    const json* old_value = store::find_key(old_metadata, key);
+    if (!old_value || *old_value != *value) out.push_back(cause_invalid(std::string("metadata.") + key, *value, "field is immutable"));
+  }
+  return out;
+}
+
+std::vector<std::string> drop_repeated_owners(json& tree) {
+  const json& owners = store::get_array(tree, "metadata.ownerReferences");
+  if (owners.size() < 2) return {};
+  json kept = json::array();
+  std::vector<std::string> repeated;
+  for (const json& owner : owners) {
+    if (std::find(kept.begin(), kept.end(), owner) == kept.end()) {
+      kept.push_back(owner);
+      continue;
+    }
+    const std::string uid = store::get_string(owner, "uid");
+    if (std::find(repeated.begin(), repeated.end(), uid) == repeated.end()) repeated.push_back(uid);
+  }
+  if (repeated.empty()) return {};
+  store::set(tree, "metadata.ownerReferences", std::move(kept));
+  std::string uids;
+  for (const std::string& uid : repeated) uids += (uids.empty() ? "" : ", ") + uid;
+  return {".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; "
+          "please fix your requests; duplicate UID(s) observed: " + uids};
+}
+
+bool status_keeps(const store::Resource& r, std::string_view key) {
+  static constexpr std::string_view kWhole[] = {"servicecidrs.networking.k8s.io", "volumeattachments.storage.k8s.io", "apiservices.apiregistration.k8s.io",
+                                                "validatingadmissionpolicies.admissionregistration.k8s.io", "customresourcedefinitions.apiextensions.k8s.io"};
+  if (r.custom || std::find(std::begin(kWhole), std::end(kWhole), r.storage_name) != std::end(kWhole)) return true;
+  if (r.storage_name == "deployments.apps") return key == "labels";
+  return r.storage_name == "pods" && key == "ownerReferences";
 }
 
 bool same_content(const json& a, const json& b) {

@@ -13,49 +13,60 @@ namespace {
 
 constexpr int kApplyAttempts = 5;
 
-base::Error patch_options_error(const std::string& field, const std::string& message, const char* reason) {
-  base::Error e(base::Code::kInvalid, "PatchOptions.meta.k8s.io \"\" is invalid: " + field + ": " + message);
-  e.group = "meta.k8s.io";
-  e.kind = "PatchOptions";
-  e.causes.push_back({reason, message, field});
-  return e;
+// fmt.Sprintf("%+v") of decoded JSON, as upstream quotes a patch in errors.
+std::string go_value(const json& value) {
+  std::string out;
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_null()) return "<nil>";
+  if (value.is_object()) {
+    for (const auto& [k, v] : value.items()) out += (out.empty() ? "" : " ") + k + ":" + go_value(v);
+    return "map[" + out + "]";
+  }
+  if (!value.is_array()) return value.dump();
+  for (const json& v : value) out += (out.empty() ? "" : " ") + go_value(v);
+  return "[" + out + "]";
+}
+
+// A body names its object itself, as a patched one does.
+base::Status check_identity(const store::Resource& r, const std::string& ns, const std::string& name, const json& tree) {
+  const std::string own = store::get_string(tree, "metadata.namespace");
+  if (r.namespaced && !own.empty() && own != ns) return bad_request("the namespace of the provided object does not match the namespace sent on the request");
+  return check_path_name(store::get_string(tree, "metadata.name"), name);
 }
 
 base::Result<store::Object> patch_stored(const Call& call, const std::string& subresource, PatchKind kind, const json& patch, WriteContext& context) {
   Pipeline& pipeline = call.core.pipeline;
-  const std::vector<std::string> duplicates = context.duplicates;
+  for (std::string& duplicate : context.duplicates) {
+    if (kind == PatchKind::kJson) duplicate = "json patch " + duplicate;
+  }
   return pipeline.modify(call.resource, call.info.ns, call.info.name, subresource,
                          [&](const json& stored) -> base::Result<json> {
                            context.warnings.clear();  // This may be a second attempt.
                            json tree = TRY(apply_patch(call.resource, kind, stored, patch));
-                           std::string name = store::get_string(tree, "metadata.name");
-                           if (name != call.info.name) {
-                             return bad_request("the name of the object (" + name + ") does not match the name on the URL (" + call.info.name + ")");
+                           if (kind == PatchKind::kStrategic) {  // Goes into an object that has its type.
+                             tree["apiVersion"] = call.resource.api_version();
+                             tree["kind"] = call.resource.kind;
                            }
-                           TRY_STATUS(pipeline.decode(call.resource, tree, context, &patch));
+                           const Pipeline::Quote quote = [&] {
+                             if (kind == PatchKind::kStrategic) return go_value(patch);
+                             auto again = apply_patch(call.resource, kind, stored, patch);
+                             return again.ok() ? again->dump(-1, ' ', false, json::error_handler_t::replace) : std::string();
+                           };
+                           TRY_STATUS(pipeline.decode(call.resource, tree, context, &quote));
+                           TRY_STATUS(check_identity(call.resource, call.info.ns, call.info.name, tree));
                            return tree;
                          },
                          context);
 }
 
 base::Result<store::Object> serve_apply(const Call& call, const std::string& subresource, const json& config, WriteContext& context, bool* created) {
-  if (call.request.param("fieldManager").value_or("").empty()) {
-    return patch_options_error("fieldManager", "Required value: is required for apply patch", "FieldValueRequired");
-  }
   ApplyRequest request{call.info.ns, call.info.name, subresource, query_flag(call.request, "force")};
   return apply_object(call.core, call.resource, request, config, context, created);
 }
 
-// The schema's word for a field that it does not have, as the typed converter of upstream puts it.
-base::Status check_declared(const store::Resource& r, const ApplyRequest& request, const json& config) {
-  json copy = config;
-  std::vector<std::string> unknown = store::prune_unknown(copy, *r.type);
-  if (unknown.empty()) return {};
-  constexpr std::string_view kPrefix = "unknown field \"";
-  std::string path = unknown.front().substr(kPrefix.size());
-  path.pop_back();
-  return base::Error(base::Code::kInternal, "failed to create typed patch object (" + (request.ns.empty() ? "" : request.ns) + "/" + request.name + "; " + r.api_version() +
-                                                ", Kind=" + std::string(r.kind) + "): ." + path + ": field not declared in schema");
+// `/v1, Kind=ConfigMap`
+std::string kind_text(const std::string& version, const std::string& kind) {
+  return (version.find('/') == std::string::npos ? "/" : "") + version + ", Kind=" + kind;
 }
 
 }  // namespace
@@ -65,45 +76,48 @@ base::Result<json> apply_patch(const store::Resource& r, PatchKind kind, const j
     case PatchKind::kJson:
       return compat::apply_json_patch(stored, patch);
     case PatchKind::kMerge:
-      if (!patch.is_object()) return bad_request("error decoding patch: json: cannot unmarshal " + std::string(patch.type_name()) + " into Go value of type map[string]interface {}");
+      if (patch.is_null()) return bad_request("Invalid JSON Patch");
+      if (!patch.is_object()) return bad_request("error decoding patch: json: cannot unmarshal " + std::string(go_kind(patch)) + " into Go value of type map[string]interface {}");
       return compat::apply_merge_patch(stored, patch);
     case PatchKind::kStrategic:
-      if (!patch.is_object()) return bad_request("error decoding patch: json: cannot unmarshal " + std::string(patch.type_name()) + " into Go value of type map[string]interface {}");
       return compat::apply_strategic_patch(stored, patch, *r.type);
   }
   return stored;
 }
 
 base::Result<store::Object> apply_object(Core& core, const store::Resource& r, const ApplyRequest& request, const json& config, WriteContext& context, bool* created) {
-  if (!config.is_object()) return bad_request("error decoding YAML: the patch is not an object");
+  if (!config.is_object() && !config.is_null()) {
+    return bad_request("error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal " + std::string(go_kind(config)) + " into Go value of type map[string]interface {}");
+  }
   std::string version = store::get_string(config, "apiVersion"), kind = store::get_string(config, "kind");
-  if (version != r.api_version() || kind != r.kind) {
-    return bad_request("Incorrect version specified in apply patch. Specified patch version: " + version + ", expected: " + r.api_version());
-  }
-  std::string name = store::get_string(config, "metadata.name"), ns = store::get_string(config, "metadata.namespace");
-  if (!name.empty() && name != request.name) return bad_request("the name of the object (" + name + ") does not match the name on the URL (" + request.name + ")");
-  if (r.namespaced && !ns.empty() && ns != request.ns) return bad_request("the namespace of the object (" + ns + ") does not match the namespace on the request (" + request.ns + ")");
-  TRY_STATUS(check_declared(r, request, config));
+  if (version != r.api_version() || kind != r.kind) return bad_request("invalid object type: " + kind_text(version, kind));
   json wanted = config;
-  if (!r.custom) {
-    store::drop_nulls(wanted, *r.type);
-    TRY_STATUS(store::check_types(wanted, r));
-  }
-  wanted["metadata"]["name"] = request.name;
-  if (r.namespaced) wanted["metadata"]["namespace"] = request.ns;
+  if (!r.custom) store::drop_nulls(wanted, *r.type);
   compat::ApplyOptions options{{context.manager, r.api_version(), request.subresource}, request.force, core.clock.wall()};
+  // Configurations are judged by their schema; what that lets pass has to be of the kind's types still.
+  auto apply = [&](const json& live) -> base::Result<json> {
+    json merged = TRY(compat::apply_server_side(live, wanted, r, options));
+    if (!r.custom) TRY_STATUS(store::check_types(merged, r));
+    if (std::string uid = store::get_string(merged, "metadata.uid"); live.is_null() && !uid.empty()) {
+      return conflict(r, request.name, "uid mismatch: the provided object specified uid " + uid + ", and no existing object was found");
+    }
+    TRY_STATUS(check_identity(r, request.ns, request.name, merged));
+    return merged;
+  };
   for (int attempt = 1;; ++attempt) {
     *created = false;
     auto stored = core.pipeline.get(r, r.namespaced ? request.ns : "", request.name);
     if (stored.ok()) {
       auto changed = core.pipeline.modify(
-          r, request.ns, request.name, request.subresource, [&](const json& live) { return compat::apply_server_side(live, wanted, r, options); }, context,
+          r, request.ns, request.name, request.subresource, [&](const json& live) { return apply(live); }, context,
           Pipeline::Tracking::kDoneByChange);
       if (changed.ok() || changed.error().code != base::Code::kNotFound || attempt == kApplyAttempts) return changed;
       continue;  // Deleted in between: made anew.
     }
     if (stored.error().code != base::Code::kNotFound || !request.subresource.empty()) return stored;
-    json merged = TRY(compat::apply_server_side(nullptr, wanted, r, options));
+    json merged = TRY(apply(nullptr));
+    store::erase(merged, "metadata.resourceVersion");  // There is none to differ from.
+    TRY_STATUS(core.pipeline.may_create(r, request.ns, request.name, context));
     auto made = core.pipeline.create_applied(r, request.ns, std::move(merged), context);
     *created = made.ok();
     if (made.ok() || made.error().code != base::Code::kAlreadyExists || attempt == kApplyAttempts) return made;
@@ -111,10 +125,10 @@ base::Result<store::Object> apply_object(Core& core, const store::Resource& r, c
 }
 
 HttpResponse serve_patch(const Call& call, const std::string& subresource) {
-  auto context = write_context(call);
-  if (!context.ok()) return error_response(context.error());
   auto type = compat::parse_body_type(call.request.header("content-type"));
-  if (!type.ok()) return error_response(type.error());
+  if (!type.ok()) {
+    return error_response(call.resource.custom ? type.error() : base::Error(base::Code::kUnsupportedMediaType, "415: Unsupported Media Type"));
+  }
   static constexpr struct {
     compat::BodyType type;
     PatchKind kind;
@@ -123,22 +137,22 @@ HttpResponse serve_patch(const Call& call, const std::string& subresource) {
   const auto* row = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const auto& k) { return k.type == *type; });
   // A strategic patch wants Go structs with merge keys, which a custom kind has not.
   const bool strategic_custom = call.resource.custom && row != std::end(kKinds) && row->kind == PatchKind::kStrategic;
+  if (!apply && !call.resource.custom && row == std::end(kKinds)) return error_response(base::Error(base::Code::kUnsupportedMediaType, "415: Unsupported Media Type"));
   if (!apply && (row == std::end(kKinds) || strategic_custom)) {
     return error_response(base::Error(base::Code::kUnsupportedMediaType,
                                       std::string("the body of the request was in an unknown format - accepted media types include: application/json-patch+json, "
-                                                  "application/merge-patch+json, ") +
-                                          (call.resource.custom ? "" : "application/strategic-merge-patch+json, ") + "application/apply-patch+yaml"));
+                                                  "application/merge-patch+json, application/apply-patch+yaml")));
   }
-  if (!apply && call.request.param("force")) return error_response(patch_options_error("force", "Forbidden: may not be specified for non-apply patch", "FieldValueForbidden"));
+  auto context = write_context(call);
+  if (!context.ok()) return error_response(context.error());
   auto patch = decode_body(call.request.body, *type, &context->duplicates);
-  if (!patch.ok()) return error_response(bad_request((apply ? "error decoding YAML: " : "error decoding patch: ") + patch.error().message));
+  if (!patch.ok()) {
+    const bool strategic = !apply && row->kind == PatchKind::kStrategic;
+    return error_response(bad_request((apply ? "error decoding YAML: " : strategic ? "" : "error decoding patch: ") + patch.error().message));
+  }
   bool created = false;
   auto written = apply ? serve_apply(call, subresource, *patch, *context, &created) : patch_stored(call, subresource, row->kind, *patch, *context);
-  if (!written.ok()) {
-    HttpResponse response = error_response(written.error());
-    add_warnings(response, context->warnings);
-    return response;
-  }
+  if (!written.ok()) return write_error(written.error(), *context);
   return object_response(call, created ? 201 : 200, *written, context->warnings);
 }
 

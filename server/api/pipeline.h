@@ -37,7 +37,11 @@ struct WriteContext {
   std::string manager = "kubelan";             // Field manager.
   const auth::User* user = nullptr;            // Who asks; nullptr: kubelan itself, which may do everything.
   std::vector<std::string> duplicates;         // From decoding the body.
+  const std::string* text = nullptr;           // The body, when it is JSON: what is wrong with it is said in its order.
+  std::string part;                            // The subresource that ownership is noted for, when the write itself goes elsewhere.
   std::vector<std::string> warnings;           // Out: Warning header texts.
+  size_t early = 0;                            // Out: how many of them are from decoding, and told whatever becomes of the write.
+  bool created = false;                        // Out: an update made the object.
 };
 
 struct RemoveOptions {
@@ -81,11 +85,15 @@ class Pipeline {
   // As create; metadata.managedFields is already what it shall be (server-side apply).
   base::Result<store::Object> create_applied(const store::Resource& r, const std::string& ns, json tree, WriteContext& context);
 
+  // An update or apply that makes the object needs what a create needs; kForbidden.
+  base::Status may_create(const store::Resource& r, const std::string& ns, const std::string& name, const WriteContext& context) const;
+
   base::Result<Removed> remove(const store::Resource& r, const std::string& ns, const std::string& name, const RemoveOptions& options);
 
   // The first steps for a tree that came from a client: kind, nulls, JSON types, unknown fields by
-  // context.validation. `patch`: the tree was made by it (errors quote it), or null.
-  base::Status decode(const store::Resource& r, json& tree, WriteContext& context, const json* patch) const;
+  // context.validation. `patched`: makes what errors quote when the tree comes from a patch, or null.
+  using Quote = std::function<std::string()>;
+  base::Status decode(const store::Resource& r, json& tree, WriteContext& context, const Quote* patched) const;
 
   base::Result<store::Object> get(const store::Resource& r, const std::string& ns, const std::string& name) const;
 
@@ -94,15 +102,18 @@ class Pipeline {
   base::Result<std::vector<std::string>> decode_fields(const store::Resource& r, json& tree) const;
   void complete(const store::Resource& r, json& tree) const;
   base::Result<store::Object> find_account(const std::string& ns, const std::string& name, const WriteContext& context);
+  base::Result<json> find_priority_class(const std::string& name) const;
+  base::Status admit_classes(const store::Resource& r, json& pod) const;
   base::Status admit_create(const store::Resource& r, const std::string& ns, json& tree, const WriteContext& context);
   base::Status admit_update(const store::Resource& r, const std::string& ns, const std::string& subresource, const json& old_tree, json& tree,
                             const WriteContext& context) const;
   base::Status check_namespace(const store::Resource& r, const std::string& ns, const std::string& name) const;
   base::Result<json> merge_update(const store::Resource& r, const std::string& subresource, const json& old_tree, json tree) const;
   base::Result<json> finish_update(const store::Resource& r, const std::string& subresource, const json& old_tree, json tree, WriteContext& context) const;
-  base::Status validate(const store::Resource& r, const json& tree, const json* old_tree) const;
+  base::Status validate(const store::Resource& r, const json& tree, const json* old_tree, std::string_view subresource) const;
   void note_stored_only(const store::Resource& r, const json& tree, const json* old_tree, WriteContext& context) const;
-  void note_warnings(const store::Resource& r, const json& tree, WriteContext& context) const;
+  void note_workload_warnings(const store::Resource& r, const json& tree, const json* old_tree, WriteContext& context) const;
+  void note_warnings(const store::Resource& r, const json& tree, const json* old_tree, WriteContext& context) const;
   base::Result<store::Object> persist_update(const store::Resource& r, const store::Object& stored, json tree, bool dry_run);
   base::Result<store::Object> persist_removal(const store::Object& stored, json tree);
   base::Status remove_objects_of(const std::string& definition);

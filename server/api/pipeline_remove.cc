@@ -13,14 +13,17 @@ namespace {
 
 constexpr int kConflictRetries = 64;
 
+// Upstream names the kind here, not the resource.
 base::Status check_preconditions(const store::Resource& r, const json& tree, const RemoveOptions& options) {
+  store::Resource named = r;
+  named.plural = r.kind;
   std::string name = store::get_string(tree, "metadata.name");
   std::string uid = store::get_string(tree, "metadata.uid"), version = store::get_string(tree, "metadata.resourceVersion");
   if (!options.uid.empty() && options.uid != uid) {
-    return conflict(r, name, "Precondition failed: UID in precondition: " + options.uid + ", UID in object meta: " + uid);
+    return conflict(named, name, "the UID in the precondition (" + options.uid + ") does not match the UID in record (" + uid + "). The object might have been deleted and then recreated");
   }
   if (!options.resource_version.empty() && options.resource_version != version) {
-    return conflict(r, name, "Precondition failed: ResourceVersion in precondition: " + options.resource_version + ", ResourceVersion in object meta: " + version);
+    return conflict(named, name, "the ResourceVersion in the precondition (" + options.resource_version + ") does not match the ResourceVersion in record (" + version + "). The object might have been modified");
   }
   return {};
 }

@@ -1,7 +1,9 @@
-#include <charconv>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "server/api/body_kind.h"
 #include "server/api/decode.h"
+#include "server/api/go_text.h"
 #include "server/api/respond.h"
 #include "server/api/status.h"
 #include "server/api/verbs.h"
@@ -9,14 +11,6 @@
 
 namespace server {
 namespace {
-
-base::Error delete_options_error(const std::string& field, const std::string& message, const char* reason) {
-  base::Error e(base::Code::kInvalid, "DeleteOptions.meta.k8s.io \"\" is invalid: " + field + ": " + message);
-  e.group = "meta.k8s.io";
-  e.kind = "DeleteOptions";
-  e.causes.push_back({reason, message, field});
-  return e;
-}
 
 // Kinds whose deletion answers with the object rather than a Status, as upstream's registries say.
 bool returns_object(const store::Resource& r) {
@@ -39,46 +33,67 @@ RemoveOptions remove_options_from(const json& options) {
   return out;
 }
 
-base::Result<RemoveOptions> remove_options(const HttpRequest& request) {
+base::Status check_delete_options(const json& options) {
+  static constexpr std::string_view kPolicies[] = {"Foreground", "Background", "Orphan"};
+  std::vector<base::Cause> causes;
+  const json* policy = store::find_key(options, "propagationPolicy");
+  if (policy && policy->is_string()) {
+    if (store::find_key(options, "orphanDependents")) causes.push_back(cause_invalid("propagationPolicy", *policy, "orphanDependents and deletionPropagation cannot be both set"));
+    if (std::find(std::begin(kPolicies), std::end(kPolicies), policy->get<std::string>()) == std::end(kPolicies)) {
+      causes.push_back({"FieldValueNotSupported", "Unsupported value: " + policy->dump() + ": supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"", "propagationPolicy"});
+    }
+  }
+  const json& dry_run = store::get_array(options, "dryRun");
+  if (std::any_of(dry_run.begin(), dry_run.end(), [](const json& value) { return value != "All"; })) {
+    causes.push_back({"FieldValueNotSupported", "Unsupported value: " + dry_run.dump() + ": supported values: \"All\"", "dryRun"});
+  }
+  if (causes.empty()) return {};
+  return options_invalid("DeleteOptions", std::move(causes));
+}
+
+namespace {
+
+base::Result<json> options_of_body(const HttpRequest& request) {
+  auto type = TRY(compat::parse_body_type(request.header("content-type")));
+  if (type != compat::BodyType::kJson && type != compat::BodyType::kYaml && type != compat::BodyType::kProtobuf) {
+    return base::Error(base::Code::kUnsupportedMediaType,
+                       "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf");
+  }
+  auto decoded = decode_body(request.body, type, nullptr);
+  if (!decoded.ok()) return bad_request((type == compat::BodyType::kJson ? "couldn't get version/kind; json parse error: " : "") + decoded.error().message);
+  json options = decoded->is_null() ? json::object() : std::move(*decoded);
+  if (auto problem = head_problem(options)) return bad_request(*problem);
+  const std::string kind = store::get_string(options, "kind"), version = store::get_string(options, "apiVersion");
+  if (!kind.empty() && kind != "DeleteOptions") {  // Which every group has.
+    return bad_request("no kind \"" + kind + "\" is registered for version \"" + version + "\" in scheme \"pkg/runtime/scheme.go:111\"");
+  }
+  const store::Type* wanted = store::find_type("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions");
+  if (!wanted) return options;
+  store::drop_nulls(options, *wanted);
+  base::Status typed = store::check_types(options, *wanted, "v1", "DeleteOptions");
+  if (typed.ok()) return options;
+  const std::string& message = typed.error().message;
+  return bad_request(message.substr(std::min(message.find(": "), message.size() - 2) + 2));
+}
+
+base::Result<json> options_of_query(const HttpRequest& request) {
   json options = json::object();
-  if (!request.body.empty()) {
-    auto type = TRY(compat::parse_body_type(request.header("content-type")));
-    if (type != compat::BodyType::kJson && type != compat::BodyType::kYaml && type != compat::BodyType::kProtobuf) {
-      return base::Error(base::Code::kUnsupportedMediaType,
-                         "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf");
-    }
-    options = TRY(decode_body(request.body, type, nullptr));
-    if (options.is_null()) options = json::object();
-    if (!options.is_object()) return bad_request("DeleteOptions: the body is not an object");
-    if (std::string kind = store::get_string(options, "kind"); !kind.empty() && kind != "DeleteOptions") {
-      return bad_request("converting (" + kind + ") to (DeleteOptions): unknown conversion");
-    }
-  }
   for (const auto& [name, value] : request.query) {
-    if (name == "gracePeriodSeconds") {
-      int64_t seconds = 0;
-      auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
-      if (error != std::errc() || end != value.data() + value.size()) return bad_request("strconv.ParseInt: parsing " + json(value).dump() + ": invalid syntax");
-      options["gracePeriodSeconds"] = seconds;
-    } else if (name == "propagationPolicy") {
-      options["propagationPolicy"] = value;
-    } else if (name == "orphanDependents") {
-      options["orphanDependents"] = value == "true" || value == "1";
-    } else if (name == "dryRun") {
-      options["dryRun"] = json::array({value});
-    }
+    if (name == "gracePeriodSeconds" && !value.empty()) options["gracePeriodSeconds"] = TRY(parse_int(value));
+    else if (name == "propagationPolicy") options["propagationPolicy"] = value;
+    else if (name == "orphanDependents") options["orphanDependents"] = query_flag(request, name);
+    else if (name == "dryRun") options["dryRun"].push_back(value);
+    else if ((name == "uid" || name == "resourceVersion") && !value.empty()) options["preconditions"][name] = value;
   }
-  for (const json& value : store::get_array(options, "dryRun")) {
-    if (value != "All") return delete_options_error("dryRun", "Unsupported value: " + value.dump() + ": supported values: \"All\"", "FieldValueNotSupported");
-  }
-  std::string policy = store::get_string(options, "propagationPolicy");
-  if (!policy.empty() && policy != "Foreground" && policy != "Background" && policy != "Orphan") {
-    return delete_options_error("propagationPolicy", "Unsupported value: " + json(policy).dump() + ": supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"",
-                                "FieldValueNotSupported");
-  }
-  if (!policy.empty() && store::find(options, "orphanDependents")) {
-    return delete_options_error("propagationPolicy", "Invalid value: " + json(policy).dump() + ": orphanDependents and deletionPropagation cannot be both set", "FieldValueInvalid");
-  }
+  return options;
+}
+
+}  // namespace
+
+// A body says it all: then the query is not asked.
+base::Result<RemoveOptions> remove_options(const HttpRequest& request) {
+  const json options = TRY(request.body.empty() ? options_of_query(request) : options_of_body(request));
+  TRY_STATUS(check_delete_options(options));
   return remove_options_from(options);
 }
 
@@ -96,7 +111,11 @@ HttpResponse serve_delete(const Call& call) {
   if (!options.ok()) return error_response(options.error());
   const std::vector<std::string> warnings = default_propagation(call.resource, *options);
   auto removed = call.core.pipeline.remove(call.resource, call.info.ns, call.info.name, *options);
-  if (!removed.ok()) return error_response(removed.error());
+  if (!removed.ok()) {
+    HttpResponse response = error_response(removed.error());
+    add_warnings(response, warnings);
+    return response;
+  }
   if (!removed->gone || returns_object(call.resource)) return object_response(call, 200, removed->object, warnings);
   HttpResponse response = json_response(200, success_status(call.resource, call.info.name, removed->object.uid()));
   add_warnings(response, warnings);

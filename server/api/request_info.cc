@@ -1,6 +1,10 @@
 #include "server/api/request_info.h"
 
+#include <algorithm>
 #include <vector>
+
+#include "server/api/go_text.h"
+#include "store/base/text.h"
 
 namespace server {
 namespace {
@@ -20,9 +24,9 @@ std::vector<std::string> split_path(const std::string& path) {
 Verb choose_verb(const HttpRequest& request, const RequestInfo& info) {
   const bool one = !info.name.empty();
   if (request.method == "GET" || request.method == "HEAD") {
-    // A watch of one object is a watch of the collection with a field selector; the old /watch/ prefix is gone.
-    if (query_flag(request, "watch") && info.subresource.empty()) return Verb::kWatch;
-    return one ? Verb::kGet : Verb::kList;
+    // A watch of one object is a watch of the collection with a field selector: with a name on the path the flag means nothing.
+    if (one) return Verb::kGet;
+    return query_flag(request, "watch") ? Verb::kWatch : Verb::kList;
   }
   if (request.method == "POST") return one && info.subresource.empty() ? Verb::kNone : Verb::kCreate;
   if (request.method == "PUT") return one ? Verb::kUpdate : Verb::kNone;
@@ -48,10 +52,19 @@ const char* verb_name(Verb verb) {
   return "";
 }
 
+// Only "false" and "0" say no, as upstream reads a query: python's client sends "True", and "?watch" is a yes.
 bool query_flag(const HttpRequest& request, const std::string& name) {
-  std::string value = request.param(name).value_or("");
-  // Go's ParseBool; python's client sends "True".
-  return value == "true" || value == "1" || value == "True" || value == "TRUE" || value == "t" || value == "T";
+  const auto value = request.param(name);
+  return value && *value != "0" && base::lower(*value) != "false";
+}
+
+base::Status check_timeout(const HttpRequest& request, const RequestInfo& info) {
+  static constexpr std::string_view kLong[] = {"attach", "exec", "proxy", "log", "portforward"};
+  const std::string timeout = request.param("timeout").value_or("");
+  if (timeout.empty() || info.verb == Verb::kWatch || std::find(std::begin(kLong), std::end(kLong), info.subresource) != std::end(kLong)) return {};
+  const std::string problem = duration_problem(timeout);
+  if (problem.empty()) return {};
+  return base::Error(base::Code::kBadRequest, "invalid timeout specified in the request URL - " + problem);
 }
 
 RequestInfo parse_request(const HttpRequest& request) {
@@ -69,6 +82,9 @@ RequestInfo parse_request(const HttpRequest& request) {
     return info;
   }
   info.is_resource = true;
+  // How watches were spelt before there was a flag: /api/v1/watch/namespaces/NS/pods/NAME.
+  const bool watch = request.method == "GET" && parts[at] == "watch" && parts.size() > at + 1;
+  if (watch) ++at;
   // /namespaces/NS/RESOURCE... is about RESOURCE, except for the subresources of namespaces themselves.
   if (parts[at] == "namespaces" && parts.size() > at + 2 && !(info.group.empty() && parts.size() == at + 3 &&
                                                               (parts[at + 2] == "status" || parts[at + 2] == "finalize"))) {
@@ -79,7 +95,7 @@ RequestInfo parse_request(const HttpRequest& request) {
   if (at < parts.size()) info.name = parts[at++];
   if (at < parts.size()) info.subresource = parts[at++];
   for (; at < parts.size(); ++at) info.rest += "/" + parts[at];
-  info.verb = choose_verb(request, info);
+  info.verb = watch ? Verb::kWatch : choose_verb(request, info);
   return info;
 }
 

@@ -23,6 +23,8 @@ struct RequestInfo {
 };
 
 RequestInfo parse_request(const HttpRequest& request);
-bool query_flag(const HttpRequest& request, const std::string& name);  // "true" or "1"
+// A `timeout` that is no duration is refused, where there is an end to wait for; kBadRequest.
+base::Status check_timeout(const HttpRequest& request, const RequestInfo& info);
+bool query_flag(const HttpRequest& request, const std::string& name);  // Given, and neither "false" nor "0"
 
 }  // namespace server

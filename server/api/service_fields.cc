@@ -187,7 +187,7 @@ base::Status init_families(const std::vector<base::Family>& cluster, const json&
   if (!service_has_addresses(service) || is_settled(old, service)) return {};
   const bool selectorless = store::get_string(service, "spec.clusterIP") == "None" && store::get_object(service, "spec.selector").empty();
   default_policy(old, service, selectorless);
-  if (auto causes = store::validate_service_addresses(service); !causes.empty()) return failed(std::move(causes));
+  if (auto causes = store::validate_service_addresses(service, old.is_object() ? &old : nullptr); !causes.empty()) return failed(std::move(causes));
   std::vector<base::Cause> causes;
   check_policy(old, service, causes);
   json families = store::get_array(service, "spec.ipFamilies");

@@ -1,6 +1,7 @@
 #include "server/api/status.h"
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 namespace server {
 namespace {
@@ -13,7 +14,29 @@ base::Error about(base::Code code, const store::Resource& r, const std::string& 
   return e;
 }
 
-std::string field_text(const base::Cause& cause) { return cause.field + ": " + cause.message; }
+// What is wrong for two reasons is two causes, and said once.
+std::string causes_text(const std::vector<base::Cause>& causes) {
+  std::string text;
+  std::set<std::string> said;
+  for (const base::Cause& c : causes) {
+    const std::string one = c.field + ": " + c.message;
+    if (said.insert(one).second) text += (text.empty() ? "" : ", ") + one;
+  }
+  return said.size() > 1 ? "[" + text + "]" : text;
+}
+
+// What upstream's router refuses by itself has details, though nothing is in them.
+bool has_empty_details(const base::Error& error) {
+  switch (error.code) {
+    case base::Code::kInvalid:
+    case base::Code::kNotFound:
+    case base::Code::kForbidden:
+    case base::Code::kMethodNotAllowed: return true;
+    case base::Code::kNotAcceptable: return error.message.starts_with("406: ");
+    case base::Code::kUnsupportedMediaType: return error.message.starts_with("415: ");
+    default: return false;
+  }
+}
 
 }  // namespace
 
@@ -38,14 +61,25 @@ base::Error forbidden(const store::Resource& r, const std::string& name, const s
 }
 
 base::Error invalid(const store::Resource& r, const std::string& name, std::vector<base::Cause> causes) {
-  std::string text;
-  for (const base::Cause& c : causes) text += (text.empty() ? "" : ", ") + field_text(c);
-  if (causes.size() > 1) text = "[" + text + "]";
   std::string kind = r.group.empty() ? std::string(r.kind) : std::string(r.kind) + "." + std::string(r.group);
-  base::Error e = about(base::Code::kInvalid, r, name, kind + " \"" + name + "\" is invalid: " + text);
+  base::Error e = about(base::Code::kInvalid, r, name, kind + " \"" + name + "\" is invalid: " + causes_text(causes));
   e.kind = std::string(r.kind);
   e.causes = std::move(causes);
   return e;
+}
+
+base::Error options_invalid(const std::string& kind, std::vector<base::Cause> causes) {
+  base::Error e(base::Code::kInvalid, kind + ".meta.k8s.io \"\" is invalid: " + causes_text(causes));
+  e.group = "meta.k8s.io";
+  e.kind = kind;
+  e.causes = std::move(causes);
+  return e;
+}
+
+base::Status check_path_name(const std::string& name, const std::string& on_path) {
+  if (name == on_path) return {};
+  if (name.empty()) return bad_request("the name of the object (" + on_path + " based on URL) was undeterminable: name must be provided");
+  return bad_request("the name of the object (" + name + ") does not match the name on the URL (" + on_path + ")");
 }
 
 base::Error method_not_supported(const store::Resource& r, const std::string& action) {
@@ -53,6 +87,7 @@ base::Error method_not_supported(const store::Resource& r, const std::string& ac
   return e;
 }
 base::Error path_not_found() { return base::Error(base::Code::kNotFound, "the server could not find the requested resource"); }
+base::Error method_not_allowed_here() { return base::Error(base::Code::kMethodNotAllowed, "the server does not allow this method on the requested resource"); }
 base::Error bad_request(const std::string& message) { return base::Error(base::Code::kBadRequest, message); }
 base::Error internal(const std::string& message) { return base::Error(base::Code::kInternal, "Internal error occurred: " + message); }
 
@@ -89,10 +124,7 @@ json render_status(const base::Error& error) {
     details["causes"].push_back(std::move(cause));
   }
   if (error.retry_after_seconds > 0) details["retryAfterSeconds"] = error.retry_after_seconds;
-  if (!details.empty() || error.code == base::Code::kInvalid || error.code == base::Code::kNotFound ||
-      error.code == base::Code::kForbidden) {
-    status["details"] = std::move(details);
-  }
+  if (!details.empty() || has_empty_details(error)) status["details"] = std::move(details);
   return status;
 }
 

@@ -20,9 +20,13 @@ base::Error already_exists(const store::Resource& r, const std::string& name);
 base::Error conflict(const store::Resource& r, const std::string& name, const std::string& why);
 base::Error stale(const store::Resource& r, const std::string& name);  // "the object has been modified; ..."
 base::Error invalid(const store::Resource& r, const std::string& name, std::vector<base::Cause> causes);
+base::Error options_invalid(const std::string& kind, std::vector<base::Cause> causes);  // Of a query: "ListOptions", ...
+// The name that a body gives its object against the one on the path.
+base::Status check_path_name(const std::string& name, const std::string& on_path);
 base::Error forbidden(const store::Resource& r, const std::string& name, const std::string& why);
 base::Error method_not_supported(const store::Resource& r, const std::string& action);
 base::Error path_not_found();      // A resource or subresource that is not served.
+base::Error method_not_allowed_here();  // A path that is served, but not in this way.
 base::Error bad_request(const std::string& message);
 base::Error internal(const std::string& message);
 

@@ -12,12 +12,8 @@ HttpResponse serve_update(const Call& call, const std::string& subresource) {
   auto tree = read_body(call, *context);
   if (!tree.ok()) return error_response(tree.error());
   auto updated = call.core.pipeline.update(call.resource, call.info.ns, call.info.name, subresource, std::move(*tree), *context);
-  if (!updated.ok()) {
-    HttpResponse response = error_response(updated.error());
-    add_warnings(response, context->warnings);
-    return response;
-  }
-  return object_response(call, 200, *updated, context->warnings);
+  if (!updated.ok()) return write_error(updated.error(), *context);
+  return object_response(call, context->created ? 201 : 200, *updated, context->warnings);
 }
 
 }  // namespace server

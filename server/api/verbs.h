@@ -1,6 +1,7 @@
 // server/api/verbs.h - one function a verb, each in its own file. Called on connection threads.
 #pragma once
 
+#include "server/api/body_kind.h"
 #include "server/api/core.h"
 #include "server/api/pipeline.h"
 
@@ -19,14 +20,20 @@ HttpResponse serve_delete_collection(const Call& call);
 using SubresourceHandler = HttpResponse (*)(const Call& call);
 SubresourceHandler find_subresource_handler(const store::Resource& r, const std::string& name);
 
+// kTimeout when the store does not get there soon.
+base::Status wait_for_revision(const Call& call, store::Revision revision);
+
 // dryRun, fieldManager and fieldValidation of a write.
 base::Result<WriteContext> write_context(const Call& call);
-// The body of a create or update: JSON, YAML or protobuf; any other is kUnsupportedMediaType.
+// The body of a create or update: JSON, YAML or protobuf; any other is kUnsupportedMediaType. It is an object, and `wanted`
+// is what errors call it: the resource's own kind, unless a subresource says otherwise.
 base::Result<json> read_body(const Call& call, WriteContext& context);
-// DeleteOptions from body and query.
+base::Result<json> read_body(const Call& call, WriteContext& context, const BodyKind& wanted);
+// DeleteOptions from the body, or else the query.
+base::Result<RemoveOptions> remove_options(const HttpRequest& request);
 // Fills in what happens to dependents when the client does not say; what it should be told of that.
 std::vector<std::string> default_propagation(const store::Resource& r, RemoveOptions& options);
-base::Result<RemoveOptions> remove_options(const HttpRequest& request);
+base::Status check_delete_options(const json& options);
 RemoveOptions remove_options_from(const json& options);
 
 // Applies a patch of the request's type to `stored`.

@@ -154,7 +154,7 @@ void OpenWatches::close_all() {
 HttpResponse serve_watch(const Call& call) {
   auto options = parse_list_options(call.request, call.resource, call.info.name, ListUse::kWatch);
   if (!options.ok()) return error_response(options.error());
-  auto form = choose_form(call);
+  auto form = choose_form(call, Shape::kStream);
   if (!form.ok()) return error_response(form.error());
   const store::Revision from = options->revision.value_or(0);
   // Without a revision the client gets what is there as ADDED first (asked for or by tradition).

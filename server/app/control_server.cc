@@ -122,6 +122,16 @@ void send_answer(int socket, Answer& a) {
   base::ignore(send_message(socket, a.body, fds), "a client that went away needs no answer");
 }
 
+// A mistake in one answer costs that answer.
+Answer answer_safely(Cluster& cluster, const json& request) {
+  try {
+    return answer(cluster, request);
+  } catch (const std::exception& e) {
+    base::log::error("control: exception: {}", e.what());
+    return {failure(base::Error(base::Code::kInternal, e.what())), {}};
+  }
+}
+
 class Impl final : public ControlServer {
  public:
   Impl(base::Fd listener, Cluster& cluster, std::function<void()> on_down) : listener_(std::move(listener)), cluster_(cluster), on_down_(std::move(on_down)) {
@@ -159,7 +169,7 @@ class Impl final : public ControlServer {
     base::Result<json> request = receive_message(client.get(), nullptr);
     bool down = false;
     if (request.ok()) {
-      Answer a = answer(cluster_, *request);
+      Answer a = answer_safely(cluster_, *request);
       down = store::get_string(*request, "op") == "down";
       send_answer(client.get(), a);
     }

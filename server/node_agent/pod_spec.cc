@@ -105,6 +105,7 @@ PodSpecView project_pod_spec(const store::Object& pod) {
   if (out.host_network) out.hostname = out.node;
   out.restart = parse_restart(get_string(spec, "restartPolicy", "Always"));
   out.grace_seconds = get_int(spec, "terminationGracePeriodSeconds", 30);
+  if (out.grace_seconds < 0) out.grace_seconds = 1;  // As upstream reads it.
   out.dns_policy = get_string(spec, "dnsPolicy", "ClusterFirst");
   out.dns_config = &get_object(spec, "dnsConfig");
   out.host_aliases = &get_array(spec, "hostAliases");

@@ -56,7 +56,7 @@ std::string label_key_problem(std::string_view key) {
     std::string_view prefix = key.substr(0, slash);
     name = key.substr(slash + 1);
     if (name.find('/') != std::string_view::npos) {
-      return std::string("a qualified name ") + kNameRule + " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
+      return std::string("a valid label key ") + kNameRule + " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
     }
     if (prefix.empty()) {
       add(problems, "prefix part must be non-empty");

@@ -21,6 +21,17 @@ void set_scheduled(json& pod, const std::string& now) {
   conditions.push_back(std::move(scheduled));
 }
 
+// Upstream passes on what its rules say as it is, as a 500.
+base::Status check_binding(const Call& call, const json& body, const BodyKind& wanted) {
+  TRY_STATUS(check_body_kind(body, wanted));
+  const std::string ns = store::get_string(body, "metadata.namespace"), kind = store::get_string(body, "target.kind");
+  if (!ns.empty() && ns != call.info.ns) return bad_request("the namespace of the provided object does not match the namespace sent on the request");
+  if (store::get_string(body, "metadata.name") != call.info.name) return bad_request("name in URL does not match name in Binding object");
+  if (!kind.empty() && kind != "Node") return base::Error(base::Code::kInternal, "target.kind: Unsupported value: " + json(kind).dump() + ": supported values: \"Node\", \"<empty>\"");
+  if (store::get_string(body, "target.name").empty()) return base::Error(base::Code::kInternal, "target.name: Required value");
+  return {};
+}
+
 }  // namespace
 
 base::Status bind_pod(Core& core, const std::string& ns, const std::string& pod, const std::string& node, const std::string& uid, WriteContext& context) {
@@ -51,16 +62,11 @@ base::Status bind_pod(Core& core, const std::string& ns, const std::string& pod,
 HttpResponse serve_binding(const Call& call) {
   auto context = write_context(call);
   if (!context.ok()) return error_response(context.error());
-  auto body = read_body(call, *context);
+  const BodyKind wanted{"", "v1", "Binding"};
+  auto body = read_body(call, *context, wanted);
   if (!body.ok()) return error_response(body.error());
-  std::string node = store::get_string(*body, "target.name"), kind = store::get_string(*body, "target.kind", "Node");
-  if (node.empty() || (kind != "Node" && !kind.empty())) {
-    base::Error e(base::Code::kInvalid, "Binding \"" + call.info.name + "\" is invalid: target.name: Required value");
-    e.kind = "Binding";
-    e.name = call.info.name;
-    e.causes.push_back(cause_required("target.name", ""));
-    return error_response(e);
-  }
+  if (base::Status good = check_binding(call, *body, wanted); !good.ok()) return error_response(good.error());
+  const std::string node = store::get_string(*body, "target.name");
   base::Status bound = bind_pod(call.core, call.info.ns, call.info.name, node, store::get_string(*body, "metadata.uid"), *context);
   if (!bound.ok()) return error_response(bound.error());
   return json_response(201, {{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", json::object()}, {"status", "Success"}, {"code", 201}});

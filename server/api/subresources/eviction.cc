@@ -145,10 +145,15 @@ base::Status evict(const Call& call, const json& body, WriteContext& context) {
 HttpResponse serve_eviction(const Call& call) {
   auto context = write_context(call);
   if (!context.ok()) return error_response(context.error());
-  auto body = read_body(call, *context);
+  const BodyKind wanted{"policy", "v1", "Eviction"};
+  auto body = read_body(call, *context, wanted);
   if (!body.ok()) return error_response(body.error());
-  std::string name = store::get_string(*body, "metadata.name");
-  if (!name.empty() && name != call.info.name) return error_response(bad_request("name in URL does not match name in Eviction object"));
+  // Version v1beta1 is read still.
+  if (store::get_string(*body, "apiVersion") != "policy/v1beta1") {
+    if (base::Status kind = check_body_kind(*body, wanted); !kind.ok()) return error_response(kind.error());
+  }
+  if (store::get_string(*body, "metadata.name") != call.info.name) return error_response(bad_request("name in URL does not match name in Eviction object"));
+  if (base::Status options = check_delete_options(store::get_object(*body, "deleteOptions")); !options.ok()) return error_response(options.error());
   const base::Status evicted = evict(call, *body, *context);
   if (!evicted.ok()) return error_response(evicted.error());
   return json_response(201, {{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", json::object()}, {"status", "Success"}, {"code", 201}});

@@ -9,13 +9,12 @@
 namespace server {
 
 HttpResponse serve_finalize(const Call& call) {
-  if (call.info.verb != Verb::kUpdate) {
-    return error_response(base::Error(base::Code::kMethodNotAllowed, "the server does not allow this method on the requested resource"));
-  }
   auto context = write_context(call);
   if (!context.ok()) return error_response(context.error());
   auto body = read_body(call, *context);
   if (!body.ok()) return error_response(body.error());
+  if (base::Status kind = check_body_kind(*body, body_kind(call.resource)); !kind.ok()) return error_response(kind.error());
+  if (base::Status named = check_path_name(store::get_string(*body, "metadata.name"), call.info.name); !named.ok()) return error_response(named.error());
   const json finalizers = store::get_array(*body, "spec.finalizers");
   std::string version = store::get_string(*body, "metadata.resourceVersion");
   auto written = call.core.pipeline.rewrite(call.resource, call.info.ns, call.info.name, [&](const json& stored) -> base::Result<json> {

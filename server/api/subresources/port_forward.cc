@@ -22,6 +22,12 @@ class ForwardSession {
  public:
   ForwardSession(Connection& connection, std::unique_ptr<compat::PortForward> protocol, PodRuntime* runtime, std::string ns, std::string pod)
       : connection_(connection), protocol_(std::move(protocol)), runtime_(runtime), ns_(std::move(ns)), pod_(std::move(pod)) {}
+  // However run() ended: a thread that still runs may not be dropped.
+  ~ForwardSession() {
+    connection_.close();
+    for (auto& [id, link] : links_) link->close();
+    for (auto& [id, link] : links_) link->thread.join();
+  }
 
   void run() {
     compat::PortForwardFeed first;
@@ -31,9 +37,6 @@ class ForwardSession {
       base::ignore(connection_.write(first.bytes), "a client that left is noticed by the first read");
     }
     if (handle(first.events)) read_client();
-    connection_.close();
-    for (auto& [id, link] : links_) link->close();
-    for (auto& [id, link] : links_) link->thread.join();
   }
 
  private:

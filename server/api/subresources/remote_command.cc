@@ -23,6 +23,11 @@ class RemoteSession {
  public:
   RemoteSession(Connection& connection, std::unique_ptr<compat::RemoteCommand> protocol, std::shared_ptr<ExecSession> process)
       : connection_(connection), protocol_(std::move(protocol)), process_(std::move(process)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+  // However run() ended: a thread that still runs may not be dropped.
+  ~RemoteSession() {
+    stop();
+    if (output_.joinable()) output_.join();
+  }
 
   void run() {
     {
@@ -30,8 +35,6 @@ class RemoteSession {
       if (!handle(protocol_->start())) return;
     }
     read_client();
-    stop();
-    if (output_.joinable()) output_.join();
   }
 
  private:

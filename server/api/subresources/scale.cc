@@ -80,9 +80,6 @@ HttpResponse serve_scale(const Call& call) {
     auto object = pipeline.get(call.resource, call.info.ns, call.info.name);
     return object.ok() ? json_response(200, scale_of(call.resource, object->tree())) : error_response(object.error());
   }
-  if (call.info.verb != Verb::kUpdate && call.info.verb != Verb::kPatch) {
-    return error_response(base::Error(base::Code::kMethodNotAllowed, "the server does not allow this method on the requested resource"));
-  }
   auto context = write_context(call);
   if (!context.ok()) return error_response(context.error());
   auto type = compat::parse_body_type(call.request.header("content-type"));

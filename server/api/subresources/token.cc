@@ -47,7 +47,7 @@ base::Result<json> make_token(const Call& call) {
   for (const json& audience : store::get_array(spec, "audiences")) {
     if (audience.is_string() && audience != "") wish.audiences.push_back(audience);
   }
-  if (const json* bound = store::find(spec, "boundObjectRef")) {
+  if (const json* bound = store::find(spec, "boundObjectRef"); bound && bound->is_object()) {
     wish.bound_version = store::get_string(*bound, "apiVersion");
     wish.bound_kind = store::get_string(*bound, "kind");
     wish.bound_name = store::get_string(*bound, "name");

@@ -61,7 +61,7 @@ TEST_F(ApiTest, RevisionsOfLists) {
   EXPECT_EQ(call("GET", cms + "?resourceVersion=" + before + "&resourceVersionMatch=NotOlderThan").body["items"].size(), 1u);
   EXPECT_EQ(call("GET", cms + "?resourceVersion=0").body["items"].size(), 1u);
   EXPECT_EQ(call("GET", cms + "?resourceVersionMatch=Exact").status, 422);
-  EXPECT_EQ(call("GET", cms + "?resourceVersion=x").status, 422);
+  EXPECT_EQ(call("GET", cms + "?resourceVersion=x").status, 400);
 }
 
 TEST_F(ApiTest, Tables) {

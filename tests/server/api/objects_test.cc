@@ -31,10 +31,10 @@ TEST_F(ApiTest, UnknownPathsAndMethods) {
   };
   const Row rows[] = {
       {"GET", "/nosuch", 404, "404 page not found"},
-      {"GET", "/api/v1/nosuch", 404, "404 page not found"},
+      {"GET", "/api/v1/nosuch", 404, "the server could not find the requested resource"},
       {"GET", "/apis/nosuch/v1/x", 404, "404 page not found"},
-      {"GET", "/api/v1/namespaces/default/pods/x/nosuch", 404, "404 page not found"},
-      {"GET", "/api/v1/namespaces/default/nodes", 404, "404 page not found"},
+      {"GET", "/api/v1/namespaces/default/pods/x/nosuch", 404, "the server could not find the requested resource"},
+      {"GET", "/api/v1/namespaces/default/nodes", 404, "the server could not find the requested resource"},
       {"PUT", "/api/v1/nodes", 405, "the server does not allow this method on the requested resource"},
       {"POST", "/api/v1/pods", 405, "the server does not allow this method on the requested resource"},
       {"GET", "/api/v1/namespaces/default/pods/p", 404, "pods \\\"p\\\" not found"},
@@ -58,7 +58,7 @@ TEST_F(ApiTest, CreateFillsInWhatTheServerOwns) {
   EXPECT_EQ(a.body["metadata"]["namespace"], "default");
   EXPECT_EQ(a.body["metadata"]["uid"].get<std::string>().size(), 36u);
   EXPECT_TRUE(base::parse_rfc3339(a.body["metadata"]["creationTimestamp"].get<std::string>()).ok());
-  EXPECT_FALSE(a.body["metadata"].contains("generation"));
+  EXPECT_EQ(a.body["metadata"]["generation"], 7) << "of a kind that does not count";
   EXPECT_EQ(call("GET", cms + "/a").body, a.body);
 }
 
@@ -86,8 +86,8 @@ TEST_F(ApiTest, CreateRefusals) {
       {"resourceVersion", cms, versioned, 500, "", "resourceVersion should not be set on objects to be created"},
       {"no name", cms, unnamed, 422, "Invalid", "ConfigMap \"\" is invalid: metadata.name: Required value: name or generateName is required"},
       {"bad name", cms, bad_name, 422, "Invalid", "ConfigMap \"X_y\" is invalid: metadata.name: Invalid value: \"X_y\": a lowercase RFC 1123 subdomain"},
-      {"wrong kind", cms, wrong_kind, 400, "BadRequest", "no kind \"Pod\""},
-      {"wrong version", cms, wrong_version, 400, "BadRequest", "the API version in the data (v2) does not match the expected API version (v1)"},
+      {"wrong kind", cms, wrong_kind, 400, "BadRequest", "Pod in version \"v1\" cannot be handled as a ConfigMap: converting (v1.Pod) to (core.ConfigMap): unknown conversion"},
+      {"wrong version", cms, wrong_version, 400, "BadRequest", "ConfigMap in version \"v2\" cannot be handled as a ConfigMap: no kind \"ConfigMap\" is registered for version \"v2\" in scheme"},
       {"wrong type", deployments, wrong_type, 400, "BadRequest", "Deployment in version \"v1\" cannot be handled as a Deployment: json: cannot unmarshal string"},
   };
   for (const Row& row : rows) {
