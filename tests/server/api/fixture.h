@@ -81,6 +81,7 @@ struct ApiTest : testing::Test {
               const std::string& accept = "application/json") {
     return send(make_request(method, target, body, content_type, accept));
   }
+  Answer call(const std::string& method, const std::string& target, const char* body) { return call(method, target, std::string(body)); }
   Answer call(const std::string& method, const std::string& target, const json& body) { return call(method, target, body.dump()); }
 
   // The first lines of a watch, then it is given up.
