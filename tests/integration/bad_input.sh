@@ -5,7 +5,7 @@ check_error "unknown verb" "bogus" "$KUBELAN" bogus
 check_error "unknown flag" "--bogus" "$KUBELAN" up --bogus
 check_error "flag without a value" "--nodes" "$KUBELAN" up --nodes
 check_error "a number is wanted" "--nodes" "$KUBELAN" up --nodes many
-check_error "too many nodes" "--nodes 65: use 1 to 64" "$KUBELAN" up --nodes 65
+check_error "too many nodes" "--nodes 65: use 0 to 64" "$KUBELAN" up --nodes 65
 check_error "bad name" '--name "A_b"' "$KUBELAN" up --name A_b
 check_error "bad port" "--api-port 70000" "$KUBELAN" up --api-port 70000
 check_error "enter without a command" "put it after --" "$KUBELAN" enter client
