@@ -33,7 +33,7 @@ void check_size(size_t bytes, const char* field, Causes& causes) {
 
 // What a ConfigMap or Secret with `immutable: true` no longer lets through.
 void check_frozen(const json& tree, const json* old, std::initializer_list<const char*> fields, Causes& causes) {
-  if (!old || !old->is_object() || old->value("immutable", json()) != true) return;
+  if (!old || !old->is_object() || !tree.is_object() || old->value("immutable", json()) != true) return;
   const std::string detail = "field is immutable when `immutable` is set";
   if (tree.value("immutable", json()) != true) causes.push_back(cause_forbidden("immutable", detail));
   for (const char* field : fields) {

@@ -50,6 +50,11 @@ std::vector<const Field*> declared(const Type& type) {
   }
   auto place = [](const Field* f) { return f->wire_in == 0 ? std::tuple(int(f->wire), 0, 0) : std::tuple(f->wire_in & 0xff, f->wire_in >> 8, int(f->wire)); };
   std::sort(out.begin(), out.end(), [&](const Field* a, const Field* b) { return place(a) < place(b); });
+  // The one struct whose fields stand in another order.
+  if (type.name.ends_with(".PersistentVolumeClaimSpec")) {
+    const auto at = std::find_if(out.begin(), out.end(), [](const Field* f) { return f->name == "selector"; });
+    if (at != out.end()) std::rotate(out.begin() + 1, at, at + 1);
+  }
   return out;
 }
 

@@ -51,8 +51,7 @@ std::string host_problem(const std::string& host) {
   return name_problem(host.substr(2), NameRule::kDnsSubdomain).empty() ? "" : kWildcard;
 }
 
-// An object of any kind: TypedLocalObjectReference, and the first half of a class' parameters. That kind and name are
-// there, the schema checks.
+// An object of any kind: TypedLocalObjectReference, and the first half of a class' parameters.
 void check_reference(const json& reference, const std::string& here, Causes& causes) {
   if (has(reference, "apiGroup")) {
     const std::string group = string_at(reference, "apiGroup");
@@ -60,7 +59,8 @@ void check_reference(const json& reference, const std::string& here, Causes& cau
   }
   for (const char* key : {"kind", "name"}) {
     const std::string value = string_at(reference, key);
-    add_problem(causes, here + "." + key, value, name_problem(value, NameRule::kPathSegment));
+    if (value.empty()) causes.push_back(cause_required(here + "." + key));
+    else add_problem(causes, here + "." + key, value, name_problem(value, NameRule::kPathSegment));
   }
 }
 

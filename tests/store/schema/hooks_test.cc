@@ -345,13 +345,14 @@ TEST(ConfigKinds, PrepareAndValidate) {
        R"({"subsets":[{"addresses":[{"ip":"x"}]},{}]})",
        "",
        {"subsets[0].addresses[0].ip: Invalid value: \"x\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
-        "subsets[1]: Required value: must specify `addresses` or `notReadyAddresses`"}},
+        "subsets[0].addresses[0].ip: Invalid value: \"x\": must be a valid IP address", "subsets[1]: Required value: must specify `addresses` or `notReadyAddresses`"}},
       {"endpoint slice",
        "EndpointSlice",
        R"({"addressType":"IPv4","endpoints":[{"addresses":["::1"]},{"addresses":[]}],"ports":[{"port":1},{"port":2}]})",
        "",
-       {"endpoints[0].addresses[0]: Invalid value: \"::1\": must be a valid IPv4 address",
-        "endpoints[1].addresses: Required value: must contain at least 1 address", "ports[1].name: Duplicate value: \"\""}},
+       {"ports[1].name: Duplicate value: \"\"", "endpoints[0].addresses: Invalid value: \"::1\": must be an IPv4 address",
+        "endpoints[0].addresses[0]: Invalid value: \"::1\": may not be in the loopback range (127.0.0.0/8, ::1/128)",
+        "endpoints[1].addresses: Required value: must contain at least 1 address"}},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.name);
@@ -374,7 +375,7 @@ TEST(ObjectMeta, ChecksNamesLabelsAndOwners) {
       {"subdomain", "Pod", R"({"name":"A"})", {"metadata.name: Invalid value: \"A\": a lowercase RFC 1123 subdomain must consist"}},
       {"label", "Namespace", R"({"name":"A"})", {"metadata.name: Invalid value: \"A\": a lowercase RFC 1123 label must consist"}},
       {"label with dots", "Namespace", R"({"name":"a.b"})", {"metadata.name: Invalid value: \"a.b\": must not contain dots"}},
-      {"DNS-1035", "Service", R"({"name":"1a"})", {"metadata.name: Invalid value: \"1a\": a DNS-1035 label must consist"}},
+      {"a label", "Service", R"({"name":"1.a"})", {"metadata.name: Invalid value: \"1.a\": must not contain dots"}},
       {"generateName",
        "Pod",
        R"({"name":"a-x","generateName":"A-"})",

@@ -209,6 +209,7 @@ TEST(AutoscalerRules, Bounds) {
       {"no group, as before", "HorizontalPodAutoscaler", scaler(R"("maxReplicas":1)", "v1"), scaler(R"("maxReplicas":2)", "v1"), {}},
       {"no type", "HorizontalPodAutoscaler", scaler(R"("maxReplicas":1,"metrics":[{}])"), "",
        {"spec.metrics[0].type: Required value: must specify a metric source type",
+        R"(spec.metrics[0].type: Unsupported value: "": supported values: "ContainerResource", "External", "Object", "Pods", "Resource")",
         R"(spec.metrics[0].type: Unsupported value: "": supported values: "ContainerResource", "External", "Object", "Pods", "Resource")"}},
   };
   check(rows);
@@ -237,7 +238,8 @@ TEST(WebhookRules, Checks) {
         "webhooks[0].clientConfig.service.port: Invalid value: 70000: port is not valid: must be between 1 and 65535, inclusive",
         "webhooks[0].clientConfig.service.path: Invalid value: \"a//B\": must start with a '/'",
         "webhooks[0].clientConfig.service.path: Invalid value: \"a//B\": segment[0] may not be empty",
-        "webhooks[0].clientConfig.service.path: Invalid value: \"a//B\": segment[1]: " + kSubdomain}},
+        "webhooks[0].clientConfig.service.path: Invalid value: \"a//B\": segment[1] may not be empty",
+        "webhooks[0].clientConfig.service.path: Invalid value: \"a//B\": segment[2]: " + kSubdomain}},
       {"resources", kKind, hook(url + R"(,"rules":[{"operations":["CREATE"],"apiGroups":[""],"apiVersions":["v1"],"resources":["pods/*","pods/log","*","x",""],"scope":""}])"), "",
        {"webhooks[0].rules[0].resources[1]: Invalid value: \"pods/log\": if 'pods/*' is present, must not specify pods/log", "webhooks[0].rules[0].resources[4]: Required value",
         R"(webhooks[0].rules[0].resources: Invalid value: ["pods/*","pods/log","*","x",""]: if '*' is present, must not specify other resources without subresources)",

@@ -159,7 +159,7 @@ TEST(Defaults, LeaveTheZeroValuesThatUpstreamShows) {
        R"({"type":"Ready","status":"True","lastProbeTime":null,"lastTransitionTime":"2026-01-02T03:04:05Z"})"},
       {"pointers without omitempty", "io.k8s.api.networking.v1.HTTPIngressPath", R"({"path":""})", R"({"backend":{},"pathType":null})"},
       {"a pointer's text is no default", "io.k8s.api.storage.v1.CSIDriverSpec", R"({"fsGroupPolicy":""})",
-       R"({"attachRequired":true,"fsGroupPolicy":"","podInfoOnMount":false,"preventPodSchedulingIfMissing":false,"requiresRepublish":false,"seLinuxMount":false,"storageCapacity":false,"volumeLifecycleModes":["Persistent"]})"},
+       R"({"attachRequired":true,"fsGroupPolicy":"","podInfoOnMount":false,"requiresRepublish":false,"seLinuxMount":false,"storageCapacity":false,"volumeLifecycleModes":["Persistent"]})"},
       {"what is no type's business", "io.k8s.api.apps.v1.ControllerRevision", R"({"data":{"a":"","b":[]}})", R"({"metadata":{},"data":{"a":"","b":[]},"revision":0})"},
   };
   for (const Row& row : rows) {

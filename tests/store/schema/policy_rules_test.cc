@@ -26,7 +26,7 @@ TEST(ValidatePodDisruptionBudget, AsUpstream) {
       {"a number", "PodDisruptionBudget", R"({"spec":{"minAvailable":1,"selector":{"matchLabels":{"a":"b"}}}})", "", {}},
       {"nothing at all", "PodDisruptionBudget", R"({"spec":{}})", "", {}},
       {"both", "PodDisruptionBudget", R"({"spec":{"minAvailable":1,"maxUnavailable":1}})", "",
-       {R"(spec: Invalid value: {"maxUnavailable":1,"minAvailable":1}: minAvailable and maxUnavailable cannot be both set)"}},
+       {R"(spec: Invalid value: {"MinAvailable":1,"Selector":null,"MaxUnavailable":1,"UnhealthyPodEvictionPolicy":null}: minAvailable and maxUnavailable cannot be both set)"}},
       {"below zero", "PodDisruptionBudget", R"({"spec":{"minAvailable":-1}})", "",
        {"spec.minAvailable: Invalid value: -1: must be greater than or equal to 0"}},
       {"more than all", "PodDisruptionBudget", R"({"spec":{"maxUnavailable":"101%"}})", "",
@@ -45,7 +45,7 @@ TEST(ValidatePodDisruptionBudget, AsUpstream) {
 }
 
 std::string scaler(const std::string& more) {
-  return R"({"spec":{"maxReplicas":3,"scaleTargetRef":{"kind":"Deployment","name":"web"})" + (more.empty() ? "" : "," + more) + "}}";
+  return R"({"spec":{"maxReplicas":3,"scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"web"})" + (more.empty() ? "" : "," + more) + "}}";
 }
 
 TEST(PrepareAutoscaler, FillsMetricsAndBehaviour) {
@@ -68,17 +68,18 @@ TEST(ValidateAutoscaler, AsUpstream) {
   const char* kKind = "HorizontalPodAutoscaler";
   const Row rows[] = {
       {"plain", kKind, scaler(""), "", {}},
-      {"bounds", kKind, R"({"spec":{"minReplicas":4,"maxReplicas":3,"scaleTargetRef":{"kind":"D","name":"d"}}})", "",
+      {"bounds", kKind, R"({"spec":{"minReplicas":4,"maxReplicas":3,"scaleTargetRef":{"apiVersion":"a/v1","kind":"D","name":"d"}}})", "",
        {"spec.maxReplicas: Invalid value: 3: must be greater than or equal to `minReplicas`"}},
-      {"none wanted", kKind, R"({"spec":{"minReplicas":0,"maxReplicas":0,"scaleTargetRef":{"kind":"D","name":"d"}}})", "",
-       {"spec.minReplicas: Invalid value: 0: must be greater than or equal to 1", "spec.maxReplicas: Invalid value: 0: must be greater than 0"}},
-      {"no target", kKind, R"({"spec":{"maxReplicas":1,"scaleTargetRef":{"kind":"a/b"}}})", "",
+      {"none wanted", kKind, R"({"spec":{"minReplicas":0,"maxReplicas":0,"scaleTargetRef":{"apiVersion":"a/v1","kind":"D","name":"d"}}})", "",
+       {"spec.minReplicas: Invalid value: 0: must be greater than or equal to 1", "spec.maxReplicas: Required value: must be set and greater than 0",
+        "spec.metrics: Forbidden: must specify at least one Object or External metric to support scaling to zero replicas"}},
+      {"no target", kKind, R"({"spec":{"maxReplicas":1,"scaleTargetRef":{"apiVersion":"a/v1","kind":"a/b"}}})", "",
        {"spec.scaleTargetRef.kind: Invalid value: \"a/b\": may not contain '/'", "spec.scaleTargetRef.name: Required value"}},
       {"metric without its source", kKind, scaler(R"("metrics":[{"type":"Pods"}])"), "",
        {"spec.metrics[0].pods: Required value: must populate information for the given metric source"}},
       {"unknown type", kKind, scaler(R"("metrics":[{"type":"X","resource":{"name":"cpu","target":{"type":"Utilization","averageUtilization":5}}}])"), "",
        {R"(spec.metrics[0].type: Unsupported value: "X": supported values: "ContainerResource", "External", "Object", "Pods", "Resource")",
-        "spec.metrics[0].: Required value: must populate information for the given metric source"}},
+        R"(spec.metrics[0].type: Unsupported value: "X": supported values: "ContainerResource", "External", "Object", "Pods", "Resource")"}},
       {"resource", kKind, scaler(R"("metrics":[{"type":"Resource","resource":{"name":"cpu","target":{"type":"Utilization","averageUtilization":0,"averageValue":"1"}}}])"), "",
        {"spec.metrics[0].resource.target.averageUtilization: Invalid value: 0: must be greater than 0",
         "spec.metrics[0].resource.target.averageValue: Forbidden: may not set both a target raw value and a target utilization"}},
@@ -103,7 +104,8 @@ TEST(ValidateEvent, WithATimeItMustSayWhoReports) {
        {"involvedObject.namespace: Invalid value: \"b\": does not match event.namespace"}},
       {"new, empty", "Event", "{" + involved + R"(,"eventTime":"2026-01-01T00:00:00.000000Z"})", "",
        {"reportingComponent: Required value",
-        "reportingComponent: Invalid value: \"\": name part must be non-empty; name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end "
+        "reportingComponent: Invalid value: \"\": name part must be non-empty",
+        "reportingComponent: Invalid value: \"\": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end "
         "with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
         "reportingInstance: Required value", "action: Required value", "reason: Required value"}},
       {"new", "Event",
