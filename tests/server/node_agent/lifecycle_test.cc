@@ -359,7 +359,7 @@ TEST_F(LifecycleTest, AfterARestartPoliciesCount) {
       {"on-failure-ran", "OnFailure", -1, "2/2 Running 2", 2},
       {"on-failure-done", "OnFailure", 0, "1/2 NotReady 1", 1},
       {"never-ran", "Never", -1, "0/2 Unknown 0", 0},
-      {"never-done", "Never", 0, "0/2 Completed 0", 0},
+      {"never-done", "Never", 0, "0/2 Unknown 0", 0},
   };
   size_t want = 0;
   for (const RestartRow& row : rows) {
