@@ -78,7 +78,8 @@ TEST(ValidatePod, ProbesAndHooks) {
        container_with(R"("livenessProbe":{"exec":{"command":["a"]},"terminationGracePeriodSeconds":0})"),
        {c + "livenessProbe.terminationGracePeriodSeconds: Invalid value: 0: must be greater than 0"}},
       {"port", container_with(R"("livenessProbe":{"tcpSocket":{"port":70000}})"), {c + "livenessProbe.tcpSocket.port: Invalid value: 70000: must be between 1 and 65535, inclusive"}},
-      {"port name", container_with(R"("livenessProbe":{"httpGet":{"port":"1-"}})"), {c + "livenessProbe.httpGet.port: Invalid value: \"1-\": must contain at least one letter (a-z)"}},
+      {"port name", container_with(R"("livenessProbe":{"httpGet":{"port":"1-"}})"), {c + "livenessProbe.httpGet.port: Invalid value: \"1-\": must contain at least one letter (a-z)",
+        c + "livenessProbe.httpGet.port: Invalid value: \"1-\": must not begin or end with a hyphen"}},
       {"header",
        container_with(R"("livenessProbe":{"httpGet":{"port":1,"httpHeaders":[{"name":"a b","value":""}]}})"),
        {c + "livenessProbe.httpGet.httpHeaders: Invalid value: \"a b\": a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation "
@@ -214,7 +215,7 @@ TEST(ValidatePod, LetsUpdatesChangeFewFields) {
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.name);
-    std::vector<std::string> found = problems("Pod", row.after, row.before);
+    std::vector<std::string> found = problems("Pod", with_account(row.after), row.before);
     for (std::string& problem : found) problem = problem.substr(0, problem.find('\n'));  // What follows is the difference.
     EXPECT_EQ(found, row.want);
   }
@@ -222,10 +223,41 @@ TEST(ValidatePod, LetsUpdatesChangeFewFields) {
 
 // Upstream shows the pod as its own types have it.
 TEST(ValidatePod, ShowsWhatAnUpdateWouldChange) {
-  const std::vector<std::string> found = problems("Pod", pod_with(R"("hostNetwork":true,"dnsPolicy":"Default")"), pod_with(R"("dnsPolicy":"None","dnsConfig":{"nameservers":["1.1.1.1"]})"));
+  const std::vector<std::string> found = problems("Pod", with_account(pod_with(R"("hostNetwork":true,"dnsPolicy":"Default")")), pod_with(R"("dnsPolicy":"None","dnsConfig":{"nameservers":["1.1.1.1"]})"));
   ASSERT_EQ(found.size(), 1u);
   EXPECT_EQ(found[0].substr(found[0].find('\n') + 1),
-            "@@ -60,12 +60,12 @@\n");
+            R"(@@ -38,13 +38,13 @@
+  "RestartPolicy": "Always",
+  "TerminationGracePeriodSeconds": 30,
+  "ActiveDeadlineSeconds": null,
+- "DNSPolicy": "None",
++ "DNSPolicy": "Default",
+  "NodeSelector": null,
+  "ServiceAccountName": "default",
+  "AutomountServiceAccountToken": null,
+  "NodeName": "",
+  "SecurityContext": {
+-  "HostNetwork": false,
++  "HostNetwork": true,
+   "HostPID": false,
+   "HostIPC": false,
+   "ShareProcessNamespace": null,
+@@ -89,13 +89,7 @@
+  "PriorityClassName": "",
+  "Priority": 0,
+  "PreemptionPolicy": "PreemptLowerPriority",
+- "DNSConfig": {
+-  "Nameservers": [
+-   "1.1.1.1"
+-  ],
+-  "Searches": null,
+-  "Options": null
+- },
++ "DNSConfig": null,
+  "ReadinessGates": null,
+  "RuntimeClassName": null,
+  "Overhead": null,
+)");
 }
 
 std::string workload(const std::string& spec, const std::string& labels = R"({"app":"web"})",

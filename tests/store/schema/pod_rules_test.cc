@@ -269,9 +269,9 @@ TEST(PodSecurity, ContextsAndSystems) {
       {"/proc", context(R"("procMount":"Unmasked")"), {at + R"(procMount: Invalid value: "Unmasked": `hostUsers` must be false to use `Unmasked`)"}},
       {"/proc of other users", context(R"("procMount":"Unmasked")", R"("hostUsers":false)"), {}},
       {"no rights but all", context(R"("allowPrivilegeEscalation":false,"privileged":true)"),
-       {c + R"(securityContext: Invalid value: {"allowPrivilegeEscalation":false,"privileged":true}: cannot set `allowPrivilegeEscalation` to false and `privileged` to true)"}},
+       {c + R"(securityContext: Invalid value: {"Capabilities":null,"Privileged":true,"SELinuxOptions":null,"WindowsOptions":null,"RunAsUser":null,"RunAsGroup":null,"RunAsNonRoot":null,"ReadOnlyRootFilesystem":null,"AllowPrivilegeEscalation":false,"ProcMount":null,"SeccompProfile":null,"AppArmorProfile":null}: cannot set `allowPrivilegeEscalation` to false and `privileged` to true)"}},
       {"no rights but nearly all", context(R"("allowPrivilegeEscalation":false,"capabilities":{"add":["CAP_SYS_ADMIN"]})"),
-       {c + R"(securityContext: Invalid value: {"allowPrivilegeEscalation":false,"capabilities":{"add":["CAP_SYS_ADMIN"]}}: )"
+       {c + R"(securityContext: Invalid value: {"Capabilities":{"Add":["CAP_SYS_ADMIN"],"Drop":null},"Privileged":null,"SELinuxOptions":null,"WindowsOptions":null,"RunAsUser":null,"RunAsGroup":null,"RunAsNonRoot":null,"ReadOnlyRootFilesystem":null,"AllowPrivilegeEscalation":false,"ProcMount":null,"SeccompProfile":null,"AppArmorProfile":null}: )"
             "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"}},
       {"profile without type", whole(R"("seccompProfile":{})"), {p + "seccompProfile.type: Required value: type is required when seccompProfile is set"}},
       {"profile without file", whole(R"("seccompProfile":{"type":"Localhost"})"),
@@ -441,7 +441,7 @@ TEST(PodUpdate, DeadlinesGatesAndGuests) {
   };
   for (const UpdateRow& row : rows) {
     SCOPED_TRACE(row.name);
-    std::vector<std::string> found = problems("Pod", row.after, row.before);
+    std::vector<std::string> found = problems("Pod", with_account(row.after), row.before);
     for (std::string& problem : found) problem = problem.substr(0, problem.find('\n'));  // What follows is the difference.
     EXPECT_EQ(found, row.want);
   }

@@ -21,6 +21,13 @@ inline const Resource& resource_of(const char* kind) {
   return *builtin_registry().resources().front();
 }
 
+// A stored pod's account, which updates are not given.
+inline std::string with_account(const std::string& pod) {
+  json tree = json::parse(pod);
+  if (!tree["spec"].contains("serviceAccountName")) tree["spec"]["serviceAccountName"] = "default";
+  return tree.dump();
+}
+
 // As the write pipeline does it. `old`: what is updated.
 inline json prepared(const char* kind, const std::string& text, const json* old = nullptr) {
   const Resource& resource = resource_of(kind);
