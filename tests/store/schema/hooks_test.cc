@@ -420,8 +420,8 @@ TEST(ObjectMeta, ChecksNamesLabelsAndOwners) {
       {"owner",
        "Pod",
        R"({"name":"a","ownerReferences":[{"apiVersion":"v1","kind":"Node","name":"n"}]})",
-       {"metadata.ownerReferences.uid: Invalid value: \"\": uid must not be empty"}},
-      {"finalizer", "Pod", R"({"name":"a","finalizers":["a b"]})", {"metadata.finalizers: Invalid value: \"a b\": name part must consist"}},
+       {"metadata.ownerReferences.uid: Invalid value: \"\": must not be empty"}},
+      {"finalizer", "Pod", R"({"name":"a","finalizers":["x.io/a b"]})", {"metadata.finalizers: Invalid value: \"x.io/a b\": name part must consist"}},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.name);

@@ -133,7 +133,7 @@ TEST(ClaimRules, Changes) {
        {"spec.resources.requests.storage: Forbidden: field can not be less than status.capacity"}},
       {"another mode", "PersistentVolumeClaim", claim(R"("volumeMode":"Block","storageClassName":"B d")", "1Gi", "Bound"), claim(R"("storageClassName":"c")", "1Gi", "Bound"),
        {"spec.storageClassName: Invalid value: \"B d\": " + kSubdomain,
-        frozen + "@@ -11,8 +11,8 @@\n   }\n  },\n  \"VolumeName\": \"\",\n- \"StorageClassName\": \"c\",\n- \"VolumeMode\": \"Filesystem\",\n+ \"StorageClassName\": \"B d\",\n+ \"VolumeMode\": \"Block\",\n"
+        frozen + "@@ -10,8 +10,8 @@\n   }\n  },\n  \"VolumeName\": \"\",\n- \"StorageClassName\": \"c\",\n- \"VolumeMode\": \"Filesystem\",\n+ \"StorageClassName\": \"B d\",\n+ \"VolumeMode\": \"Block\",\n"
                  "  \"DataSource\": null,\n  \"DataSourceRef\": null,\n  \"VolumeAttributesClassName\": null\n",
         "volumeMode: Invalid value: \"Block\": field is immutable"}},
   };
