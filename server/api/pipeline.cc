@@ -254,8 +254,9 @@ base::Result<store::Object> Pipeline::do_create(const store::Resource& r, const 
     if (gives) keep_from(store::get_object(tracked, "metadata"), metadata_of(tree), {"managedFields"});
     else tree = std::move(tracked);
   }
-  if (store::AdmitHook admit = store::find_admit_hook(r.prepare_hook)) admit(tree, nullptr);
   TRY_STATUS(admit_create(r, ns, tree, context));
+  // After the classes that a pod names: what they say goes before what is given to every pod.
+  if (store::AdmitHook admit = store::find_admit_hook(r.prepare_hook)) admit(tree, nullptr);
   TRY_STATUS(ingresses_.complete(r, tree, context.warnings));
   // Addresses come before validation, as upstream: what was given out is judged too.
   ServiceAllocator::Reservation reservation;

@@ -161,7 +161,7 @@ TEST_F(AccessTest, TokensOfServiceAccounts) {
   EXPECT_EQ(user["groups"], json({"system:serviceaccounts", "system:serviceaccounts:default", "system:authenticated"}));
   EXPECT_EQ(user["uid"], call("GET", accounts + "/bot").body["metadata"]["uid"]);
   EXPECT_EQ(with_token(token, "GET", pods).message(), R"(pods is forbidden: User "system:serviceaccount:default:bot" cannot list resource "pods" in API group "" in the namespace "default")");
-  EXPECT_EQ(with_token(token, "GET", "/openid/v1/jwks").status, 200);
+  EXPECT_EQ(with_token(token, "GET", "/openid/v1/jwks").status, 406) << "as far as they may: keys are no application/json";
   grant("system:serviceaccount:default:bot", {rule({"list"}, {""}, {"pods"})});
   EXPECT_EQ(with_token(token, "GET", pods).status, 200);
   // Of the account that it was made for, not of one of its name.
@@ -318,7 +318,7 @@ TEST_F(AccessTest, TheIssuerIsFound) {
   EXPECT_EQ(issuer["issuer"], options.token_issuer);
   EXPECT_EQ(issuer["jwks_uri"], "https://172.30.0.1:6443/openid/v1/jwks");
   EXPECT_EQ(issuer["id_token_signing_alg_values_supported"], json({"ES256"}));
-  const json key = call("GET", "/openid/v1/jwks").body["keys"][0];
+  const json key = call("GET", "/openid/v1/jwks", "", "", "application/json, */*").body["keys"][0];
   EXPECT_EQ(key["kty"], "EC");
   EXPECT_EQ(key["use"], "sig");
 }

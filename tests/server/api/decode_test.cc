@@ -135,10 +135,9 @@ TEST(Decode, LongBodies) {
 }
 
 TEST(Decode, RejectsWhatIsNotJsonOrTooDeep) {
-  for (const std::string& bad : {std::string("{"), std::string("{\"a\":}"), std::string("nul"), std::string(100000, '[')}) {
+  for (const std::string& bad : {std::string("{"), std::string("  "), std::string("{\"a\":}"), std::string("nul"), std::string(100000, '[')}) {
     EXPECT_FALSE(decode_json(bad).ok());
   }
-  EXPECT_TRUE(decode_json("  ")->is_null());
 }
 
 }  // namespace

@@ -250,7 +250,7 @@ TEST_F(IngressTest, InProtobuf) {
   const std::string removal("k8s\0\x0a\x13\x0a\x02v1\x12\x0d""DeleteOptions\x12\x05\x12\x03\x0a\x01x", 32);
   a = call("DELETE", ingresses + "/simple", removal, type);
   EXPECT_EQ(a.status, 409) << a.text;
-  EXPECT_NE(a.message().find("UID in precondition: x"), std::string::npos) << a.message();
+  EXPECT_NE(a.message().find("the UID in the precondition (x) does not match"), std::string::npos) << a.message();
   EXPECT_EQ(call("DELETE", ingresses + "/simple", removal.substr(0, 25), type).status, 200) << "no conditions";
 }
 
@@ -332,7 +332,7 @@ TEST_F(IngressTest, Columns) {
     return out;
   };
   EXPECT_EQ(table(ingresses), R"(Name Class Hosts Address Ports Age ["web","nginx","a.b,*.c.d","172.30.255.2","80, 443"])");
-  EXPECT_EQ(table(classes), R"(Name Controller Parameters Age ["nginx","k8s.io/ingress-nginx","<none>"])");
+  EXPECT_EQ(table(classes), R"-(Name Controller Parameters Age ["nginx (default)","k8s.io/ingress-nginx","<none>"])-");
 }
 
 TEST_F(IngressTest, ClassesKeepTheirController) {

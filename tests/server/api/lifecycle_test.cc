@@ -19,8 +19,8 @@ TEST_F(ApiTest, Preconditions) {
   json made = call("POST", cms, config_map("a")).body;
   Answer wrong = call("DELETE", cms + "/a", json{{"preconditions", {{"uid", "x"}}}});
   EXPECT_EQ(wrong.status, 409);
-  EXPECT_EQ(wrong.message(), "Operation cannot be fulfilled on configmaps \"a\": Precondition failed: UID in precondition: x, UID in object meta: " +
-                                 made["metadata"]["uid"].get<std::string>());
+  EXPECT_EQ(wrong.message(), "Operation cannot be fulfilled on ConfigMap \"a\": the UID in the precondition (x) does not match the UID in record (" +
+                                 made["metadata"]["uid"].get<std::string>() + "). The object might have been deleted and then recreated");
   EXPECT_EQ(call("DELETE", cms + "/a", json{{"preconditions", {{"resourceVersion", "1"}}}}).status, 409);
   EXPECT_EQ(call("DELETE", cms + "/a", json{{"preconditions", {{"uid", made["metadata"]["uid"]}}}}).status, 200);
 }

@@ -161,7 +161,7 @@ TEST_F(ApiTest, OwnersThatAreThereTwice) {
 TEST_F(ApiTest, WarningsOfWritesThatFail) {
   json body = pod("Bad_Name");
   body["spec"]["nosuch"] = 1;
-  body["spec"]["preemptionPolicy"] = "Never";
+  body["spec"]["hostPID"] = true;  // Stored, which is told of a pod that is made.
   Answer a = call("POST", pods, body);
   EXPECT_EQ(a.status, 422);
   std::vector<std::string> told;

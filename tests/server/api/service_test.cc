@@ -138,7 +138,7 @@ TEST_F(ServiceTest, TypesChange) {
        "[spec.clusterIPs[0]: Invalid value: [\"None\"]: may not change once set, "
        "spec.clusterIPs[0]: Invalid value: \"None\": may not be set to 'None' for NodePort services]"},
       {"clearing it does nothing", "PATCH", "c", R"({"clusterIP":""})", R"({"clusterIP":"10.97.0.1","clusterIPs":["10.97.0.1"]})"},
-      {"an old form of it is the same", "PATCH", "c", R"({"clusterIP":"010.97.0.01"})", R"({"clusterIP":"10.97.0.1","clusterIPs":["10.97.0.1"]})"},
+      {"nor does an old form of it", "PATCH", "c", R"({"clusterIP":"010.97.0.01"})", "spec.clusterIPs[0]: Invalid value: \"010.97.0.01\": must not have leading 0s"},
   });
 }
 

@@ -64,10 +64,10 @@ TEST_F(Versions, TheNewerGroupIsStricter) {
   Answer refused = call("POST", kNewEvents, event);
   ASSERT_EQ(refused.status, 422) << refused.text;
   EXPECT_EQ(refused.message(),
-            "Event.events.k8s.io \"e\" is invalid: [eventTime: Required value, type: Invalid value: \"\": has invalid value: Odd, count: Invalid value: \"\": needs to be unset]");
+            "Event \"e\" is invalid: [eventTime: Required value, type: Invalid value: \"\": has invalid value: Odd, count: Invalid value: \"\": needs to be unset]");
   ASSERT_EQ(call("POST", kNewEvents, new_event("f")).status, 201);
   Answer changed = call("PATCH", std::string(kNewEvents) + "/f", R"({"reason":"Other"})", "application/merge-patch+json");
-  EXPECT_EQ(changed.message(), "Event.events.k8s.io \"f\" is invalid: reason: Invalid value: \"Other\": field is immutable");
+  EXPECT_EQ(changed.message(), "Event \"f\" is invalid: reason: Invalid value: \"Other\": field is immutable");
 }
 
 TEST_F(Versions, AWatchShowsItsVersion) {
@@ -127,7 +127,7 @@ TEST_F(Versions, AnAutoscalerOfV1GetsWhatV2Defaults) {
   EXPECT_EQ(made.body["apiVersion"], "autoscaling/v1");
   EXPECT_EQ(made.body["spec"]["targetCPUUtilizationPercentage"], 80);
   Answer bad = call("PATCH", std::string(kScalersV1) + "/web", R"({"spec":{"maxReplicas":0}})", "application/merge-patch+json");
-  EXPECT_EQ(bad.message(), "HorizontalPodAutoscaler.autoscaling \"web\" is invalid: [spec.maxReplicas: Invalid value: 0: must be greater than 0, spec.maxReplicas: "
+  EXPECT_EQ(bad.message(), "HorizontalPodAutoscaler.autoscaling \"web\" is invalid: [spec.maxReplicas: Required value: must be set and greater than 0, spec.maxReplicas: "
                            "Invalid value: 0: must be greater than or equal to `minReplicas`]");
 }
 
