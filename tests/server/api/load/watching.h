@@ -175,7 +175,10 @@ inline void list_once(ApiConnection& connection, store::Store& store, Random& ra
     seen.at_least = seen.before - std::min<uint64_t>(seen.before - 1, random() % (history + history / 4));
     seen.exact = true;
   }
-  std::string first = seen.at_least == 0 ? "" : "&resourceVersion=" + std::to_string(seen.at_least) + (seen.exact ? "&resourceVersionMatch=Exact" : mode == 0 && limit % 2 ? "&resourceVersionMatch=NotOlderThan" : "");
+  const bool not_older = !seen.exact && mode == 0 && limit % 2;
+  std::string first = seen.at_least == 0 ? "" : "&resourceVersion=" + std::to_string(seen.at_least) + (seen.exact ? "&resourceVersionMatch=Exact" : not_older ? "&resourceVersionMatch=NotOlderThan" : "");
+  // Pages are of exactly the revision that is asked for, unless the request says otherwise.
+  seen.exact = seen.exact || (seen.at_least > 0 && limit > 0 && !not_older);
   for (bool more = true; more;) {
     Request request;
     request.accept = seen.scope.accept(true);
