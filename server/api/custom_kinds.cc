@@ -5,6 +5,7 @@
 
 #include "server/api/meta.h"
 #include "store/custom/definition.h"
+#include "store/custom/values.h"
 #include "store/object/access.h"
 
 namespace server {
@@ -23,6 +24,7 @@ base::Status CustomKinds::load() {
 }
 
 void CustomKinds::complete(const store::Resource& r, json& tree) const {
+  if (r.custom) store::tidy_numbers(tree);
   if (r.storage_name != store::kDefinitions) return;
   const std::string own = store::get_string(tree, "metadata.name");
   std::vector<const store::Resource*> others;

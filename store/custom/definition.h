@@ -23,6 +23,9 @@ std::vector<std::string> definition_warnings(const json& tree, const json* old);
 // An unknown field (`unknown field "spec.foo"`) that upstream's decoder drops without a word: within `items` of a schema.
 bool is_dropped_silently(std::string_view issue);
 
+// As name_problem(), in the words of upstream's older checks. Private to store/custom.
+std::string text_problem(const std::string& name, NameRule rule);
+
 // On deletion: the condition Terminating, and the finalizer that holds the definition until its objects are gone.
 void mark_definition_terminating(json& tree, const std::string& now);
 

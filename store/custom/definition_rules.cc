@@ -21,11 +21,11 @@ constexpr const char* kApproval = "api-approved.kubernetes.io";
 
 void check_name(const json& tree, const json& spec, Causes& causes) {
   const std::string name = get_string(tree, "metadata.name");
-  if (name != get_string(spec, "names.plural") + "." + get_string(spec, "group")) causes.push_back(cause_invalid("metadata.name", name, "must be spec.names.plural+\".\"+spec.group"));
+  if (!name.empty() && name != get_string(spec, "names.plural") + "." + get_string(spec, "group")) causes.push_back(cause_invalid("metadata.name", name, "must be spec.names.plural+\".\"+spec.group"));
 }
 
 void check_group(const std::string& group, Causes& causes) {
-  const std::string problem = group.empty() ? "" : name_problem(group, NameRule::kDnsSubdomain);
+  const std::string problem = group.empty() ? "" : text_problem(group, NameRule::kDnsSubdomain);
   if (group.empty()) causes.push_back(cause_required("spec.group"));
   else if (!problem.empty()) causes.push_back(cause_invalid("spec.group", group, problem));
   else if (group.find('.') == std::string::npos) causes.push_back(cause_invalid("spec.group", group, "should be a domain with at least one dot"));
@@ -42,17 +42,17 @@ void check_names(const json& names, Causes& causes) {
   }
   for (const char* field : {"plural", "singular"}) {
     const std::string name = get_string(names, field);
-    if (!name.empty()) add_problem(causes, std::string("spec.names.") + field, name, name_problem(name, NameRule::kDns1035Label));
+    if (!name.empty()) add_problem(causes, std::string("spec.names.") + field, name, text_problem(name, NameRule::kDns1035Label));
   }
   for (const char* field : {"kind", "listKind"}) {
     const std::string name = get_string(names, field);
-    const std::string problem = name.empty() ? "" : name_problem(base::lower(name), NameRule::kDns1035Label);
+    const std::string problem = name.empty() ? "" : text_problem(base::lower(name), NameRule::kDns1035Label);
     if (!problem.empty()) causes.push_back(cause_invalid(std::string("spec.names.") + field, name, "may have mixed case, but should otherwise match: " + problem));
   }
   auto check_labels_of = [&](const char* list) {
     const json& items = get_array(names, list);
     for (size_t i = 0; i < items.size(); ++i) {
-      if (items[i].is_string()) add_problem(causes, item("spec.names", list, i), items[i], name_problem(items[i].get<std::string>(), NameRule::kDns1035Label));
+      if (items[i].is_string()) add_problem(causes, item("spec.names", list, i), items[i], text_problem(items[i].get<std::string>(), NameRule::kDns1035Label));
     }
   };
   check_labels_of("shortNames");
@@ -193,7 +193,7 @@ void append(Causes& causes, Causes more) {
 
 void check_version(const json& version, const Shared& shared, const std::string& path, Causes& causes) {
   const std::string name = get_string(version, "name");
-  add_problem(causes, path + ".name", name, name_problem(name, NameRule::kDns1035Label));
+  add_problem(causes, path + ".name", name, text_problem(name, NameRule::kDns1035Label));
   check_deprecation(version, path, causes);
   const json* schema = schema_of(version);
   const std::string schema_path = path + ".schema.openAPIV3Schema";
@@ -264,6 +264,9 @@ void check_versions(const json& spec, Causes& causes) {
   auto invalid = [&](const char* detail) { causes.push_back({"FieldValueInvalid", "Invalid value: " + versions_text(shown_versions(spec, shared)) + ": " + detail, "spec.versions"}); };
   if (names.size() != versions.size()) invalid("must contain unique version names");
   if (stored != 1) invalid("must have exactly one version marked as storage version");
+  // What upstream derives from the first version, and judges, too.
+  const std::string first = versions.empty() ? "" : get_string(versions[0], "name");
+  if (!first.empty()) add_problem(causes, "spec.version", first, text_problem(first, NameRule::kDns1035Label));
   check_names(get_object(spec, "names"), causes);
   check_shared(versions, shared, causes);
 }
@@ -299,7 +302,7 @@ void check_review_versions(const json& versions, const std::string& path, Causes
       causes.push_back(cause_invalid(here, versions[i], "duplicate version"));
       continue;
     }
-    if (versions[i].is_string()) add_problem(causes, here, versions[i], name_problem(versions[i].get<std::string>(), NameRule::kDns1035Label));
+    if (versions[i].is_string()) add_problem(causes, here, versions[i], text_problem(versions[i].get<std::string>(), NameRule::kDns1035Label));
     accepted |= versions[i] == "v1" || versions[i] == "v1beta1";
   }
   if (!accepted) causes.push_back(cause_invalid(path, versions, "must include at least one of v1, v1beta1"));
@@ -344,7 +347,7 @@ void check_stored_versions(const json& tree, Causes& causes) {
     if (std::find(stored.begin(), stored.end(), name) == stored.end()) stored.push_back(name);
     break;
   }
-  if (stored.empty()) return causes.push_back(cause_invalid("status.storedVersions", listed ? stored : json(), "must have at least one stored version"));
+  if (stored.empty()) return causes.push_back(cause_invalid("status.storedVersions", nullptr, "must have at least one stored version"));
   for (const json& version : versions) {
     const json name = get_string(version, "name");
     if (get_bool(version, "storage") && std::find(stored.begin(), stored.end(), name) == stored.end()) {

@@ -1,6 +1,7 @@
 #include "store/custom/formats.h"
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -16,7 +17,9 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool is_date(std::string_view text) {
   if (text.size() != 10 || text[4] != '-' || text[7] != '-') return false;
-  return base::parse_rfc3339(std::string(text) + "T00:00:00Z").ok();
+  if (!base::parse_rfc3339(std::string(text) + "T00:00:00Z").ok()) return false;
+  const int year = std::stoi(std::string(text.substr(0, 4))), month = std::stoi(std::string(text.substr(5, 2))), day = std::stoi(std::string(text.substr(8, 2)));
+  return std::chrono::year_month_day(std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)), std::chrono::day(static_cast<unsigned>(day))).ok();
 }
 
 // A leap second is refused, as upstream does.
@@ -25,12 +28,24 @@ bool is_date_time(std::string_view text) {
   return text.size() > 11 && is_date(text.substr(0, 10)) && (text[10] == 'T' || text[10] == 't') && kTime->search(text.substr(11));
 }
 
-bool is_ipv4(std::string_view text) { return text.find('.') != std::string_view::npos && base::Ip::parse(std::string(text)).ok(); }
+// Upstream still takes zeros in front of the parts of an IPv4 address.
+std::string without_zeros(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool starts = i == 0 || text[i - 1] == '.' || (text[i - 1] == '0' && (out.empty() || out.back() == '.'));
+    if (text[i] == '0' && starts && i + 1 < text.size() && is_digit(text[i + 1])) continue;
+    out += text[i];
+  }
+  return out;
+}
+
+bool is_ipv4(std::string_view text) { return text.find('.') != std::string_view::npos && base::Ip::parse(text.find(':') == std::string_view::npos ? without_zeros(text) : std::string(text)).ok(); }
 bool is_ipv6(std::string_view text) { return text.find(':') != std::string_view::npos && base::Ip::parse(std::string(text)).ok(); }
 bool is_cidr(std::string_view text) {
   const size_t slash = text.find('/');
   if (slash == std::string_view::npos || slash + 1 == text.size() || text.size() - slash > 4) return false;
-  auto ip = base::Ip::parse(std::string(text.substr(0, slash)));
+  const std::string address(text.substr(0, slash));
+  auto ip = base::Ip::parse(address.find(':') == std::string::npos ? without_zeros(address) : address);
   const std::string_view bits = text.substr(slash + 1);
   if (!ip.ok() || !std::all_of(bits.begin(), bits.end(), is_digit)) return false;
   return std::stoi(std::string(bits)) <= (text.find(':') == std::string_view::npos ? 32 : 128);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "store/base/text.h"
+#include "store/custom/definition.h"
 #include "store/custom/values.h"
 #include "store/object/access.h"
 #include "store/schema/hooks.h"
@@ -68,7 +69,7 @@ void check_api_version(const json& version, const std::string& path, Causes& cau
 void check_kind(const json& kind, const std::string& path, Causes& causes) {
   if (!kind.is_string()) return causes.push_back(cause_invalid(path, kind, "must be a string"));
   const std::string text = kind.get<std::string>();
-  const std::string problem = text.empty() ? "" : name_problem(base::lower(text), NameRule::kDns1035Label);
+  const std::string problem = text.empty() ? "" : text_problem(base::lower(text), NameRule::kDns1035Label);
   if (text.empty()) causes.push_back(cause_invalid(path, kind, "must not be empty"));
   else if (!problem.empty()) causes.push_back(cause_invalid(path, kind, "may have mixed case, but should otherwise match: " + problem));
 }
@@ -132,7 +133,7 @@ const json* follow(const json& tree, const std::string& path, std::string* probl
     const size_t end = std::min(path.find('.', begin), path.size());
     if (value->is_null()) return nullptr;
     if (!value->is_object()) {
-      *problem = accessor_problem(path.substr(0, begin == 0 ? 0 : begin - 1), *value, "map[string]interface{}");
+      *problem = accessor_problem(path.substr(0, end), *value, "map[string]interface{}");
       return nullptr;
     }
     value = find_key(*value, path.substr(begin, end - begin));
@@ -182,6 +183,13 @@ std::vector<std::string> custom_warnings(const json& tree, const json* old) {
     out.push_back("metadata.finalizers: " + shown(name) + ": prefer a domain-qualified finalizer name" + path + " to avoid accidental conflicts with other finalizer writers");
   }
   return out;
+}
+
+// Upstream's older checks count the same bytes as characters.
+std::string text_problem(const std::string& name, NameRule rule) {
+  std::string problem = name_problem(name, rule);
+  if (problem.starts_with("must be no more than ") && problem.ends_with(" bytes")) problem.replace(problem.size() - 5, 5, "characters");
+  return problem;
 }
 
 Causes validate_lists(const json& value, const SchemaNode& schema, const std::string& path) {

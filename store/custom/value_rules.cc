@@ -164,6 +164,12 @@ class Checker {
     out.add(cause_not_supported(field(name), value, views));
   }
 
+  // Go's $ is the end of the text, and not also the place before a newline there.
+  static bool ends_alike(const base::Regex& pattern, const std::string& text) {
+    const bool anchored = pattern.pattern().ends_with("$") && !pattern.pattern().ends_with("\\n$");
+    return !anchored || !text.ends_with("\n") || pattern.search(text + "\x01");
+  }
+
   // The first thing that is wrong.
   Outcome check_string(const json& value, const SchemaNode& schema, const std::string& name) const {
     Outcome out;
@@ -172,7 +178,7 @@ class Checker {
       out.add({"FieldValueTooLong", "Too long: may not be more than " + std::to_string(*schema.max_length) + " bytes", field(name)});
     } else if (schema.min_length && length_of(text) < *schema.min_length) {
       invalid(out, name, value, "should be at least " + std::to_string(*schema.min_length) + " chars long");
-    } else if (schema.pattern && !schema.pattern->search(text)) {
+    } else if (schema.pattern && !(schema.pattern->search(text) && ends_alike(*schema.pattern, text))) {
       invalid(out, name, value, "should match '" + schema.pattern_text + "'");
     }
     return out;
@@ -200,18 +206,28 @@ class Checker {
     return is_whole(factor < 1 ? 1 / factor * number : number / factor);
   }
 
+  // A bound with a fraction is none for whole numbers, which makes every value wrong.
+  void check_bound(Outcome& out, const SchemaNode& schema, double bound, const char* what, const std::string& name) const {
+    if (either(schema) || schema.type != "integer" || std::trunc(bound) == bound) return;
+    const bool sized = schema.format == "int32" || schema.format == "int64";
+    note(out, std::string(what) + " value must be of type integer " + (sized ? "with format " + schema.format : "(default format)") + " in " + name);
+  }
+
   Outcome check_number(const json& value, const SchemaNode& schema, const std::string& name) const {
     Outcome out;
     check_range(out, value, schema, name);
+    if (schema.multiple_of) check_bound(out, schema, *schema.multiple_of, "MultipleOf", name);
     if (schema.multiple_of) {
       const double factor = *schema.multiple_of;
       const bool positive = value.is_number_integer() ? static_cast<int64_t>(factor) > 0 : factor > 0;
-      if (!positive) out.add(cause_invalid(field(name), factor, "factor MultipleOf declared for " + name + " must be positive: " + bound_text(value, factor)));
+      if (!positive) out.add(cause_invalid(field(name), value.is_number_integer() ? json(static_cast<int64_t>(factor)) : json(factor), "factor MultipleOf declared for " + name + " must be positive: " + bound_text(value, factor)));
       else if (!is_multiple(value, factor)) invalid(out, name, value, "should be a multiple of " + bound_text(value, factor));
     }
+    if (schema.minimum) check_bound(out, schema, *schema.minimum, "Minimum boundary", name);
     if (schema.minimum && beyond(value, *schema.minimum, schema.exclusive_minimum, false)) {
       invalid(out, name, value, std::string("should be greater than ") + (schema.exclusive_minimum ? "" : "or equal to ") + bound_text(value, *schema.minimum));
     }
+    if (schema.maximum) check_bound(out, schema, *schema.maximum, "Maximum boundary", name);
     if (schema.maximum && beyond(value, *schema.maximum, schema.exclusive_maximum, true)) {
       invalid(out, name, value, std::string("should be less than ") + (schema.exclusive_maximum ? "" : "or equal to ") + bound_text(value, *schema.maximum));
     }

@@ -2,6 +2,7 @@
 #include "store/custom/values.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "store/object/access.h"
@@ -88,6 +89,7 @@ base::Status tidy_metadata(json& object, const std::string& path, Removed& remov
   const Type* type = find_type(kObjectMeta);
   if (metadata == object.end() || !type) return {};
   const std::string here = under(path, "metadata");
+  if (metadata->is_null()) *metadata = json::object();
   if (!metadata->is_object()) return misfit(here, *metadata, std::string("json: cannot unmarshal ") + metadata->type_name() + " into Go value of type v1.ObjectMeta");
   store::drop_nulls(*metadata, *type);
   if (auto status = check_types(*metadata, *type, "v1", "ObjectMeta"); !status.ok()) {
@@ -98,6 +100,8 @@ base::Status tidy_metadata(json& object, const std::string& path, Removed& remov
     const size_t quote = issue.find('"');
     if (quote != std::string::npos) removed.push_back(here + "." + issue.substr(quote + 1, issue.size() - quote - 2));
   }
+  // Go leaves empty ones out.
+  for (auto it = metadata->begin(); it != metadata->end();) it = (it->is_structured() && it->empty()) || *it == "" ? metadata->erase(it) : std::next(it);
   return {};
 }
 
@@ -168,6 +172,16 @@ base::Result<std::vector<std::string>> prune_custom(json& tree, const CustomVers
 }
 
 void default_custom(json& tree, const CustomVersion& version) { fill(tree, *version.schema); }
+
+void tidy_numbers(json& value) {
+  constexpr double kExact = 9007199254740992.0;
+  if (value.is_structured()) {
+    for (json& child : value) tidy_numbers(child);
+  } else if (value.is_number_float()) {
+    const double number = value.get<double>();
+    if (std::trunc(number) == number && std::fabs(number) < kExact) value = static_cast<int64_t>(number);
+  }
+}
 
 std::vector<std::string> prune_value(json& value, const SchemaNode& schema) {
   Removed removed;

@@ -15,6 +15,8 @@ namespace store {
 base::Result<std::vector<std::string>> prune_custom(json& tree, const CustomVersion& version);
 // Fills in defaults; null counts as absent where the schema does not allow it.
 void default_custom(json& tree, const CustomVersion& version);
+// 2.0 becomes 2, as Go writes it.
+void tidy_numbers(json& value);
 // Every cause, worded as upstream. `old`: what is there already, or nullptr; a value that it has at the same place is not
 // judged again (so that a stricter schema does not make old objects unwritable). `subresource`: "status" judges that alone.
 std::vector<base::Cause> validate_custom(const json& tree, const json* old, const CustomVersion& version, std::string_view subresource = "");

@@ -82,7 +82,8 @@ bool has_condition(const json& tree, std::string_view type) {
 }  // namespace
 
 void prepare_rolebinding(json& tree) {
-  if (string_at(object_at(tree, "roleRef"), "apiGroup").empty()) tree["roleRef"]["apiGroup"] = kGroup;
+  const bool other = tree.contains("roleRef") && !tree["roleRef"].is_object() && !tree["roleRef"].is_null();  // Not Go's type: refused.
+  if (!other && string_at(object_at(tree, "roleRef"), "apiGroup").empty()) tree["roleRef"]["apiGroup"] = kGroup;
   if (!tree.contains("subjects") || !tree["subjects"].is_array()) return;
   for (json& subject : tree["subjects"]) {
     const std::string kind = string_at(subject, "kind");

@@ -56,7 +56,8 @@ void make_selector(json& tree) {
 // A job without labels has its pods'.
 void label_like_pods(json& tree) {
   const json labels = object_at(object_at(object_at(object_at(tree, "spec"), "template"), "metadata"), "labels");
-  if (!labels.empty() && object_at(object_at(tree, "metadata"), "labels").empty()) tree["metadata"]["labels"] = labels;
+  const bool named = tree.contains("metadata") && tree["metadata"].is_object();
+  if (named && !labels.empty() && object_at(object_at(tree, "metadata"), "labels").empty()) tree["metadata"]["labels"] = labels;
 }
 
 constexpr std::string_view kModes[] = {"NonIndexed", "Indexed"}, kReplacements[] = {"Failed", "TerminatingOrFailed"}, kFailed[] = {"Failed"};
