@@ -65,6 +65,7 @@ void prepare_namespace(json& tree) {
 void prepare_secret(json& tree) {
   if (!tree.is_object() || !tree.contains("stringData")) return;
   const json text = object_at(tree, "stringData");
+  if (const auto data = tree.find("data"); data != tree.end() && !data->is_object()) *data = json::object();
   for (auto it = text.begin(); it != text.end(); ++it) {
     if (it.value().is_string()) tree["data"][it.key()] = base::encode_base64(it.value().get_ref<const std::string&>());
   }

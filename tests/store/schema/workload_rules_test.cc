@@ -168,7 +168,7 @@ TEST(ValidateWorkload, Batch) {
        R"({"metadata":{"name":"j","uid":"u-1"},"spec":{"template":{"metadata":{"labels":{"job-name":"k"}},"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"x"}]}}}})",
        "", {"spec.template.metadata.labels[job-name]: Invalid value: {\"batch.kubernetes.io/controller-uid\":\"u-1\",\"batch.kubernetes.io/job-name\":\"j\","
             "\"controller-uid\":\"u-1\",\"job-name\":\"k\"}: must be 'j'"}},
-      {"an update without the selector", "Job", job_with(""), job_with(""),
+      {"an update without the selector, while the template may change", "Job", job_with(R"(,"suspend":true)"), job_with(R"(,"suspend":true)"),
        {"spec.selector: Required value", "spec.template.metadata.labels: Invalid value: null: `selector` does not match template `labels`",
         "spec.selector: Invalid value: null: field is immutable"}},
       {"cron, selector of its own", "CronJob",
