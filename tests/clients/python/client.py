@@ -75,9 +75,9 @@ def patches():
     core.create_namespaced_service(NS, client.V1Service(metadata=client.V1ObjectMeta(name="patched"), spec=client.V1ServiceSpec(
         selector={"app": "x"}, ports=[client.V1ServicePort(name="a", port=80)])))
     s = core.patch_namespaced_service("patched", NS, {"spec": {"ports": [{"name": "b", "port": 81}]}})  # A dict: strategic.
-    equal([80, 81], [p.port for p in s.spec.ports])
+    equal([81, 80], [p.port for p in s.spec.ports])  # A strategic merge puts what is new first, as upstream.
     s = core.patch_namespaced_service("patched", NS, [{"op": "replace", "path": "/spec/ports/0/port", "value": 82}])  # A list: JSON patch.
-    equal([82, 81], [p.port for p in s.spec.ports])
+    equal([82, 80], [p.port for p in s.spec.ports])
     s = core.patch_namespaced_service("patched", NS, {"spec": {"ports": [{"name": "c", "port": 83}]}}, _content_type="application/merge-patch+json")
     equal([83], [p.port for p in s.spec.ports])
     applied = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "patched", "labels": {"by": "apply"}}}
