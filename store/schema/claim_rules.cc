@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "store/base/line_diff.h"
 #include "store/schema/go_form.h"
 #include "store/schema/pod_parts.h"
-#include "store/schema/text_diff.h"
 
 namespace store {
 namespace {
@@ -79,7 +79,7 @@ void check_frozen(const json& tree, const json& old, Causes& causes) {
   const Type* type = find_type("io.k8s.api.core.v1.PersistentVolumeClaimSpec");
   if (meaning(now) == meaning(before) || !type) return;
   causes.push_back(cause_forbidden("spec", "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n" +
-                                               unified_diff(go_form(before, *type, true), go_form(now, *type, true))));
+                                               base::line_diff(go_form(before, *type, true), go_form(now, *type, true))));
 }
 
 long double storage_of(const json& amounts) { return amounts.contains("storage") ? quantity_nanos(amounts["storage"]).value_or(0) : 0; }

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "store/base/line_diff.h"
 #include "store/schema/go_form.h"
 #include "store/schema/pod_parts.h"
-#include "store/schema/text_diff.h"
 
 namespace store {
 namespace {
@@ -152,7 +152,7 @@ void check_change(const json& spec, const json& before, Causes& causes) {
   const Type* type = find_type("io.k8s.api.core.v1.PersistentVolumeSpec");
   if (now != had && type) {
     causes.push_back(cause_forbidden("spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation\n" +
-                                                                        unified_diff(sources_text(had, *type), sources_text(now, *type))));
+                                                                        base::line_diff(sources_text(had, *type), sources_text(now, *type))));
   }
   if (value_at(spec, "volumeMode") != value_at(before, "volumeMode")) causes.push_back(cause_invalid("volumeMode", value_at(spec, "volumeMode"), "field is immutable"));
   const Type* affinity = find_type("io.k8s.api.core.v1.VolumeNodeAffinity");

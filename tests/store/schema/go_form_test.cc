@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>  // Lint: tests read trees.
 
-#include "store/schema/text_diff.h"
+#include "store/base/line_diff.h"
 
 namespace store {
 namespace {
@@ -48,7 +48,7 @@ TEST(TextDiff, Hunks) {
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.name);
-    EXPECT_EQ(unified_diff(row.before, row.after), row.want);
+    EXPECT_EQ(base::line_diff(row.before, row.after), row.want);
   }
 }
 
