@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include <utility>
+
 #include "server/gateway/message/now.h"
 
 namespace server::gateway {
@@ -30,6 +32,27 @@ void append_seconds(std::chrono::nanoseconds took, std::string* out) {
   out->append(text, static_cast<size_t>(snprintf(text, sizeof text, "%lld.%03lld", static_cast<long long>(ms / 1000), static_cast<long long>(ms % 1000))));
 }
 
+void append_endpoint(const Endpoint& endpoint, std::string* out) {
+  out->append(endpoint.address.is_v4() ? endpoint.address.text() : "[" + endpoint.address.text() + "]").append(":").append(std::to_string(endpoint.port));
+}
+
+constexpr int kAnswered = -1;  // As a status: this try's is that of the whole.
+
+// The field's value of each try.
+template <class Append>
+void append_tries(const AccessRecord& r, std::string* out, const Append& append) {
+  const char* between = "";
+  for (const EarlierTry& each : r.earlier) {
+    out->append(std::exchange(between, ", "));
+    append(each);
+  }
+  if (r.endpoint != nullptr) {
+    out->append(between);
+    append(EarlierTry{*r.endpoint, kAnswered, r.endpoint_took});
+  }
+  out->push_back(' ');
+}
+
 }  // namespace
 
 void append_access_line(const AccessRecord& r, std::string* out) {
@@ -43,12 +66,12 @@ void append_access_line(const AccessRecord& r, std::string* out) {
   append_escaped(r.request->headers.find("User-Agent").value_or(""), out);
   out->append("\" ").append(std::to_string(r.request->headers.block().size())).append(" ");
   append_seconds(r.took, out);
-  if (r.upstream != nullptr) {
+  if (r.upstream != nullptr && (r.endpoint != nullptr || !r.earlier.empty())) {
     out->append(" [").append(r.upstream->service_ns).append("-").append(r.upstream->service).append("-").append(r.upstream->service_port).append("] [] ");
-    out->append(r.endpoint->address.is_v4() ? r.endpoint->address.text() : "[" + r.endpoint->address.text() + "]").append(":").append(std::to_string(r.endpoint->port)).append(" ");
-    out->append(std::to_string(r.sent)).append(" ");
-    append_seconds(r.took, out);
-    out->append(" ").append(std::to_string(r.status)).append(" ");
+    append_tries(r, out, [&](const EarlierTry& each) { append_endpoint(each.endpoint, out); });
+    append_tries(r, out, [&](const EarlierTry& each) { out->append(std::to_string(each.status == kAnswered ? r.sent : 0)); });
+    append_tries(r, out, [&](const EarlierTry& each) { append_seconds(each.took, out); });
+    append_tries(r, out, [&](const EarlierTry& each) { out->append(std::to_string(each.status == kAnswered ? r.status : each.status)); });
   } else {
     out->append(" [] [] - - - - ");
   }

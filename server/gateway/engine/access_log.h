@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <functional>
+#include <span>
 #include <string>
 
 #include "server/gateway/engine/deadlines.h"
@@ -14,6 +15,13 @@
 
 namespace server::gateway {
 
+// A try that was not the last. As with nginx: one that gave no answer has the status 502, or 504 where it took too long.
+struct EarlierTry {
+  Endpoint endpoint;
+  int status = 0;
+  std::chrono::nanoseconds took{0};
+};
+
 struct AccessRecord {
   const RequestHead* request = nullptr;
   const ClientInfo* client = nullptr;
@@ -21,10 +29,13 @@ struct AccessRecord {
   uint64_t sent = 0;                       // Of the body.
   std::string_view request_id;
   std::chrono::nanoseconds took{0};
-  const Upstream* upstream = nullptr;      // nullptr: none was asked.
-  const Endpoint* endpoint = nullptr;
+  const Upstream* upstream = nullptr;      // nullptr: there is none.
+  std::span<const EarlierTry> earlier;
+  const Endpoint* endpoint = nullptr;      // Of the last try; nullptr: it is the last of `earlier`, or there was none.
+  std::chrono::nanoseconds endpoint_took{0};
 };
 
+// What was tried is in the fields of the endpoint, separated by commas:
 // 172.30.0.2 - - [23/Nov/2026:15:04:05 +0000] "GET /app HTTP/1.1" 200 12 "-" "curl/8" 86 0.002 [default-app-80] [] 10.244.1.5:80 12 0.002 200 4f...
 void append_access_line(const AccessRecord& record, std::string* out);
 

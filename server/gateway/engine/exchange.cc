@@ -185,7 +185,11 @@ void Exchange::write_log() {
   record.request_id = request_id_;
   record.took = lane_.deadlines.now() - began_;
   record.upstream = upstream_of_.get();
-  if (upstream_of_) record.endpoint = &endpoint_;
+  record.earlier = earlier_;
+  if (trying_) {
+    record.endpoint = &endpoint_;
+    record.endpoint_took = lane_.deadlines.now() - attempt_began_;
+  }
   lane_.log->add(record);
 }
 

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "server/gateway/engine/access_log.h"
 #include "server/gateway/engine/deadlines.h"
 #include "server/gateway/engine/lane.h"
 #include "server/gateway/engine/stream.h"
@@ -96,11 +97,14 @@ class Exchange final : public Mortal {
   void endpoint_drained();
   bool connecting() const { return connected_ && !connected_(); }
   void attempt_failed(Failure failure);
+  void note_try(int status);
   bool can_be_sent_again() const;
   bool tries_left() const;
   bool may_retry(Failure failure) const;
   bool may_retry_status(int status) const;
   void retry(bool same_endpoint);
+  void take_present_endpoints();
+  UpstreamState& state_of_upstream() const { return (newer_ ? newer_ : table_)->state_of(*upstream_of_); }
   void give_up(int status);
   void attempt_deadline();
   void overall_deadline();
@@ -142,6 +146,7 @@ class Exchange final : public Mortal {
   const Backend* backend_ = nullptr;
   const Canary* canary_ = nullptr;
   UpstreamPtr upstream_of_;             // Where this attempt goes: the backend's, the fallback's or the error page's.
+  std::shared_ptr<const LiveTable> newer_;  // The table that upstream_of_ is of, where it is not table_.
   Endpoint endpoint_;
   size_t endpoint_index_ = 0;
   std::vector<bool> tried_;
@@ -150,6 +155,8 @@ class Exchange final : public Mortal {
   std::function<bool()> connected_;
   bool reused_ = false;
   int attempts_ = 0, stale_ = 0;
+  std::vector<EarlierTry> earlier_;     // For the log.
+  bool trying_ = false;                 // What is sent to endpoint_ is not in there yet.
   bool retry_fresh_ = false;
   bool fell_back_ = false;              // The attempt goes to forward_->fallback.
   int error_status_ = 0;                // Not 0: the attempt fetches the page for it.

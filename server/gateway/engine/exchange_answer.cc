@@ -28,8 +28,9 @@ void Exchange::endpoint_head(ResponseHead head, bool end) {
   auto now = lane_.deadlines.now();
   last_progress_ = now;
   try_deadline_.disarm();
-  if (upstream_of_->balance == Balance::kLeastTime) table_->state_of(*upstream_of_).report(*upstream_of_, endpoint_index_, now - attempt_began_);
+  if (upstream_of_->balance == Balance::kLeastTime) state_of_upstream().report(*upstream_of_, endpoint_index_, now - attempt_began_);
   if (may_retry_status(head.status)) {
+    note_try(head.status);
     close_upstream();
     return retry(false);
   }
@@ -54,6 +55,7 @@ bool Exchange::intercept(int status) {
   if (!forward_->error_pages || error_status_ != 0 || started_) return false;
   const ErrorPages& pages = *forward_->error_pages;
   if (std::find(pages.codes.begin(), pages.codes.end(), status) == pages.codes.end()) return false;
+  note_try(status);
   close_upstream();
   ask_error_page(status);
   return true;
@@ -62,6 +64,7 @@ bool Exchange::intercept(int status) {
 void Exchange::ask_error_page(int status) {
   error_status_ = status;
   upstream_of_ = forward_->error_pages->backend;
+  newer_ = nullptr;
   tried_.clear();
   if (!upstream_of_ || upstream_of_->endpoints.empty()) {
     forward_ = nullptr;

@@ -111,7 +111,7 @@ bool Exchange::pick_endpoint() {
   if (!index) {
     std::optional<uint64_t> hash;
     if (upstream.balance == Balance::kHash && upstream.hash_by) hash = hash_of(upstream.hash_by->render(context()));
-    index = table_->state_of(upstream).pick(upstream, hash, tried_);
+    index = state_of_upstream().pick(upstream, hash, tried_);
     if (sticky) affinity_cookie_ = affinity_set_cookie(*forward_->affinity, upstream, *index, request_, stream_->client(), matched_.route->location_path);
   }
   endpoint_index_ = *index;
@@ -173,6 +173,7 @@ void Exchange::send_request() {
   reused_ = opened.reused;
   connected_ = std::move(opened.connected);
   attempt_began_ = last_progress_ = lane_.deadlines.now();
+  trying_ = true;
   lane_.deadlines.arm(attempt_deadline_, connected_ ? std::min(forward_->timeouts.connect, forward_->timeouts.read) : forward_->timeouts.read);
   if (forward_->timeouts.try_each.count() > 0) lane_.deadlines.arm(try_deadline_, forward_->timeouts.try_each);
   if (error_status_ != 0) return upstream_->send_head(out_, true);
@@ -222,7 +223,8 @@ bool Exchange::may_retry(Failure failure) const {
 void Exchange::attempt_failed(Failure failure) {
   if (over_) return;
   close_upstream();  // Where it was not the stream itself that failed.
-  table_->state_of(*upstream_of_).failed(*upstream_of_, endpoint_index_);
+  state_of_upstream().failed(*upstream_of_, endpoint_index_);
+  if (!started_ && !wants_new_connection(failure)) note_try(timed_out(failure) ? 504 : 502);
   if (may_retry(failure)) return retry(wants_new_connection(failure));
   if (started_) {
     // Half an answer must not look like a whole one.
@@ -232,6 +234,11 @@ void Exchange::attempt_failed(Failure failure) {
     return end();
   }
   give_up(timed_out(failure) ? 504 : 502);
+}
+
+void Exchange::note_try(int status) {
+  earlier_.push_back({endpoint_, status, lane_.deadlines.now() - attempt_began_});
+  trying_ = false;
 }
 
 void Exchange::give_up(int status) {
@@ -244,7 +251,9 @@ void Exchange::give_up(int status) {
 
 void Exchange::retry(bool same_endpoint) {
   lane_.shared.stats.retries.fetch_add(1, std::memory_order_relaxed);
-  if (same_endpoint) {
+  take_present_endpoints();
+  const std::vector<Endpoint>& present = upstream_of_->endpoints;
+  if (same_endpoint && endpoint_index_ < present.size() && present[endpoint_index_] == endpoint_) {
     ++stale_;
     retry_fresh_ = true;
     tried_[endpoint_index_] = false;
@@ -253,6 +262,27 @@ void Exchange::retry(bool same_endpoint) {
   }
   retry_fresh_ = false;
   start_attempt();
+}
+
+// A try may fail late, most of all at a pod that is gone, and those beside it can be gone by then: the next one goes to an
+// endpoint of now, as ingress-nginx asks its balancer afresh for each try. Everything else stays as when the request came.
+void Exchange::take_present_endpoints() {
+  const std::shared_ptr<const LiveTable>& present = *lane_.table;
+  if (present == (newer_ ? newer_ : table_)) return;
+  UpstreamPtr upstream = present->find_upstream(upstream_of_->name);
+  if (!upstream || upstream->endpoints.empty()) return;  // Gone altogether: those of before are as good as none.
+  const std::vector<Endpoint>& before = upstream_of_->endpoints;
+  std::vector<bool> tried(upstream->endpoints.size(), false);
+  size_t index = tried.size();
+  for (size_t i = 0; i < tried.size(); ++i) {
+    auto at = static_cast<size_t>(std::find(before.begin(), before.end(), upstream->endpoints[i]) - before.begin());
+    tried[i] = at < before.size() && tried_[at];
+    if (at == endpoint_index_) index = i;
+  }
+  tried_ = std::move(tried);
+  endpoint_index_ = index;
+  upstream_of_ = std::move(upstream);
+  newer_ = present;
 }
 
 // Connecting, then waiting for bytes: one deadline, moved on when it is reached and something has happened meanwhile.

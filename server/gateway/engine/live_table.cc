@@ -48,7 +48,14 @@ std::shared_ptr<const LiveTable> LiveTable::make(TablePtr table, const LiveTable
 }
 
 void LiveTable::add_upstream(const UpstreamPtr& upstream, SharedState& shared) {
-  if (upstream && upstreams_.find(upstream.get()) == upstreams_.end()) upstreams_.emplace(upstream.get(), shared.state_of(*upstream));
+  if (!upstream || upstreams_.contains(upstream.get())) return;
+  upstreams_.emplace(upstream.get(), shared.state_of(*upstream));
+  upstreams_by_name_.emplace(upstream->name, upstream);
+}
+
+UpstreamPtr LiveTable::find_upstream(std::string_view name) const {
+  auto it = upstreams_by_name_.find(name);
+  return it == upstreams_by_name_.end() ? nullptr : it->second;
 }
 
 void LiveTable::add_forward(const Forward& forward, SharedState& shared) {

@@ -58,6 +58,7 @@ class LiveTable {
   const std::vector<std::shared_ptr<const LiveListener>>& listeners() const { return listeners_; }
   UpstreamState& state_of(const Upstream& upstream) const { return *upstreams_.at(&upstream); }
   const RouteState& state_of(const Route& route) const;
+  UpstreamPtr find_upstream(std::string_view name) const;  // nullptr: none.
 
  private:
   void add_upstream(const UpstreamPtr& upstream, SharedState& shared);
@@ -68,6 +69,7 @@ class LiveTable {
   TablePtr table_;
   std::vector<std::shared_ptr<const LiveListener>> listeners_;
   std::unordered_map<const Upstream*, std::shared_ptr<UpstreamState>> upstreams_;
+  std::unordered_map<std::string_view, UpstreamPtr> upstreams_by_name_;
   std::unordered_map<const Route*, RouteState> routes_;
   RouteState no_state_;
 };

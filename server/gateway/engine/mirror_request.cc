@@ -6,7 +6,7 @@ namespace server::gateway {
 namespace {
 
 constexpr size_t kMaxBehind = 1024 * 1024;
-constexpr std::chrono::milliseconds kPatience{60'000};
+constexpr std::chrono::milliseconds kMirrorPatience{60'000};
 
 }  // namespace
 
@@ -33,7 +33,7 @@ MirrorRequest* MirrorRequest::start(LaneContext& lane, const LiveTable& table, c
   open.host = copy.authority;
   open.max_head = 64 * 1024;
   request->upstream_ = lane.pool.open(open, request).stream;
-  lane.deadlines.arm(request->deadline_, kPatience);
+  lane.deadlines.arm(request->deadline_, kMirrorPatience);
   request->upstream_->send_head(copy, !request->wants_body_);
   return request;
 }

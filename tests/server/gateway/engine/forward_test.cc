@@ -223,6 +223,68 @@ TEST(Failure, a_kept_connection_that_was_closed_meanwhile_is_no_error) {
   for (int i = 0; i < 50; ++i) EXPECT_EQ(client.ask(get("/")).body, "x") << i;
 }
 
+// As nginx: what was tried stands in the fields of the upstream, separated by commas.
+TEST(Failure, the_access_log_names_each_try) {
+  FakeEndpoint good([](Wire& w) { while (!w.read_message().head.empty()) w.send(ok("good")); });
+  std::promise<std::string> lines;
+  EngineOptions options;
+  options.access_log = [&](std::string&& text) { lines.set_value(std::move(text)); };
+  const uint16_t closed = closed_port();
+  Rig rig(table({host("", {route(PathKind::kPrefix, "/", forward_to(upstream("u", {closed, good.port()}))), route(PathKind::kPrefix, "/one", forward_to(upstream("v", {good.port()})))})}), std::move(options));
+  Wire client = rig.connect();
+  for (const char* path : {"/", "/one"}) EXPECT_EQ(client.ask(get(path)).body, "good");
+  client.close();
+  const std::string text = lines.get_future().get();
+  const std::string tried = "127.0.0.1:" + std::to_string(closed) + ", 127.0.0.1:" + std::to_string(good.port()) + " 0, 4 0.00";
+  EXPECT_NE(text.find(tried), std::string::npos) << text;
+  EXPECT_NE(text.find(" 502, 200 "), std::string::npos) << text;
+  EXPECT_NE(text.find("] 127.0.0.1:" + std::to_string(good.port()) + " 4 0.00"), std::string::npos) << text;
+}
+
+// A pod that goes may take its time to fail a request; by then all those that stood beside it can be gone.
+TEST(Failure, another_try_goes_to_an_endpoint_of_now) {
+  std::promise<void> asked, over;
+  std::shared_future<void> wait = over.get_future();
+  FakeEndpoint old([&](Wire& w) {
+    w.read_message();
+    asked.set_value();
+    wait.wait();
+  });
+  FakeEndpoint now([](Wire& w) { while (!w.read_message().head.empty()) w.send(ok("now")); });
+  auto to = [&](std::vector<uint16_t> ports) { return table({host("", {route(PathKind::kPrefix, "/", forward_to(upstream("u", std::move(ports))))})}); };
+  Rig rig(to({old.port()}));
+  Wire client = rig.connect();
+  client.send(get("/"));
+  asked.get_future().wait();
+  rig.publish(to({closed_port(), now.port()}));
+  over.set_value();
+  EXPECT_EQ(client.read_message().body, "now");
+}
+
+// The same when the connection was kept from a request before: it is not tried again where nobody is any more.
+TEST(Failure, a_kept_connection_to_an_endpoint_that_is_gone) {
+  std::promise<void> asked, over;
+  std::shared_future<void> wait = over.get_future();
+  FakeEndpoint old([&](Wire& w) {
+    if (w.read_message().head.empty()) return;
+    w.send(ok("old"));
+    if (w.read_message().head.empty()) return;
+    asked.set_value();
+    wait.wait();
+  });
+  FakeEndpoint now([](Wire& w) { while (!w.read_message().head.empty()) w.send(ok("now")); });
+  auto to = [&](uint16_t port) { return table({host("", {route(PathKind::kPrefix, "/", forward_to(upstream("u", {port})))})}); };
+  Rig rig(to(old.port()));
+  Wire client = rig.connect();
+  EXPECT_EQ(client.ask(get("/")).body, "old");
+  client.send(get("/"));
+  asked.get_future().wait();
+  rig.publish(to(now.port()));
+  over.set_value();
+  EXPECT_EQ(client.read_message().body, "now");
+  EXPECT_EQ(old.accepted(), 1);
+}
+
 TEST(Failure, half_an_answer_is_cut_not_ended) {
   FakeEndpoint endpoint([](Wire& w) {
     std::string head = w.read_message().head;
