@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "store/base/json_misuse.h"
+
 // The library defines the literal operators _json and _json_pointer inline, and so asks for the whole parser in every
 // file. Nobody here uses them: they are declared only, and their bodies become templates that nobody calls.
 #define _json(text, size) _json(text, size); template <class Text> nlohmann::json json_literal(Text s, std::size_t n)

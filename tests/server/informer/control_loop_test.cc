@@ -19,7 +19,9 @@ TEST_F(LoopTest, DeliversWhatIsThereThenWhatChanges) {
   std::vector<std::string> seen;
   loop->on_change("configmaps", [&](const store::Object& before, const store::Object& after) {
     seen.push_back((before ? before.name() : "-") + ">" + (after ? after.name() : "-"));
-    if (after) EXPECT_NE(loop->cache("configmaps").find("default", after.name()), nullptr) << "caches first, then handlers";
+    if (after) {
+      EXPECT_NE(loop->cache("configmaps").find("default", after.name()), nullptr) << "caches first, then handlers";
+    }
   });
   idle();
   EXPECT_EQ(seen, (std::vector<std::string>{"->old"}));
@@ -51,6 +53,21 @@ TEST_F(LoopTest, WhatThrowsIsLeftBehind) {
   EXPECT_EQ(ran, (std::vector<std::string>{"bad", "good"}));
   pass(milliseconds(6));
   EXPECT_EQ(ran.back(), "bad") << "tried again, as after an error";
+}
+
+// So does what the JSON library takes for a mistake that must end the process.
+TEST_F(LoopTest, AMemberThatIsNotThereCostsItsKey) {
+  ASSERT_TRUE(api->apply_manifest(map_yaml("bad", "a") + "---\n" + map_yaml("good", "a"), "default").ok());
+  std::vector<std::string> done;
+  WorkQueue& queue = loop->make_queue("q", [&](const store::Key& key) -> base::Result<Requeue> {
+    const json tree = loop->cache("configmaps").find("default", key.name)->tree();
+    if (key.name == "bad") done.push_back(tree["spec"]["absent"].dump());
+    done.push_back(key.name);
+    return Requeue{};
+  });
+  loop->on_change("configmaps", [&](const store::Object&, const store::Object& after) { queue.add(after.key()); });
+  idle();
+  EXPECT_EQ(done, std::vector<std::string>{"good"});
 }
 
 TEST_F(LoopTest, AKeyWaitsOnceAndErrorsBackOff) {

@@ -55,7 +55,9 @@ TEST_F(EventsTest, NoiseDelaysThemForASecondAtMost) {
   for (int i = 0; i < 50 && events().empty(); ++i) {
     recorder->normal(about, "Busy", "step " + std::to_string(i));
     pass(milliseconds(40));
-    if (i < 20) EXPECT_EQ(events().size(), 0u) << i;
+    if (i < 20) {
+      EXPECT_EQ(events().size(), 0u) << i;
+    }
   }
   EXPECT_GT(events().size(), 0u);
 }

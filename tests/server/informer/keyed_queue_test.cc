@@ -42,9 +42,9 @@ struct QueueTest : WorldTest {
     client = std::make_unique<RecordingClient>(api->client());
     make({});
   }
-  void make(QueueOptions options) {
+  void make(QueueOptions queue_options) {
     queue = std::make_unique<KeyedQueue>(
-        "q", [this](const store::Key&) { return step(); }, options, host);
+        "q", [this](const store::Key&) { return step(); }, queue_options, host);
   }
   base::Result<Requeue> step() {
     ++runs;
