@@ -41,7 +41,7 @@ const std::vector<Sysctl> kNodeSettingsV6 = {
     {"net/ipv6/conf/default/accept_dad", "0", false},
     {"net/ipv6/conf/default/accept_ra", "0", false},
 };
-const std::vector<Sysctl> kSingleStack = {
+const std::vector<Sysctl> kNodeSettingsV4 = {
     {"net/ipv6/conf/default/disable_ipv6", "1", false},  // Absent where the kernel has no IPv6. lo keeps ::1.
 };
 // "0 0" first: the wide range is refused where only one group is mapped.
@@ -115,7 +115,7 @@ NodeImpl::~NodeImpl() {
 
 base::Status NodeImpl::prepare(bool ipv6) {
   TRY_STATUS(write_sysctls(kNodeSettings));
-  return write_sysctls(ipv6 ? kNodeSettingsV6 : kSingleStack);
+  return write_sysctls(ipv6 ? kNodeSettingsV6 : kNodeSettingsV4);
 }
 
 base::Status NodeImpl::configure(const FabricPlan& fabric) {

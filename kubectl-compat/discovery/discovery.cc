@@ -50,12 +50,12 @@ json string_array(std::span<const std::string_view> items) {
   return out;
 }
 
-struct Gvk {
+struct DiscoveredKind {
   std::string_view group, version, kind;
 };
 
 // What a subresource's bodies are: the parent's own kind unless the row says otherwise.
-Gvk subresource_kind(const Resource& parent, const Subresource& sub) {
+DiscoveredKind subresource_kind(const Resource& parent, const Subresource& sub) {
   bool own = sub.group.empty() && sub.version.empty();
   return {own ? parent.group : sub.group, own ? parent.version : sub.version, sub.kind.empty() ? parent.kind : sub.kind};
 }
@@ -69,12 +69,12 @@ std::vector<const Subresource*> sorted_subresources(const Resource& resource) {
 }
 
 // A group and version that are those of the list go without saying.
-Gvk within(const Resource& resource, Gvk gvk) {
+DiscoveredKind within(const Resource& resource, DiscoveredKind gvk) {
   if (!resource.custom && gvk.group == resource.group && gvk.version == resource.version) gvk.group = gvk.version = "";
   return gvk;
 }
 
-json response_kind(const Gvk& gvk) { return {{"group", gvk.group}, {"version", gvk.version}, {"kind", gvk.kind}}; }
+json response_kind(const DiscoveredKind& gvk) { return {{"group", gvk.group}, {"version", gvk.version}, {"kind", gvk.kind}}; }
 
 json aggregated_resource(const Resource& resource) {
   json out = {{"resource", resource.plural},
@@ -147,7 +147,7 @@ void append_resource_rows(json& out, const Resource& resource) {
   if (kept && !resource.custom) row["storageVersionHash"] = storage_version_hash(resource);
   out.push_back(std::move(row));
   for (const Subresource* sub : sorted_subresources(resource)) {
-    Gvk gvk = subresource_kind(resource, *sub);
+    DiscoveredKind gvk = subresource_kind(resource, *sub);
     json sub_row = {{"name", std::string(resource.plural) + "/" + std::string(sub->name)},
                     {"singularName", ""},
                     {"namespaced", resource.namespaced},

@@ -7,7 +7,7 @@
 namespace compat {
 namespace {
 
-constexpr int kMaxDepth = 200;  // Far beyond any kind's depth; what clients send decides how deep the recursion goes.
+constexpr int kMaxFieldsDepth = 200;  // Far beyond any kind's depth; what clients send decides how deep the recursion goes.
 constexpr size_t kMaxKeys = 8;
 
 void append_json(std::string& out, const json& value) {
@@ -52,7 +52,7 @@ bool is_canonical_key(const std::string& element) {
 }
 
 bool decode(const json& fields, PathSet& out, int depth, bool& respelled) {
-  if (!fields.is_object() || depth > kMaxDepth) return false;
+  if (!fields.is_object() || depth > kMaxFieldsDepth) return false;
   if (fields.empty()) out.member = true;
   for (auto it = fields.begin(); it != fields.end(); ++it) {
     if (it.key() == ".") {

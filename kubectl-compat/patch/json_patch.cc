@@ -17,7 +17,7 @@ constexpr size_t kMaxCopiedBytes = 3 * 1024 * 1024;
 
 // Levels of what a patch makes: a body has no more, but operations that nest what they made before could pile up
 // any number, and everything after recurses.
-constexpr size_t kMaxDepth = 200;
+constexpr size_t kMaxPatchedDepth = 200;
 
 base::Error operation_failed() {
   // Upstream drops the reason on its way to the client.
@@ -129,7 +129,7 @@ size_t approximate_size(const json& value) {
 }
 
 // Without recursion by more than a level at a time beyond the limit.
-size_t depth_of(const json& value, size_t limit = kMaxDepth + 1) {
+size_t depth_of(const json& value, size_t limit = kMaxPatchedDepth + 1) {
   if (!value.is_structured() || limit == 0) return 0;
   size_t deepest = 0;
   for (const json& item : value) deepest = std::max(deepest, depth_of(item, limit - 1));
@@ -172,12 +172,12 @@ class DepthBound {
   // Before `operation` is applied to `root`.
   bool allows(const json& operation, const json& root) {
     const size_t grows = growth(operation);
-    if (bound_ + grows > kMaxDepth) bound_ = depth_of(root);
+    if (bound_ + grows > kMaxPatchedDepth) bound_ = depth_of(root);
     if (grows > 0) bound_ += grows;
     auto value = operation.find("value");
     auto path = pointer_member(operation, "path");
     if (value != operation.end() && path) bound_ = std::max(bound_, path->size() + depth_of(*value));
-    return bound_ <= kMaxDepth;
+    return bound_ <= kMaxPatchedDepth;
   }
 
  private:

@@ -9,10 +9,10 @@ namespace {
 
 constexpr std::string_view kTunnel = "SPDY/3.1+portforward.k8s.io";
 constexpr std::string_view kChannels = "v4.channel.k8s.io";
-constexpr std::string_view kWebSocketSpoken[] = {kTunnel, kChannels};
-constexpr std::string_view kSpdySpoken[] = {"portforward.k8s.io"};
+constexpr std::string_view kForwardWebSocketSpoken[] = {kTunnel, kChannels};
+constexpr std::string_view kForwardSpdySpoken[] = {"portforward.k8s.io"};
 constexpr size_t kMaxPorts = 127;  // Two channels each, and 255 is taken.
-constexpr size_t kMaxChunk = 32 * 1024;
+constexpr size_t kMaxForwardChunk = 32 * 1024;
 
 // What both WebSocket framings share: messages, pings, the closing handshake.
 class WebSocketForward : public PortForward {
@@ -79,7 +79,7 @@ class TunnelForward final : public WebSocketForward {
  private:
   static std::string wrap(std::string_view bytes) {
     std::string out;
-    for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), kMaxChunk))) out += ws_frame(WsOpcode::kBinary, bytes.substr(0, kMaxChunk));
+    for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), kMaxForwardChunk))) out += ws_frame(WsOpcode::kBinary, bytes.substr(0, kMaxForwardChunk));
     return out;
   }
 
@@ -120,7 +120,7 @@ class ChannelForward final : public WebSocketForward {
   std::string data(uint32_t conn, std::string_view data) override {
     std::string out;
     if (!is_open(conn)) return out;
-    for (; !data.empty(); data.remove_prefix(std::min(data.size(), kMaxChunk))) out += channel(2 * conn, data.substr(0, kMaxChunk));
+    for (; !data.empty(); data.remove_prefix(std::min(data.size(), kMaxForwardChunk))) out += channel(2 * conn, data.substr(0, kMaxForwardChunk));
     return out;
   }
   std::string half_close(uint32_t) override { return {}; }
@@ -157,16 +157,16 @@ class ChannelForward final : public WebSocketForward {
 
 base::Result<PortForwardChoice> choose_port_forward_websocket(const std::vector<std::string>& offered) {
   auto offers = split_offers(offered);
-  auto name = first_spoken(offers, kWebSocketSpoken);
-  if (!name) return base::Error{base::Code::kBadRequest, cannot_negotiate(offers, kWebSocketSpoken)};
+  auto name = first_spoken(offers, kForwardWebSocketSpoken);
+  if (!name) return base::Error{base::Code::kBadRequest, cannot_negotiate(offers, kForwardWebSocketSpoken)};
   return PortForwardChoice{*name == kTunnel ? PortForwardProtocol::kSpdyTunnel : PortForwardProtocol::kWebSocket, *name};
 }
 
 base::Result<PortForwardChoice> choose_port_forward_spdy(const std::vector<std::string>& offered) {
   auto offers = split_offers(offered);
-  if (offers.empty()) offers.emplace_back(kSpdySpoken[0]);
-  auto name = first_spoken(offers, kSpdySpoken);
-  if (!name) return base::Error{base::Code::kForbidden, cannot_negotiate(offers, kSpdySpoken)};
+  if (offers.empty()) offers.emplace_back(kForwardSpdySpoken[0]);
+  auto name = first_spoken(offers, kForwardSpdySpoken);
+  if (!name) return base::Error{base::Code::kForbidden, cannot_negotiate(offers, kForwardSpdySpoken)};
   return PortForwardChoice{PortForwardProtocol::kSpdy, *name};
 }
 

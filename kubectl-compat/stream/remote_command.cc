@@ -10,8 +10,8 @@ namespace {
 
 constexpr std::string_view kV5 = "v5.channel.k8s.io";
 constexpr std::string_view kV4 = "v4.channel.k8s.io";
-constexpr std::string_view kWebSocketSpoken[] = {kV5, kV4};
-constexpr std::string_view kSpdySpoken[] = {kV4};
+constexpr std::string_view kCommandWebSocketSpoken[] = {kV5, kV4};
+constexpr std::string_view kCommandSpdySpoken[] = {kV4};
 constexpr size_t kMaxResizeText = 1024;
 
 // Text as a JSON string. Bytes that are no UTF-8 (a program's own words) become replacement characters.
@@ -29,15 +29,15 @@ int dimension(const nlohmann::json& size, const char* name) {
 
 base::Result<RemoteChoice> choose_websocket_protocol(const std::vector<std::string>& offered) {
   auto offers = split_offers(offered);
-  auto name = first_spoken(offers, kWebSocketSpoken);
-  if (!name) return base::Error{base::Code::kBadRequest, cannot_negotiate(offers, kWebSocketSpoken)};
+  auto name = first_spoken(offers, kCommandWebSocketSpoken);
+  if (!name) return base::Error{base::Code::kBadRequest, cannot_negotiate(offers, kCommandWebSocketSpoken)};
   return RemoteChoice{*name == kV5 ? RemoteProtocol::kWebSocketV5 : RemoteProtocol::kWebSocketV4, *name};
 }
 
 base::Result<RemoteChoice> choose_spdy_protocol(const std::vector<std::string>& offered) {
   auto offers = split_offers(offered);
-  auto name = first_spoken(offers, kSpdySpoken);
-  if (!name) return base::Error{base::Code::kForbidden, cannot_negotiate(offers, kSpdySpoken)};
+  auto name = first_spoken(offers, kCommandSpdySpoken);
+  if (!name) return base::Error{base::Code::kForbidden, cannot_negotiate(offers, kCommandSpdySpoken)};
   return RemoteChoice{RemoteProtocol::kSpdyV4, *name};
 }
 

@@ -5,9 +5,9 @@
 namespace compat {
 namespace {
 
-constexpr char kStdin = 0, kStdout = 1, kStderr = 2, kError = 3, kResize = 4;
-constexpr char kClose = static_cast<char>(255);  // v5: the next byte names the channel that ends.
-constexpr size_t kMaxChunk = 32 * 1024;
+constexpr char kStdinChannel = 0, kStdoutChannel = 1, kStderrChannel = 2, kErrorChannel = 3, kResizeChannel = 4;
+constexpr char kCloseChannel = static_cast<char>(255);  // v5: the next byte names the channel that ends.
+constexpr size_t kMaxMessage = 32 * 1024;
 
 std::string channel_frame(char channel, std::string_view data) { return ws_frame(WsOpcode::kBinary, channel + std::string(data)); }
 
@@ -36,13 +36,13 @@ class WebSocketRemoteCommand final : public RemoteCommand {
     return base::Error{base::Code::kBadRequest, failure_};
   }
 
-  std::string stdout_data(std::string_view data) override { return streams_.out ? output(kStdout, data) : ""; }
-  std::string stderr_data(std::string_view data) override { return streams_.err ? output(kStderr, data) : ""; }
+  std::string stdout_data(std::string_view data) override { return streams_.out ? output(kStdoutChannel, data) : ""; }
+  std::string stderr_data(std::string_view data) override { return streams_.err ? output(kStderrChannel, data) : ""; }
 
   std::string finish(std::string_view status_json) override {
     if (finished_ || closed_) return {};
     finished_ = true;
-    return channel_frame(kError, status_json) + ws_close(1000);
+    return channel_frame(kErrorChannel, status_json) + ws_close(1000);
   }
 
   std::string failure_bytes() const override { return ws_close(failure_.ends_with("too big") ? 1009 : 1002, failure_); }
@@ -65,11 +65,11 @@ class WebSocketRemoteCommand final : public RemoteCommand {
   void channel(std::string_view payload, RemoteFeed& out) {
     if (payload.size() < 2) return;  // An empty message on a channel is a courtesy.
     std::string_view data = payload.substr(1);
-    if (payload[0] == kStdin && streams_.in && !input_closed_) {
+    if (payload[0] == kStdinChannel && streams_.in && !input_closed_) {
       out.events.push_back({RemoteEvent::Kind::kStdin, std::string(data)});
-    } else if (payload[0] == kResize && streams_.tty) {
+    } else if (payload[0] == kResizeChannel && streams_.tty) {
       resize_.feed(data, out.events);
-    } else if (payload[0] == kClose && v5_ && data[0] == kStdin && streams_.in && !input_closed_) {
+    } else if (payload[0] == kCloseChannel && v5_ && data[0] == kStdinChannel && streams_.in && !input_closed_) {
       input_closed_ = true;
       out.events.push_back({RemoteEvent::Kind::kStdinClosed});
     }
@@ -78,7 +78,7 @@ class WebSocketRemoteCommand final : public RemoteCommand {
   std::string output(char channel, std::string_view data) const {
     std::string out;
     if (!started_ || finished_ || closed_) return out;
-    for (; !data.empty(); data.remove_prefix(std::min(data.size(), kMaxChunk))) out += channel_frame(channel, data.substr(0, kMaxChunk));
+    for (; !data.empty(); data.remove_prefix(std::min(data.size(), kMaxMessage))) out += channel_frame(channel, data.substr(0, kMaxMessage));
     return out;
   }
 

@@ -6,7 +6,7 @@
 namespace compat {
 namespace {
 
-constexpr uint32_t kProtocolError = 1, kRefused = 3;  // RST_STREAM
+constexpr uint32_t kForwardProtocolError = 1, kForwardRefused = 3;  // RST_STREAM
 constexpr size_t kMaxHalves = 256;
 constexpr size_t kMaxConns = 4096;
 constexpr size_t kMaxEarly = 1 << 20;
@@ -59,7 +59,7 @@ base::Status SpdyForward::handle(const SpdyEvent& event, PortForwardFeed& out) {
 
 void SpdyForward::open_stream(const SpdyEvent& event, PortForwardFeed& out) {
   if (event.stream % 2 == 0 || event.stream <= last_stream_) {
-    out.bytes += session_.reset(event.stream, kProtocolError);
+    out.bytes += session_.reset(event.stream, kForwardProtocolError);
     return;
   }
   last_stream_ = event.stream;
@@ -72,7 +72,7 @@ void SpdyForward::open_stream(const SpdyEvent& event, PortForwardFeed& out) {
   bool taken = known != halves_.end() && (type == "data" ? known->second.data : known->second.error) != 0;
   bool full = conns_.size() >= kMaxConns || (known == halves_.end() && halves_.size() >= kMaxHalves);
   if ((type != "data" && type != "error") || !port || taken || full) {
-    out.bytes += session_.reset(event.stream, kRefused);
+    out.bytes += session_.reset(event.stream, kForwardRefused);
     return;
   }
   out.bytes += session_.syn_reply(event.stream, false);

@@ -148,7 +148,7 @@ json ipaddress_parent(const CellInput& in) {
 
 json servicecidr_cidrs(const CellInput& in) { return join(string_items(get_array(in.tree, "spec.cidrs")), ","); }
 
-constexpr CellRow kCells[] = {
+constexpr CellRow kNetworkCells[] = {
     {"service_cluster_ip", service_cluster_ip},
     {"service_external_ip", service_external_ip},
     {"service_ports", service_ports},
@@ -169,6 +169,6 @@ constexpr CellRow kCells[] = {
 
 }  // namespace
 
-std::span<const CellRow> network_cells() { return kCells; }
+std::span<const CellRow> network_cells() { return kNetworkCells; }
 
 }  // namespace compat

@@ -187,7 +187,7 @@ json pod_readiness_gates(const CellInput& in) {
   return std::to_string(ready) + "/" + std::to_string(gates.size());
 }
 
-constexpr CellRow kCells[] = {
+constexpr CellRow kPodCells[] = {
     {"pod_ready", pod_ready},
     {"pod_status", pod_status},
     {"pod_restarts", pod_restarts},
@@ -199,6 +199,6 @@ constexpr CellRow kCells[] = {
 
 }  // namespace
 
-std::span<const CellRow> pod_cells() { return kCells; }
+std::span<const CellRow> pod_cells() { return kPodCells; }
 
 }  // namespace compat

@@ -137,7 +137,7 @@ json component_error(const CellInput& in) { return component_condition(in.tree, 
 
 json created_at(const CellInput& in) { return get_string(in.tree, "metadata.creationTimestamp"); }
 
-constexpr CellRow kCells[] = {
+constexpr CellRow kPolicyCells[] = {
     {"autoscaler_reference", autoscaler_reference},
     {"autoscaler_targets", autoscaler_targets},
     {"autoscaler_min", autoscaler_min},
@@ -167,6 +167,6 @@ constexpr CellRow kCells[] = {
 
 }  // namespace
 
-std::span<const CellRow> policy_cells() { return kCells; }
+std::span<const CellRow> policy_cells() { return kPolicyCells; }
 
 }  // namespace compat

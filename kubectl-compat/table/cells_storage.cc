@@ -74,7 +74,7 @@ json csinode_drivers(const CellInput& in) { return store::get_array(in.tree, "sp
 json attachment_attached(const CellInput& in) { return store::get_bool(in.tree, "status.attached"); }
 json attachment_volume(const CellInput& in) { return get_string(in.tree, "spec.source.persistentVolumeName"); }
 
-constexpr CellRow kCells[] = {
+constexpr CellRow kStorageCells[] = {
     {"storageclass_name", storageclass_name},
     {"storageclass_reclaim", storageclass_reclaim},
     {"storageclass_binding", storageclass_binding},
@@ -97,6 +97,6 @@ constexpr CellRow kCells[] = {
 
 }  // namespace
 
-std::span<const CellRow> storage_cells() { return kCells; }
+std::span<const CellRow> storage_cells() { return kStorageCells; }
 
 }  // namespace compat

@@ -108,7 +108,7 @@ json cronjob_last_schedule(const CellInput& in) {
   return last == nullptr ? "<none>" : age_of(last, in.now);
 }
 
-constexpr CellRow kCells[] = {
+constexpr CellRow kWorkloadCells[] = {
     {"container_names", container_names},
     {"container_images", container_images},
     {"label_selector", label_selector},
@@ -130,6 +130,6 @@ constexpr CellRow kCells[] = {
 
 }  // namespace
 
-std::span<const CellRow> workload_cells() { return kCells; }
+std::span<const CellRow> workload_cells() { return kWorkloadCells; }
 
 }  // namespace compat

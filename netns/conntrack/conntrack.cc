@@ -21,7 +21,7 @@ constexpr uint32_t kCompareDestination = 1 << 1;
 constexpr uint32_t kCompareProtocol = 1 << 3;
 constexpr uint32_t kCompareDestinationPort = 1 << 5;
 
-uint16_t message_type(uint16_t type) { return static_cast<uint16_t>(NFNL_SUBSYS_CTNETLINK << 8 | type); }
+uint16_t conntrack_type(uint16_t type) { return static_cast<uint16_t>(NFNL_SUBSYS_CTNETLINK << 8 | type); }
 
 base::Ip read_ip(std::string_view v4, std::string_view v6) {
   if (v4.size() >= 4) {
@@ -147,7 +147,7 @@ base::Result<Conntrack> Conntrack::open() {
 base::Status Conntrack::find(const ConntrackFilter& filter, const std::function<void(Found)>& visit) {
   const uint32_t sequence = sequence_++;
   std::string request;
-  const size_t at = begin_message(request, message_type(IPCTNL_MSG_CT_GET), NLM_F_DUMP, sequence, protocol_family(filter.family));
+  const size_t at = begin_message(request, conntrack_type(IPCTNL_MSG_CT_GET), NLM_F_DUMP, sequence, protocol_family(filter.family));
   put_filter(request, filter);
   end_message(request, at);
   // A table that is resized underneath lists an entry twice, or the next walk finds it: nothing to do about it.
@@ -189,7 +189,7 @@ base::Result<size_t> Conntrack::delete_found(base::Family family, const std::vec
   std::string messages;
   for (size_t i = 0; i < found.size(); ++i) {
     const uint32_t sequence = sequence_++;
-    const size_t at = begin_message(messages, message_type(IPCTNL_MSG_CT_DELETE), 0, sequence, protocol_family(family));
+    const size_t at = begin_message(messages, conntrack_type(IPCTNL_MSG_CT_DELETE), 0, sequence, protocol_family(family));
     put(messages, CTA_TUPLE_ORIG | NLA_F_NESTED, found[i].original.data(), found[i].original.size());
     put_be32(messages, CTA_ID, found[i].connection.id);  // Not a younger one with the same addresses.
     end_message(messages, at);
@@ -232,7 +232,7 @@ base::Result<size_t> Conntrack::count() {
   const uint32_t sequence = sequence_++;
   std::string request;
   // Acknowledged: that ends the answer as the end of a dump would.
-  begin_message(request, message_type(IPCTNL_MSG_CT_GET_STATS), NLM_F_ACK, sequence, AF_UNSPEC);
+  begin_message(request, conntrack_type(IPCTNL_MSG_CT_GET_STATS), NLM_F_ACK, sequence, AF_UNSPEC);
   size_t entries = 0;
   TRY(dump(fd_.get(), request, sequence, "conntrack: count", [&](const nlmsghdr* message) {
     entries = be32(Attributes<CTA_STATS_GLOBAL_MAX + 1>(payload(message))[CTA_STATS_GLOBAL_ENTRIES]);

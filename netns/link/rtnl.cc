@@ -12,7 +12,7 @@ namespace netns {
 namespace {
 
 // Well under the default socket buffer (208 KiB), which a user namespace cannot raise past net.core.wmem_max.
-constexpr size_t kMaxSend = 64 * 1024;
+constexpr size_t kMaxLinkSend = 64 * 1024;
 constexpr size_t kReceiveBuffer = 32 * 1024;
 
 // The text attribute of an extended acknowledgement. With NETLINK_CAP_ACK it follows the nlmsgerr directly.
@@ -104,7 +104,7 @@ base::Result<std::vector<int>> Rtnl::transact(Batch& batch) {
     size_t last = first + 1;
     while (last < entries.size()) {
       size_t end = last + 1 < entries.size() ? entries[last + 1].offset : batch.bytes().size();
-      if (end - entries[first].offset > kMaxSend) break;
+      if (end - entries[first].offset > kMaxLinkSend) break;
       ++last;
     }
     uint32_t sequence = sequence_;

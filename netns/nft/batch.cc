@@ -15,7 +15,7 @@ constexpr size_t kMaxElementList = 60 * 1024;
 // What commit() puts around a batch: two messages without attributes.
 constexpr size_t kFrame = 2 * (NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(nfgenmsg)));
 
-uint16_t message_type(uint16_t type) { return static_cast<uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type); }
+uint16_t nft_type(uint16_t type) { return static_cast<uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type); }
 
 uint32_t verdict_code(NftVerdict::Kind kind) {
   switch (kind) {
@@ -102,7 +102,7 @@ void NftBatch::begin(uint16_t type, uint16_t flags, std::string_view name) {
     last->nlmsg_flags &= static_cast<uint16_t>(~NLM_F_ACK);
   }
   messages_.push_back({bytes_.size(), std::string(name)});
-  begin_message(bytes_, message_type(type), static_cast<uint16_t>(flags | NLM_F_ACK), static_cast<uint32_t>(messages_.size()),
+  begin_message(bytes_, nft_type(type), static_cast<uint16_t>(flags | NLM_F_ACK), static_cast<uint32_t>(messages_.size()),
                 protocol_family(family_));
 }
 

@@ -4,8 +4,12 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "store/base/text.h"
+
 namespace server {
 namespace {
+
+using base::is_digit;
 
 std::string quoted(const std::string& text) { return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace); }
 
@@ -19,7 +23,6 @@ base::Result<Number> parse(const char* parser, const std::string& text, bool sig
   return base::Error(base::Code::kBadRequest, std::string(parser) + ": parsing " + quoted(text) + ": " + (range ? "value out of range" : "invalid syntax"));
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 }  // namespace
 

@@ -2,13 +2,15 @@
 
 #include <nlohmann/json.hpp>
 
+#include "store/base/text.h"
+
 namespace server {
 namespace {
 
+using base::is_digit;
 using json = nlohmann::json;
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
 std::string quoted(char c) {

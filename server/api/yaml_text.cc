@@ -4,15 +4,17 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "store/base/text.h"
+
 namespace server {
 namespace {
 
+using base::is_digit;
 using json = nlohmann::json;
 
 constexpr size_t kWidth = 80;          // A space beyond it becomes a line break.
 constexpr size_t kMaxSimpleKey = 128;  // Longer ones are written after a question mark.
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 0x80; }
 
 // Order of keys as people count: item2 before item10, punctuation before letters.

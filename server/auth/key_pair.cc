@@ -9,6 +9,8 @@
 #include <memory>
 #include <vector>
 
+#include "store/base/openssl.h"
+
 namespace auth {
 namespace {
 
@@ -49,20 +51,20 @@ const Block* find(const std::vector<Block>& blocks, const std::function<bool(con
 
 bool is_key(const std::string& type) { return type == "PRIVATE KEY" || type.ends_with(" PRIVATE KEY"); }
 
-using KeyPtr = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
+using base::KeyPtr;
 
 KeyPtr parse_key(const std::string& der) {
   const auto* at = reinterpret_cast<const unsigned char*>(der.data());
-  return {d2i_AutoPrivateKey(nullptr, &at, static_cast<long>(der.size())), EVP_PKEY_free};
+  return KeyPtr(d2i_AutoPrivateKey(nullptr, &at, static_cast<long>(der.size())));
 }
 
 std::string match_problem(const Block& certificate, const Block& key) {
   const auto* at = reinterpret_cast<const unsigned char*>(certificate.der.data());
-  std::unique_ptr<X509, decltype(&X509_free)> cert(d2i_X509(nullptr, &at, static_cast<long>(certificate.der.size())), X509_free);
+  const base::CertificatePtr cert(d2i_X509(nullptr, &at, static_cast<long>(certificate.der.size())));
   if (!cert) return "x509: malformed certificate";
   const KeyPtr own = parse_key(key.der);
   if (!own) return "tls: failed to parse private key";
-  const KeyPtr theirs(X509_get_pubkey(cert.get()), EVP_PKEY_free);
+  const KeyPtr theirs(X509_get_pubkey(cert.get()));
   if (!theirs) return "tls: unknown public key algorithm";
   if (EVP_PKEY_base_id(own.get()) != EVP_PKEY_base_id(theirs.get())) return "tls: private key type does not match public key type";
   return EVP_PKEY_eq(own.get(), theirs.get()) == 1 ? "" : "tls: private key does not match public key";

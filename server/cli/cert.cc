@@ -29,7 +29,7 @@ struct Cert {
   std::vector<std::string> hosts;
 };
 
-constexpr char kHelp[] =
+constexpr char kCertHelp[] =
     R"(Signs a certificate for the HOSTs, with the CA that the cluster made for itself. HOST is a name, a wildcard as in '*.web.test', or an address.
 
   kubelan cert HOST...                  writes HOST.crt and HOST.key, named by the first HOST
@@ -105,7 +105,7 @@ Verb cert_verb() {
   Verb verb;
   verb.name = "cert";
   verb.summary = "Sign a certificate for hosts with the cluster's CA";
-  verb.details = kHelp;
+  verb.details = kCertHelp;
   verb.example = "kubelan cert web.test '*.web.test' --secret web-tls | kubectl apply -f -";
   verb.flags = {
       {"--name", "NAME", "Name of the cluster (default \"default\")", &c->name},

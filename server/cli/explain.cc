@@ -20,7 +20,7 @@ struct Explain {
   bool tls = false;
 };
 
-constexpr char kHelp[] =
+constexpr char kExplainHelp[] =
     R"(Says where the ingress controller sends a request, without sending it: which host and rule take it, what the
 rule's annotations make of it, which backend and pods it goes to, and why other rules lost.
 
@@ -59,7 +59,7 @@ Verb explain_verb() {
   Verb verb;
   verb.name = "explain";
   verb.summary = "Say where a request to an Ingress goes, and why";
-  verb.details = kHelp;
+  verb.details = kExplainHelp;
   verb.example = "kubelan explain ingress https://devopsexample.com/app --header 'Cookie: beta=always'";
   verb.flags = {
       {"--name", "NAME", "Name of the cluster (default \"default\")", &e->name},

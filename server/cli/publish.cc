@@ -19,7 +19,7 @@ struct Publish {
   std::vector<std::string> ports;
 };
 
-constexpr char kHelp[] =
+constexpr char kPublishHelp[] =
     R"(A published port is a socket on this machine's 127.0.0.1 that leads into the cluster. It stays until it is
 removed, over 'kubelan down --keep-state' and 'up' too, and follows its Service as that is deleted and made again.
 
@@ -70,7 +70,7 @@ Verb publish_verb() {
   Verb verb;
   verb.name = "publish";
   verb.summary = "Make services of the cluster reachable on this machine's 127.0.0.1: add, remove or list";
-  verb.details = kHelp;
+  verb.details = kPublishHelp;
   verb.example = "kubelan publish add 8080:svc/web:http 0:node-1:30080 5353:svc/kube-system/kube-dns:53/udp";
   verb.flags = {
       {"--name", "NAME", "Name of the cluster (default \"default\")", &p->name},

@@ -19,7 +19,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr const char* kSets = "daemonsets.apps";
-constexpr milliseconds kInterval{5};  // Status changes of one set are written at most this often.
+constexpr milliseconds kDaemonSetInterval{5};  // Status changes of one set are written at most this often.
 constexpr seconds kFirstBackoff{1}, kMaxBackoff{15 * 60};
 
 class DaemonSetController final : public Controller {
@@ -29,7 +29,7 @@ class DaemonSetController final : public Controller {
         pods_(pods),
         events_(loop, "daemonset-controller"),
         queue_(loop.make_queue(
-            "daemonset", [this](const store::Key& key) { return reconcile(key); }, QueueOptions{QueueOptions::Priority::kNormal, kInterval})),
+            "daemonset", [this](const store::Key& key) { return reconcile(key); }, QueueOptions{QueueOptions::Priority::kNormal, kDaemonSetInterval})),
         owners_(loop, pods, kSets, queue_) {
     loop.on_change("nodes", [this](const store::Object& before, const store::Object& after) { node_changed(before, after); });
   }

@@ -54,9 +54,9 @@ NewAndOld split(const DaemonNode& node, const std::string& hash) {
   return out;
 }
 
-class Planner {
+class DaemonPlanner {
  public:
-  Planner(const DaemonSet& set, const DaemonNodes& nodes, const std::string& hash, base::WallTime now) : set_(set), nodes_(nodes), hash_(hash), now_(now) {}
+  DaemonPlanner(const DaemonSet& set, const DaemonNodes& nodes, const std::string& hash, base::WallTime now) : set_(set), nodes_(nodes), hash_(hash), now_(now) {}
 
   DaemonPlan plan() {
     for (const auto& [name, node] : nodes_) keep_one(name, node);
@@ -201,7 +201,7 @@ DaemonNodes sort_by_node(const DaemonSet& set, const std::map<std::string, NodeV
 }
 
 DaemonPlan plan_daemon_set(const DaemonSet& set, const DaemonNodes& nodes, const std::string& hash, base::WallTime now) {
-  return Planner(set, nodes, hash, now).plan();
+  return DaemonPlanner(set, nodes, hash, now).plan();
 }
 
 DaemonSet::Status compute_daemon_set_status(const DaemonSet& set, const DaemonNodes& nodes, const std::string& hash, base::WallTime now) {

@@ -16,7 +16,7 @@ using std::chrono::milliseconds;
 
 constexpr const char* kDeployments = "deployments.apps";
 constexpr const char* kReplicaSets = "replicasets.apps";
-constexpr milliseconds kInterval{2};
+constexpr milliseconds kDeploymentInterval{2};
 
 // Annotations of the Deployment that its sets do not inherit.
 constexpr const char* kOwnAnnotations[] = {"kubectl.kubernetes.io/last-applied-configuration", kRevision, kRevisionHistory, kDesiredReplicas,
@@ -33,7 +33,7 @@ class DeploymentController final : public Controller {
         pods_(pods),
         events_(loop, "deployment-controller"),
         queue_(loop.make_queue(
-            "deployment", [this](const store::Key& key) { return reconcile(key); }, QueueOptions{QueueOptions::Priority::kNormal, kInterval})) {
+            "deployment", [this](const store::Key& key) { return reconcile(key); }, QueueOptions{QueueOptions::Priority::kNormal, kDeploymentInterval})) {
     loop.on_change(kDeployments, [this](const store::Object&, const store::Object& after) {
       if (after) queue_.add(after.key());
     });

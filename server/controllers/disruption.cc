@@ -17,7 +17,7 @@ using std::chrono::milliseconds;
 
 constexpr const char* kBudgets = "poddisruptionbudgets.policy";
 constexpr auto kDeletionTimeout = std::chrono::minutes(2);  // An evicted pod should be on its way out by then.
-constexpr milliseconds kInterval{10};
+constexpr milliseconds kDisruptionInterval{10};
 
 // The condition that says whether any pod may be evicted; it keeps its time while its status stays.
 json render_condition(const Budget& budget, bool yes, const std::string& reason, const std::string& message, base::WallTime now) {
@@ -47,7 +47,7 @@ class DisruptionController final : public Controller {
         pods_(pods),
         events_(loop, "controllermanager"),
         queue_(loop.make_queue(
-            "disruption", [this](const store::Key& key) { return reconcile(key); }, QueueOptions{QueueOptions::Priority::kNormal, kInterval})) {
+            "disruption", [this](const store::Key& key) { return reconcile(key); }, QueueOptions{QueueOptions::Priority::kNormal, kDisruptionInterval})) {
     loop.on_change(kBudgets, [this](const store::Object& before, const store::Object& after) {
       if (before) selectors_[before.ns()].erase(before.name());
       if (!after) return;

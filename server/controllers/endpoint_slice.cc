@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "server/controllers/slice_names.h"
 #include "server/informer/writes.h"
 #include "server/model/meta.h"
 #include "server/model/pod.h"
@@ -20,14 +21,10 @@ using store::get_int;
 using store::get_object;
 using store::get_string;
 
-constexpr const char* kSlices = "endpointslices.discovery.k8s.io";
 constexpr const char* kEndpoints = "endpoints";
-constexpr const char* kServiceName = "kubernetes.io/service-name";
-constexpr const char* kManagedBy = "endpointslice.kubernetes.io/managed-by";
 constexpr const char* kManager = "endpointslice-controller.k8s.io";
-constexpr size_t kMaxEndpoints = 100;   // A slice, upstream's default.
 constexpr size_t kMaxAddresses = 1000;  // An Endpoints object.
-constexpr auto kInterval = std::chrono::milliseconds(2);  // A burst of pods costs one write, not one each.
+constexpr auto kSliceInterval = std::chrono::milliseconds(2);  // A burst of pods costs one write, not one each.
 
 bool has_selector(const json& service) { return !get_object(service, "spec.selector").empty() && get_string(service, "spec.type") != "ExternalName"; }
 bool headless(const json& service) { return get_string(service, "spec.clusterIP") == "None"; }
@@ -125,7 +122,7 @@ std::string service_of(const store::Object& slice) {
 class EndpointSliceController final : public Controller {
  public:
   explicit EndpointSliceController(ControlLoop& loop)
-      : loop_(loop), queue_(loop.make_queue("endpointslice", [this](const store::Key& key) { return reconcile(key); }, {QueueOptions::Priority::kNormal, kInterval})) {
+      : loop_(loop), queue_(loop.make_queue("endpointslice", [this](const store::Key& key) { return reconcile(key); }, {QueueOptions::Priority::kNormal, kSliceInterval})) {
     loop.on_change("services", [this](const store::Object& before, const store::Object& after) { service_changed(before, after); });
     loop.on_change("pods", [this](const store::Object& before, const store::Object& after) { pod_changed(before, after); });
     loop.on_change(kSlices, [this](const store::Object& before, const store::Object& after) { slice_changed(before, after); });

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "server/controllers/slice_names.h"
 #include "server/informer/writes.h"
 #include "server/model/meta.h"
 #include "store/base/ip.h"
@@ -16,12 +17,8 @@ using store::get_array;
 using store::get_object;
 using store::get_string;
 
-constexpr const char* kSlices = "endpointslices.discovery.k8s.io";
-constexpr const char* kServiceName = "kubernetes.io/service-name";
-constexpr const char* kManagedBy = "endpointslice.kubernetes.io/managed-by";
-constexpr const char* kManager = "endpointslicemirroring-controller.k8s.io";
-constexpr size_t kMaxEndpoints = 100;   // A slice.
-constexpr size_t kMaxAddresses = 1000;  // A subset; upstream's limit.
+constexpr const char* kMirroringManager = "endpointslicemirroring-controller.k8s.io";
+constexpr size_t kMaxMirrored = 1000;  // A subset; upstream's limit.
 
 std::string label_of(const json& tree, const char* label) {
   const std::string* value = store::find_label(tree, label);
@@ -29,7 +26,7 @@ std::string label_of(const json& tree, const char* label) {
 }
 
 std::string mirrored_service(const store::Object& slice) {
-  return slice && label_of(slice.tree(), kManagedBy) == kManager ? label_of(slice.tree(), kServiceName) : "";
+  return slice && label_of(slice.tree(), kManagedBy) == kMirroringManager ? label_of(slice.tree(), kServiceName) : "";
 }
 
 json compile_ports(const json& subset) {
@@ -54,7 +51,7 @@ json compile_endpoint(const json& address, bool ready) {
 json compile_labels(const store::Object& endpoints) {
   json labels = get_object(endpoints.tree(), "metadata.labels");
   labels[kServiceName] = endpoints.name();
-  labels[kManagedBy] = kManager;
+  labels[kManagedBy] = kMirroringManager;
   return labels;
 }
 
@@ -166,7 +163,7 @@ json compile_mirrored_slices(const json& endpoints) {
     for (const auto& [field, ready] : {std::pair{"addresses", true}, std::pair{"notReadyAddresses", false}}) {
       for (const json& address : get_array(subset, field)) {
         base::Result<base::Ip> ip = base::Ip::parse(get_string(address, "ip"));
-        if (!ip.ok() || ++count > kMaxAddresses) continue;
+        if (!ip.ok() || ++count > kMaxMirrored) continue;
         slice_for(base::family_name(ip->family()), ports)["endpoints"].push_back(compile_endpoint(address, ready));
       }
     }

@@ -16,7 +16,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr const char* kJobs = "jobs.batch";
-constexpr milliseconds kInterval{10};  // Status changes of one job are written at most this often.
+constexpr milliseconds kJobInterval{10};  // Status changes of one job are written at most this often.
 
 bool is_tracked(const Pod& pod) { return std::find(pod.meta.finalizers.begin(), pod.meta.finalizers.end(), kJobFinalizer) != pod.meta.finalizers.end(); }
 
@@ -27,7 +27,7 @@ class JobController final : public Controller {
         pods_(pods),
         events_(loop, "job-controller"),
         queue_(loop.make_queue(
-            "job", [this](const store::Key& key) { return reconcile(key); }, QueueOptions{QueueOptions::Priority::kNormal, kInterval})),
+            "job", [this](const store::Key& key) { return reconcile(key); }, QueueOptions{QueueOptions::Priority::kNormal, kJobInterval})),
         orphans_(loop.make_queue("job-orphans", [this](const store::Key& key) { return release_orphan(key); })),
         owners_(loop, pods, kJobs, queue_) {
     pods.on_change([this](const Pod*, const Pod* after) {

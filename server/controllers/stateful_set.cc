@@ -18,7 +18,7 @@ using std::chrono::milliseconds;
 
 constexpr const char* kSets = "statefulsets.apps";
 constexpr const char* kClaims = "persistentvolumeclaims";
-constexpr milliseconds kInterval{5};  // Status changes of one set are written at most this often.
+constexpr milliseconds kStatefulSetInterval{5};  // Status changes of one set are written at most this often.
 
 using Pods = std::vector<const Pod*>;
 
@@ -29,7 +29,7 @@ class StatefulSetController final : public Controller {
         pods_(pods),
         events_(loop, "statefulset-controller"),
         queue_(loop.make_queue(
-            "statefulset", [this](const store::Key& key) { return reconcile(key); }, QueueOptions{QueueOptions::Priority::kNormal, kInterval})),
+            "statefulset", [this](const store::Key& key) { return reconcile(key); }, QueueOptions{QueueOptions::Priority::kNormal, kStatefulSetInterval})),
         owners_(loop, pods, kSets, queue_) {}
 
  private:

@@ -65,11 +65,11 @@ int entrypoint_tester(const std::vector<std::string>& args) {
   return 0;
 }
 
-struct Row {
+struct CommandRow {
   const char* name;
   AgnhostMain run;
 };
-constexpr Row kCommands[] = {
+constexpr CommandRow kCommands[] = {
     {"connect", agnhost_connect},
     {"dns-server-list", dns_server_list},
     {"dns-suffix", dns_suffix},
@@ -91,7 +91,7 @@ constexpr const char* kMissing[] = {"audit-proxy", "crd-conversion-webhook", "fa
 
 std::string usage() {
   std::string out = "Usage:\n  app [command]\n\nAvailable Commands:\n";
-  for (const Row& row : kCommands) out += std::string("  ") + row.name + "\n";
+  for (const CommandRow& row : kCommands) out += std::string("  ") + row.name + "\n";
   return out;
 }
 
@@ -135,7 +135,7 @@ int agnhost_main(const std::vector<std::string>& argv) {
     return 0;
   }
   const std::vector<std::string> rest(words.begin() + 1, words.end());
-  for (const Row& row : kCommands) {
+  for (const CommandRow& row : kCommands) {
     if (words[0] == row.name) return row.run(rest);
   }
   for (const char* missing : kMissing) {

@@ -8,12 +8,12 @@
 namespace server::images {
 namespace {
 
-struct Row {
+struct TypeRow {
   std::string_view extension;
   std::string_view type;
 };
 
-constexpr Row kTypes[] = {
+constexpr TypeRow kTypes[] = {
     {"html", "text/html"},
     {"htm", "text/html"},
     {"shtml", "text/html"},
@@ -59,7 +59,7 @@ std::string_view content_type(std::string_view path) {
   if (dot != std::string_view::npos) {
     std::string extension(name.substr(dot + 1));
     extension = base::lower(extension);
-    for (const Row& row : kTypes) {
+    for (const TypeRow& row : kTypes) {
       if (row.extension == extension) return row.type;
     }
   }

@@ -12,7 +12,7 @@ namespace server {
 namespace {
 
 // The last parts of a repository name ("docker.io/library/nginx" ends with "nginx"), most specific first.
-struct Row {
+struct ImageRow {
   const char* repository;
   const char* builtin;
   std::vector<std::string> entrypoint;
@@ -25,8 +25,8 @@ const std::vector<std::string> kCurlEntrypoint = {
     "/bin/sh", "-c", "case \"$1\" in -*) set -- curl \"$@\";; *) command -v \"$1\" >/dev/null 2>&1 || set -- curl \"$@\";; esac; exec \"$@\"",
     "entrypoint"};
 
-const std::vector<Row>& rows() {
-  static const std::vector<Row> kRows = {
+const std::vector<ImageRow>& rows() {
+  static const std::vector<ImageRow> kRows = {
       {"nginx", "nginx", {}, {}},
       {"ingress-nginx/controller", "nginx-ingress-controller", {}, {}},
       {"pause", "pause", {}, {}},
@@ -120,7 +120,7 @@ std::vector<netns::Mount> agnhost_files() {
   return out;
 }
 
-bool tag_matches(const Row& row, const std::string& tag) {
+bool tag_matches(const ImageRow& row, const std::string& tag) {
   const std::string want = row.tag;
   return want.empty() || tag == want || tag.rfind(want + "-", 0) == 0;
 }
@@ -138,7 +138,7 @@ std::optional<ResolvedImage> resolve_image(const std::string& reference) {
   for (const char* different : kDifferent) {
     if (ends_with_parts(parsed.repository, different)) return std::nullopt;
   }
-  for (const Row& row : rows()) {
+  for (const ImageRow& row : rows()) {
     if (!ends_with_parts(parsed.repository, row.repository) || !tag_matches(row, parsed.tag)) continue;
     image.builtin = row.builtin;
     image.entrypoint = row.entrypoint;
@@ -160,7 +160,7 @@ std::optional<ResolvedImage> resolve_image(const std::string& reference) {
 
 std::string explain_unresolved(const std::string& reference) {
   std::string known;
-  for (const Row& row : rows()) {
+  for (const ImageRow& row : rows()) {
     if (std::string(row.repository) != "pause-amd64" && *row.tag == '\0') known += std::string(known.empty() ? "" : ", ") + row.repository;
   }
   return "image \"" + reference + "\" is not available: kubelan pulls nothing. It plays these itself, whatever their registry and tag: " + known +

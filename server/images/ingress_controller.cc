@@ -29,14 +29,14 @@ std::string read_all(const char* path) {
   return out;
 }
 
-struct Row {
+struct ConnectionRow {
   unsigned port;
   unsigned state;
 };
 
 // "   0: 0100007F:1F90 00000000:0000 0A ...": the local port and the state, in hexadecimal.
-std::vector<Row> parse_connections(const std::string& text) {
-  std::vector<Row> out;
+std::vector<ConnectionRow> parse_connections(const std::string& text) {
+  std::vector<ConnectionRow> out;
   for (size_t at = text.find('\n'); at != std::string::npos && at + 1 < text.size(); at = text.find('\n', at + 1)) {
     const std::string line = text.substr(at + 1, text.find('\n', at + 1) - at - 1);
     const size_t number = line.find(": ");
@@ -50,13 +50,13 @@ std::vector<Row> parse_connections(const std::string& text) {
 }
 
 bool anyone_connected() {
-  std::vector<Row> rows = parse_connections(read_all("/proc/self/net/tcp"));
-  for (const Row& row : parse_connections(read_all("/proc/self/net/tcp6"))) rows.push_back(row);
+  std::vector<ConnectionRow> rows = parse_connections(read_all("/proc/self/net/tcp"));
+  for (const ConnectionRow& row : parse_connections(read_all("/proc/self/net/tcp6"))) rows.push_back(row);
   std::set<unsigned> served;
-  for (const Row& row : rows) {
+  for (const ConnectionRow& row : rows) {
     if (row.state == kListening) served.insert(row.port);
   }
-  for (const Row& row : rows) {
+  for (const ConnectionRow& row : rows) {
     if (row.state == kEstablished && served.contains(row.port)) return true;
   }
   return false;

@@ -68,7 +68,7 @@ Options parse(const std::vector<std::string>& argv) {
   return options;
 }
 
-int fail(const std::string& text) {
+int fail_nc(const std::string& text) {
   std::fprintf(stderr, "nc: %s\n", text.c_str());
   return 1;
 }
@@ -115,10 +115,10 @@ int relay(int fd, const Options& options) {
 
 int serve(const Options& options) {
   std::optional<int> port = parse_go_int(options.port);
-  if (!port || *port < 0 || *port > 65535) return fail("port number invalid: " + options.port);
+  if (!port || *port < 0 || *port > 65535) return fail_nc("port number invalid: " + options.port);
   const std::string host = options.host == "0.0.0.0" || options.host == "::" ? "" : options.host;
   base::Result<base::Fd> opened = open_listener(options.udp ? Transport::kUdp : Transport::kTcp, {host, static_cast<uint16_t>(*port)});
-  if (!opened.ok()) return fail(opened.error().message);
+  if (!opened.ok()) return fail_nc(opened.error().message);
   const int fd = opened->get();
   if (options.verbose) std::fprintf(stderr, "Listening on %s %s\n", options.host.empty() ? "0.0.0.0" : options.host.c_str(), options.port.c_str());
   for (;;) {
@@ -130,7 +130,7 @@ int serve(const Options& options) {
     if (options.udp) {
       // The first to speak is the one that is spoken with.
       if (::recvfrom(fd, &first, 1, MSG_PEEK, reinterpret_cast<sockaddr*>(&peer), &size) < 0) continue;
-      if (::connect(fd, reinterpret_cast<sockaddr*>(&peer), size) != 0) return fail("connect: " + std::string(std::strerror(errno)));
+      if (::connect(fd, reinterpret_cast<sockaddr*>(&peer), size) != 0) return fail_nc("connect: " + std::string(std::strerror(errno)));
       return relay(fd, options);
     }
     base::Fd connection(::accept4(fd, reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC));
@@ -147,19 +147,19 @@ int nc_main(const std::vector<std::string>& argv) {
   ::signal(SIGPIPE, SIG_IGN);
   Options options = parse(argv);
   if (!options.problem.empty()) {
-    return fail(options.problem + "\nusage: nc [-lkuvznt46N] [-p port] [-q seconds] [-w seconds] [host] port   (kubelan's own; install netcat-openbsd on this machine for more)");
+    return fail_nc(options.problem + "\nusage: nc [-lkuvznt46N] [-p port] [-q seconds] [-w seconds] [host] port   (kubelan's own; install netcat-openbsd on this machine for more)");
   }
   if (options.listen) return serve(options);
   const Transport transport = options.udp ? Transport::kUdp : Transport::kTcp;
   const char* protocol = options.udp ? "udp" : "tcp";
   base::Result<Endpoint> to = resolve_endpoint(options.host, options.port, transport);
-  if (!to.ok()) return fail("getaddrinfo for host \"" + options.host + "\" port " + options.port + ": Name or service not known");
+  if (!to.ok()) return fail_nc("getaddrinfo for host \"" + options.host + "\" port " + options.port + ": Name or service not known");
   base::Fd fd;
   uint16_t source = static_cast<uint16_t>(parse_go_int(options.source_port).value_or(0));
   if (auto error = connect_endpoint(transport, *to, std::chrono::seconds(options.wait), fd, source)) {
     if (!options.verbose && error->kind != DialError::Kind::kOther) return 1;  // As quiet as the original.
     const char* why = error->kind == DialError::Kind::kTimeout ? "Operation timed out" : error->kind == DialError::Kind::kRefused ? "Connection refused" : error->text.c_str();
-    return fail("connect to " + options.host + " port " + options.port + " (" + protocol + ") failed: " + why);
+    return fail_nc("connect to " + options.host + " port " + options.port + " (" + protocol + ") failed: " + why);
   }
   if (options.verbose) std::fprintf(stderr, "Connection to %s %s port [%s/*] succeeded!\n", options.host.c_str(), options.port.c_str(), protocol);
   return options.only_connect ? 0 : relay(fd.get(), options);

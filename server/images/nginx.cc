@@ -15,7 +15,7 @@
 namespace server::images {
 namespace {
 
-int fail(const std::string& text) {
+int fail_nginx(const std::string& text) {
   char now[32];
   time_t seconds = ::time(nullptr);
   struct tm parts {};
@@ -38,15 +38,15 @@ std::string find_configuration() {
   return "";
 }
 
-struct Options {
+struct NginxOptions {
   bool version = false;
   bool test = false;
   std::string unknown;
 };
 
 // Accepts what start commands commonly say: -g 'daemon off;' is what happens anyway.
-Options parse_options(const std::vector<std::string>& argv) {
-  Options options;
+NginxOptions parse_options(const std::vector<std::string>& argv) {
+  NginxOptions options;
   for (size_t i = 1; i < argv.size(); ++i) {
     const std::string& arg = argv[i];
     if (arg == "-v" || arg == "-V") options.version = true;
@@ -72,15 +72,15 @@ std::string choose_root() {
 }  // namespace
 
 int nginx_main(const std::vector<std::string>& argv) {
-  Options options = parse_options(argv);
-  if (!options.unknown.empty()) return fail("the built-in nginx does not know the option \"" + options.unknown + "\"");
+  NginxOptions options = parse_options(argv);
+  if (!options.unknown.empty()) return fail_nginx("the built-in nginx does not know the option \"" + options.unknown + "\"");
   if (options.version) {
     std::fprintf(stderr, "nginx version: nginx/%s\n", kNginxVersion);
     return 0;
   }
   std::string configuration = find_configuration();
   if (!configuration.empty()) {
-    return fail("the built-in nginx serves /usr/share/nginx/html and reads no configuration, but the pod brings " + configuration +
+    return fail_nginx("the built-in nginx serves /usr/share/nginx/html and reads no configuration, but the pod brings " + configuration +
                 "; use \"image: host\" with an nginx of this machine");
   }
   if (options.test) return 0;
@@ -96,7 +96,7 @@ int nginx_main(const std::vector<std::string>& argv) {
   site.root = choose_root();
   NginxServer server(site);
   base::Status listening = server.listen();
-  if (!listening.ok()) return fail(listening.error().message);
+  if (!listening.ok()) return fail_nginx(listening.error().message);
   return server.run(stop);
 }
 

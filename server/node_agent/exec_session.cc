@@ -17,14 +17,14 @@ void set_size(const base::Fd& pty, int width, int height) {
 }
 
 // Set from the spawner's thread; outlives the session when the process does.
-struct Outcome {
+struct SessionOutcome {
   std::promise<base::Result<netns::Started>> started;
   std::promise<int> exit;
 };
 
 class Exec final : public ExecSession {
  public:
-  Exec(netns::Spawner& spawner, std::shared_ptr<Outcome> outcome) : spawner_(spawner), outcome_(std::move(outcome)), exit_(outcome_->exit.get_future()) {}
+  Exec(netns::Spawner& spawner, std::shared_ptr<SessionOutcome> outcome) : spawner_(spawner), outcome_(std::move(outcome)), exit_(outcome_->exit.get_future()) {}
   ~Exec() override {
     if (!waited_ && process_ != 0) spawner_.signal(process_, SIGKILL);
   }
@@ -46,7 +46,7 @@ class Exec final : public ExecSession {
   }
 
   netns::Spawner& spawner_;
-  std::shared_ptr<Outcome> outcome_;
+  std::shared_ptr<SessionOutcome> outcome_;
   std::future<int> exit_;
   netns::ProcessId process_ = 0;
   bool waited_ = false;
@@ -73,7 +73,7 @@ class Attach final : public ExecSession {
 }  // namespace
 
 base::Result<std::unique_ptr<ExecSession>> start_exec(netns::Spawner& spawner, netns::ProcessId container, const netns::ContainerSpec& spec, const ExecOptions& options) {
-  auto outcome = std::make_shared<Outcome>();
+  auto outcome = std::make_shared<SessionOutcome>();
   auto session = std::make_unique<Exec>(spawner, outcome);
   base::Pipe in, out, err;
   netns::Stdio stdio;

@@ -11,6 +11,7 @@ namespace base {
 
 constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 std::string lower(std::string_view text);
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // The parts between commas, without empty ones; nothing is trimmed.
 std::vector<std::string> split_by_comma(std::string_view text);

@@ -187,10 +187,6 @@ const json* schema_of(const json& version) {
 }
 bool has_status(const json& version) { return find(version, "subresources.status") != nullptr; }
 
-void append(Causes& causes, Causes more) {
-  for (base::Cause& cause : more) causes.push_back(std::move(cause));
-}
-
 void check_version(const json& version, const Shared& shared, const std::string& path, Causes& causes) {
   const std::string name = get_string(version, "name");
   add_problem(causes, path + ".name", name, text_problem(name, NameRule::kDns1035Label));

@@ -9,11 +9,13 @@
 #include "store/base/clock.h"
 #include "store/base/ip.h"
 #include "store/base/regex.h"
+#include "store/base/text.h"
 
 namespace store {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+using base::is_digit;
+
 
 bool is_date(std::string_view text) {
   if (text.size() != 10 || text[4] != '-' || text[7] != '-') return false;

@@ -162,10 +162,6 @@ void check_selector(const json& tree, const std::string& path, Causes& causes) {
   if (!problem.empty()) causes.push_back(cause_invalid("." + path, "", problem));
 }
 
-void append(Causes& causes, Causes more) {
-  for (base::Cause& cause : more) causes.push_back(std::move(cause));
-}
-
 }  // namespace
 
 std::vector<std::string> custom_warnings(const json& tree, const json* old) {

@@ -13,14 +13,7 @@
 namespace store {
 namespace {
 
-using Causes = std::vector<base::Cause>;
-
 constexpr std::string_view kTypes[] = {"array", "boolean", "integer", "number", "object", "string"};
-
-std::string keyed(const std::string& path, const char* map, const std::string& key) { return path + "." + map + "[" + key + "]"; }
-void append(Causes& causes, Causes more) {
-  for (base::Cause& cause : more) causes.push_back(std::move(cause));
-}
 
 // Calls `visit(schema)` with a schema and each one within it; with those that only judge, too.
 template <class Visit>
@@ -112,7 +105,7 @@ void check_keys(const json& schema, const std::string& path, Causes& causes) {
     if (!child) {
       causes.push_back(cause_invalid(field, keys, "entries must all be names of item properties"));
     } else if (child_type == "array" || child_type == "object") {
-      causes.push_back(cause_invalid(keyed(path + ".items", "properties", key.get<std::string>()) + ".type", type, "must be a scalar type if parent array's x-kubernetes-list-type is map"));
+      causes.push_back(cause_invalid(keyed_path(path + ".items", "properties", key.get<std::string>()) + ".type", type, "must be a scalar type if parent array's x-kubernetes-list-type is map"));
     }
     if (!seen.insert(key).second) causes.push_back(cause_invalid(field, keys, "must not contain duplicate entries"));
   }
@@ -129,7 +122,7 @@ void check_items(const json& schema, const std::string& path, Causes& causes) {
   for (const json& key : get_array(schema, "x-kubernetes-list-map-keys")) {
     const json* child = key.is_string() ? find_key(get_object(items, "properties"), key.get_ref<const std::string&>()) : nullptr;
     if (!child) continue;
-    const std::string field = keyed(path + ".items", "properties", key.get<std::string>());
+    const std::string field = keyed_path(path + ".items", "properties", key.get<std::string>());
     if (std::find(required.begin(), required.end(), key) == required.end() && !child->contains("default")) {
       causes.push_back(cause_required(field + ".default", "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property"));
     }
@@ -174,7 +167,7 @@ void check_children(const json& schema, const Place& place, const std::string& p
       there.in_metadata = true;
       if (place.root) there.no_default = "in top-level " + name;
     }
-    check_all(*it, there, keyed(path, "properties", name), causes);
+    check_all(*it, there, keyed_path(path, "properties", name), causes);
   }
   if (const json* inverse = find_key(schema, "not")) check_all(*inverse, inner, path + ".not", causes);
   for (const char* list : {"allOf", "oneOf", "anyOf"}) {
@@ -215,7 +208,7 @@ void check_defaults(const json& schema, const SchemaNode& node, bool root, bool 
   for (const auto& [name, child] : node.properties) {
     const bool own = resource && (name == "metadata" || name == "apiVersion" || name == "kind");
     const json* part = find_key(get_object(schema, "properties"), name);
-    if (part) check_defaults(*part, *child, false, in_metadata || own, keyed(path, "properties", name), causes);
+    if (part) check_defaults(*part, *child, false, in_metadata || own, keyed_path(path, "properties", name), causes);
   }
 }
 

@@ -12,6 +12,9 @@ namespace store {
 
 using json = nlohmann::json;
 
+// properties[name], dependencies[name]
+inline std::string keyed_path(const std::string& path, const char* map, const std::string& key) { return path + "." + map + "[" + key + "]"; }
+
 // `schema` at `path` ("spec.versions[0].schema.openAPIV3Schema"). `has_status`: the version serves /status.
 std::vector<base::Cause> check_schema(const json& schema, const std::string& path, bool has_status);
 

@@ -10,11 +10,8 @@
 namespace store {
 namespace {
 
-using Causes = std::vector<base::Cause>;
-
 enum class Level { kRoot, kItem, kField };
 
-std::string keyed(const std::string& path, const char* map, const std::string& key) { return path + "." + map + "[" + key + "]"; }
 std::string indexed(const std::string& path, const char* list, size_t i) { return path + "." + list + "[" + std::to_string(i) + "]"; }
 
 // How int-or-string was said before it had a word of its own.
@@ -42,7 +39,7 @@ class Checker {
     if (get_string(schema, "type") == "array" && !items) required(path + ".items", "must be specified");
     if (items) check(*items, Level::kItem, path + ".items");
     const json& properties = get_object(schema, "properties");
-    for (auto it = properties.begin(); it != properties.end(); ++it) check(*it, Level::kField, keyed(path, "properties", it.key()));
+    for (auto it = properties.begin(); it != properties.end(); ++it) check(*it, Level::kField, keyed_path(path, "properties", it.key()));
     if (const json* additional = find_key(schema, "additionalProperties")) {
       if (level == Level::kRoot) forbid(path + ".additionalProperties", "must not be used at the root");
       if (additional->is_object()) check(*additional, Level::kField, path + ".additionalProperties");
@@ -83,11 +80,11 @@ class Checker {
     const json& properties = get_object(schema, "properties");
     for (const char* name : {"kind", "apiVersion"}) {
       const json* own = find_key(properties, name);
-      if (resource && own && get_string(*own, "type") != "string") invalid(keyed(path, "properties", name) + ".type", get_string(*own, "type"), "must be string");
+      if (resource && own && get_string(*own, "type") != "string") invalid(keyed_path(path, "properties", name) + ".type", get_string(*own, "type"), "must be string");
     }
     const json* metadata = find_key(properties, "metadata");
     if (!metadata) return;
-    const std::string here = keyed(path, "properties", "metadata");
+    const std::string here = keyed_path(path, "properties", "metadata");
     if (resource && get_string(*metadata, "type") != "object") invalid(here + ".type", get_string(*metadata, "type"), "must be object");
     if (level == Level::kRoot && !restricts_name_only(*metadata)) {
       forbid(here, "must not specify anything other than name and generateName, but metadata is implicitly specified");
@@ -117,7 +114,7 @@ class Checker {
     check_junctures(schema, skip_any_of, false, path);
     if (const json* items = find_key(schema, "items")) check_nested(*items, false, path + ".items");
     const json& properties = get_object(schema, "properties");
-    for (auto it = properties.begin(); it != properties.end(); ++it) check_nested(*it, false, keyed(path, "properties", it.key()));
+    for (auto it = properties.begin(); it != properties.end(); ++it) check_nested(*it, false, keyed_path(path, "properties", it.key()));
     const json* additional = find_key(schema, "additionalProperties");
     if (additional && (additional->is_object() || *additional == true)) forbid(path + ".additionalProperties", "must be undefined to be structural");
     struct Row {
@@ -132,7 +129,7 @@ class Checker {
     for (const Row& row : kDeclarations) {
       if (find_key(schema, row.name)) forbid(path + "." + row.name, std::string("must be ") + row.must + " to be structural");
     }
-    if (properties.contains("metadata")) forbid(keyed(path, "properties", "metadata"), "must not be specified in a nested context");
+    if (properties.contains("metadata")) forbid(keyed_path(path, "properties", "metadata"), "must not be specified in a nested context");
   }
 
   // Each value that a condition speaks of is declared outside of it. `judging`: the condition, at `there`; `declared` nullptr: nothing
@@ -150,7 +147,7 @@ class Checker {
     if (const json* items = find_key(judging, "items")) complete_nested(*items, find_key(*declared, "items"), path + ".items", there + ".items");
     const json &properties = get_object(judging, "properties"), &known = get_object(*declared, "properties");
     for (auto it = properties.begin(); it != properties.end(); ++it) {
-      complete_nested(*it, find_key(known, it.key()), keyed(path, "properties", it.key()), keyed(there, "properties", it.key()));
+      complete_nested(*it, find_key(known, it.key()), keyed_path(path, "properties", it.key()), keyed_path(there, "properties", it.key()));
     }
   }
 

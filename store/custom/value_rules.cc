@@ -11,8 +11,6 @@
 namespace store {
 namespace {
 
-using Causes = std::vector<base::Cause>;
-
 constexpr int kMaxDepth = 200;  // Of values; JSON bodies are not deeper.
 
 const char* type_name(const json& value) {

@@ -70,7 +70,7 @@ constexpr FlatRow kStatusRows[] = {
     {"external", "currentValue", "current.value"},
     {"external", "currentAverageValue", "current.averageValue"},
 };
-constexpr const char* kSources[] = {"object", "pods", "resource", "containerResource", "external"};
+constexpr const char* kConvertedSources[] = {"object", "pods", "resource", "containerResource", "external"};
 
 // Go writes a struct's fields in their order, and those without omitempty when they are nil, too.
 struct GoRow {
@@ -130,7 +130,7 @@ json from_go_form(const json& value) {
 template <size_t N>
 ordered flat_metric(const json& metric, const FlatRow (&rows)[N]) {
   ordered out = {{"type", get_string(metric, "type")}};
-  for (const char* source : kSources) {
+  for (const char* source : kConvertedSources) {
     const json* from = find_key(metric, source);
     if (!from || !from->is_object()) continue;
     ordered flat = ordered::object();
@@ -158,7 +158,7 @@ const char* target_type(const json& target) {
 template <size_t N>
 json nested_metric(const json& flat, const FlatRow (&rows)[N]) {
   json out = {{"type", get_string(flat, "type")}};
-  for (const char* source : kSources) {
+  for (const char* source : kConvertedSources) {
     const json* from = find_key(flat, source);
     if (!from || !from->is_object()) continue;
     json nested = json::object();

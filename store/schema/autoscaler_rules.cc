@@ -11,20 +11,19 @@ namespace {
 constexpr int64_t kMaxPeriodSeconds = 1800;
 constexpr int64_t kMaxWindowSeconds = 3600;
 
-struct SourceRow {
+struct MetricSourceRow {
   const char* field;
   const char* type;
 };
 // In the order in which upstream looks at them.
-constexpr SourceRow kSources[] = {
+constexpr MetricSourceRow kMetricSources[] = {
     {"object", "Object"}, {"external", "External"}, {"pods", "Pods"}, {"resource", "Resource"}, {"containerResource", "ContainerResource"},
 };
-constexpr std::string_view kTypes[] = {"ContainerResource", "External", "Object", "Pods", "Resource"};
+constexpr std::string_view kMetricTypes[] = {"ContainerResource", "External", "Object", "Pods", "Resource"};
 
 enum class CoreGroup { kAllowed, kRefused };
 enum class VersionCheck { kYes, kNo };
 
-bool has(const json& object, const char* key) { return object.is_object() && object.contains(key) && !object[key].is_null(); }
 int64_t number_at(const json& object, const char* key) { return has(object, key) && object[key].is_number_integer() ? object[key].get<int64_t>() : 0; }
 bool positive(const json& quantity) { return quantity_nanos(quantity).value_or(0) > 0; }
 
@@ -104,16 +103,16 @@ void check_source(const std::string& kind, const json& source, const std::string
 void check_metric(const json& metric, const std::string& path, Causes& causes) {
   const std::string type = string_at(metric, "type");
   if (type.empty()) causes.push_back(cause_required(path + ".type", "must specify a metric source type"));
-  if (std::find(std::begin(kTypes), std::end(kTypes), type) == std::end(kTypes)) causes.push_back(cause_not_supported(path + ".type", type, kTypes));
+  if (std::find(std::begin(kMetricTypes), std::end(kMetricTypes), type) == std::end(kMetricTypes)) causes.push_back(cause_not_supported(path + ".type", type, kMetricTypes));
   std::set<std::string> present;
   std::string expected;
-  for (const SourceRow& row : kSources) {
+  for (const MetricSourceRow& row : kMetricSources) {
     if (type == row.type) expected = row.field;
     if (!has(metric, row.field)) continue;
     present.insert(row.field);
     if (present.size() == 1) check_source(row.field, metric[row.field], path + "." + row.field, causes);
   }
-  if (expected.empty()) causes.push_back(cause_not_supported(path + ".type", type, kTypes));  // Upstream says so twice.
+  if (expected.empty()) causes.push_back(cause_not_supported(path + ".type", type, kMetricTypes));  // Upstream says so twice.
   else if (!has(metric, expected.c_str())) causes.push_back(cause_required(path + "." + expected, "must populate information for the given metric source"));
   if (present.size() == 1) return;
   present.erase(expected);

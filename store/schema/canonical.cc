@@ -5,9 +5,12 @@
 #include <nlohmann/json.hpp>
 
 #include "store/base/clock.h"
+#include "store/base/text.h"
 
 namespace store {
 namespace {
+
+using base::is_digit;
 
 constexpr int kNano = -9;         // Nothing is finer: rounded away from zero.
 constexpr size_t kMaxDigits = 18; // Of numbers with a binary suffix, and of those that upstream's short cut takes.
@@ -22,7 +25,6 @@ struct Number {
   int exponent = 0;  // Of ten, or of two for kBinary.
 };
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 std::string_view take_digits(std::string_view& text) {
   size_t n = 0;

@@ -6,10 +6,13 @@
 #include <optional>
 
 #include "store/schema/path.h"
+#include "store/base/text.h"
 #include "store/schema/schema.h"
 
 namespace store {
 namespace {
+
+using base::is_digit;
 
 // Last package component and type: "io.k8s.api.core.v1.PodSpec" -> "v1.PodSpec", "PodSpec".
 std::string_view after_dot(std::string_view name, int dots) {
@@ -60,7 +63,6 @@ const char* json_kind(const json& value) {
   return "number";
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // resource.ParseQuantity: sign, decimal number, then an SI or binary suffix or an exponent.
 std::optional<std::string> quantity_problem(std::string_view text) {

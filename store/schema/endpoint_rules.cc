@@ -17,7 +17,7 @@ constexpr size_t kMaxPorts = 20000;
 constexpr size_t kMaxHints = 8;
 constexpr size_t kMaxTopology = 16;
 
-bool has(const json& object, std::string_view key) { return object.is_object() && object.contains(key); }
+bool says_key(const json& object, std::string_view key) { return object.is_object() && object.contains(key); }
 
 bool among(std::string_view value, std::span<const std::string_view> list) {
   for (std::string_view known : list) {
@@ -32,11 +32,11 @@ base::Cause too_many(const std::string& field, size_t count, size_t most) {
 
 // Of a pointer: "" is a value.
 void check_name_at(const json& parent, const char* key, NameRule rule, const std::string& path, Causes& causes) {
-  if (has(parent, key)) add_problem(causes, path + "." + key, string_at(parent, key), name_problem(string_at(parent, key), rule));
+  if (says_key(parent, key)) add_problem(causes, path + "." + key, string_at(parent, key), name_problem(string_at(parent, key), rule));
 }
 
 void check_app_protocol(const json& port, const std::string& path, Causes& causes) {
-  if (has(port, "appProtocol")) add_problem(causes, path + ".appProtocol", string_at(port, "appProtocol"), label_key_problem(string_at(port, "appProtocol")));
+  if (says_key(port, "appProtocol")) add_problem(causes, path + ".appProtocol", string_at(port, "appProtocol"), label_key_problem(string_at(port, "appProtocol")));
 }
 
 // Addresses that no traffic can go to.
@@ -159,10 +159,6 @@ void check_domain_name(const std::string& name, const std::string& field, Causes
 }
 
 namespace {
-
-void append(Causes& causes, Causes more) {
-  for (base::Cause& cause : more) causes.push_back(std::move(cause));
-}
 
 }  // namespace
 

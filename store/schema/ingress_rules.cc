@@ -19,11 +19,6 @@ constexpr const char* kWildcard =
     "characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', regex used for validation is "
     "'\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
-bool has(const json& object, std::string_view key) {
-  const auto at = object.find(key);
-  return object.is_object() && at != object.end() && !at->is_null();
-}
-
 int64_t port_of(const json& port) {
   if (!has(port, "number")) return 0;
   const json& number = *port.find("number");

@@ -29,7 +29,6 @@ void each_container_of(const json& spec, const std::string& path, const Visit& v
 }
 
 bool flag_at(const json& object, std::string_view key);  // False when absent.
-bool has(const json& object, std::string_view key);      // Present and not null.
 
 // --- pod_rules.cc: annotations that mean something, of a pod or of a template ---
 void check_pod_annotations(const json& annotations, const json& spec, const std::string& path, Causes& causes);

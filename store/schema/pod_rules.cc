@@ -178,11 +178,6 @@ void check_create(const json& spec, Causes& causes) {
 
 }  // namespace
 
-bool has(const json& object, std::string_view key) {
-  const auto at = object.find(key);
-  return object.is_object() && at != object.end() && !at->is_null();
-}
-
 bool flag_at(const json& object, std::string_view key) { return has(object, key) && object[std::string(key)] == true; }
 
 void check_pod_spec(const json& spec, const std::string& path, Causes& causes) {

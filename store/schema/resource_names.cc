@@ -15,7 +15,7 @@ struct NameRow {
   unsigned uses;
 };
 // Names without a domain.
-constexpr NameRow kStandard[] = {
+constexpr NameRow kNames[] = {
     {"configmaps", kOfQuotas | kCounted},
     {"cpu", kOfContainers | kOfQuotas},
     {"ephemeral-storage", kOfContainers | kOfQuotas},
@@ -39,17 +39,17 @@ constexpr NameRow kStandard[] = {
 };
 
 const NameRow* find_name(const std::string& name) {
-  const auto at = std::find_if(std::begin(kStandard), std::end(kStandard), [&](const NameRow& row) { return row.name == name; });
-  return at == std::end(kStandard) ? nullptr : at;
+  const auto at = std::find_if(std::begin(kNames), std::end(kNames), [&](const NameRow& row) { return row.name == name; });
+  return at == std::end(kNames) ? nullptr : at;
 }
+
+}  // namespace
 
 bool is_huge_pages(const std::string& name) { return name.starts_with("hugepages-"); }
 bool is_native(const std::string& name) { return name.find('/') == std::string::npos || name.find("kubernetes.io/") != std::string::npos; }
 bool is_extended(const std::string& name) {
   return !is_native(name) && !name.starts_with("requests.") && label_key_problem("requests." + name).empty();
 }
-
-}  // namespace
 
 bool may_overcommit(const std::string& name) { return is_native(name) && !is_huge_pages(name); }
 

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kForContainers[] = {"cpu", "ephemeral-storage", "memory"};
 // Resources without a domain in their names: those above, and what only quotas count.
-constexpr std::string_view kStandard[] = {
+constexpr std::string_view kUnqualified[] = {
     "configmaps", "cpu", "ephemeral-storage", "limits.cpu", "limits.ephemeral-storage", "limits.memory", "memory", "persistentvolumeclaims", "pods",
     "replicationcontrollers", "requests.cpu", "requests.ephemeral-storage", "requests.memory", "requests.storage", "resourcequotas", "secrets", "services",
     "services.loadbalancers", "services.nodeports", "storage",
@@ -25,19 +25,13 @@ bool among(const std::string_view (&list)[N], std::string_view name) {
 }
 
 bool is_qualified(const std::string& name) { return name.find('/') != std::string::npos; }
-bool is_native(const std::string& name) { return !is_qualified(name) || name.find("kubernetes.io/") != std::string::npos; }
-bool is_huge_pages(const std::string& name) { return name.starts_with("hugepages-"); }
-bool is_extended(const std::string& name) {
-  return !is_native(name) && !name.starts_with("requests.") && label_key_problem("requests." + name).empty();
-}
-bool may_overcommit(const std::string& name) { return is_native(name) && !is_huge_pages(name); }
 std::string text_of(const json& quantity) { return quantity.is_string() ? quantity.get<std::string>() : quantity.dump(); }
 
 void check_container_name(const std::string& name, const std::string& path, Causes& causes) {
   const std::string problem = label_key_problem(name);
   add_problem(causes, path, name, problem);
   if (!is_qualified(name)) {
-    if (problem.empty() && !among(kStandard, name) && !is_huge_pages(name) && !name.starts_with("requests.hugepages-")) {
+    if (problem.empty() && !among(kUnqualified, name) && !is_huge_pages(name) && !name.starts_with("requests.hugepages-")) {
       causes.push_back(cause_invalid(path, name, "must be a standard resource type or fully qualified"));
     }
     if (!among(kForContainers, name) && !is_huge_pages(name)) causes.push_back(cause_invalid(path, name, "must be a standard resource for containers"));

@@ -37,6 +37,11 @@ std::string item(const std::string& path, std::string_view list, size_t index) {
   return out.append(list).append("[").append(std::to_string(index)).append("]");
 }
 
+bool has(const json& object, std::string_view key) {
+  const auto at = object.find(key);
+  return object.is_object() && at != object.end() && !at->is_null();
+}
+
 bool is_among(std::span<const std::string_view> list, std::string_view value) { return std::find(list.begin(), list.end(), value) != list.end(); }
 
 void check_supported(const json& parent, std::string_view key, std::span<const std::string_view> supported, const std::string& path, Causes& causes) {

@@ -16,8 +16,6 @@
 
 namespace store {
 
-using Causes = std::vector<base::Cause>;
-
 inline constexpr std::string_view kBadIp = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
 inline constexpr std::string_view kIpWithFamily[] = {"must be a valid IPv4 address", "must be a valid IPv6 address"};
 
@@ -39,6 +37,8 @@ std::optional<long double> quantity_nanos(const json& quantity);
 // As upstream: "must be greater than or equal to 0". Absent is fine.
 void check_nonnegative(const json& parent, std::string_view key, const std::string& field, Causes& causes);
 
+bool has(const json& object, std::string_view key);  // Present and not null.
+
 bool is_among(std::span<const std::string_view> list, std::string_view value);
 // Where upstream has a pointer: what is there must be one of `supported`, also "".
 void check_supported(const json& parent, std::string_view key, std::span<const std::string_view> supported, const std::string& path, Causes& causes);
@@ -57,6 +57,9 @@ void check_resource_name(const std::string& name, NamedIn where, const std::stri
 void check_resource_amount(const std::string& name, const json& amount, const std::string& field, Causes& causes);  // Not negative; whole where things are counted.
 bool is_quota_resource(const std::string& name);
 bool may_overcommit(const std::string& name);
+bool is_native(const std::string& name);      // cpu, pods, kubernetes.io/batch-cpu
+bool is_huge_pages(const std::string& name);
+bool is_extended(const std::string& name);    // example.com/gpu
 
 // --- Services, from service_address_rules.cc ---
 bool is_headless(const json& cluster_ips);  // Exactly ["None"].

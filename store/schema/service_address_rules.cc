@@ -10,7 +10,7 @@ namespace store {
 namespace {
 
 constexpr std::string_view kFamilies[] = {"IPv4", "IPv6"};
-constexpr std::string_view kPolicies[] = {"PreferDualStack", "RequireDualStack", "SingleStack"};
+constexpr std::string_view kFamilyPolicies[] = {"PreferDualStack", "RequireDualStack", "SingleStack"};
 
 json at_or_null(const json& object, std::string_view key) {
   const auto at = object.is_object() ? object.find(key) : object.end();
@@ -41,10 +41,10 @@ void check_families(const json& spec, Causes& causes) {
   }
   const json policy = at_or_null(spec, "ipFamilyPolicy");
   if (policy.is_null()) return;
-  for (std::string_view known : kPolicies) {
+  for (std::string_view known : kFamilyPolicies) {
     if (policy == known) return;
   }
-  causes.push_back(cause_not_supported("spec.ipFamilyPolicy", policy, kPolicies));
+  causes.push_back(cause_not_supported("spec.ipFamilyPolicy", policy, kFamilyPolicies));
 }
 
 // False: some are no addresses, so that nothing else can be said of them.

@@ -17,21 +17,21 @@ constexpr const char* kTopologyMode = "service.kubernetes.io/topology-mode";
 constexpr const char* kOnlyLoadBalancer = "may only be used when `type` is 'LoadBalancer'";
 
 constexpr std::string_view kProtocols[] = {"SCTP", "TCP", "UDP"};
-constexpr std::string_view kTypes[] = {"ClusterIP", "ExternalName", "LoadBalancer", "NodePort"};
+constexpr std::string_view kServiceTypes[] = {"ClusterIP", "ExternalName", "LoadBalancer", "NodePort"};
 constexpr std::string_view kAffinities[] = {"ClientIP", "None"};
-constexpr std::string_view kPolicies[] = {"Cluster", "Local"};
+constexpr std::string_view kTrafficPolicies[] = {"Cluster", "Local"};
 
 void check_word(const std::string& word, std::span<const std::string_view> known, const std::string& field, Causes& causes) {
   if (std::find(known.begin(), known.end(), word) == known.end()) causes.push_back(cause_not_supported(field, word, known));
 }
 
-bool has(const json& object, std::string_view key) { return object.is_object() && object.contains(key); }
+bool says(const json& object, std::string_view key) { return object.is_object() && object.contains(key); }
 int64_t int_at(const json& object, std::string_view key) {
   if (!object.is_object()) return 0;
   const auto at = object.find(key);
   return at != object.end() && at->is_number_integer() ? at->get<int64_t>() : 0;
 }
-json value_at(const json& object, std::string_view key) { return has(object, key) ? *object.find(key) : json(); }
+json value_at(const json& object, std::string_view key) { return says(object, key) ? *object.find(key) : json(); }
 
 bool is_external(const json& spec) {
   const std::string type = string_at(spec, "type");
@@ -58,9 +58,9 @@ void default_ports(json& spec) {
   for (json& port : spec["ports"]) {
     if (!port.is_object()) continue;
     const json target = value_at(port, "targetPort");
-    if (target.is_null() || target == 0 || target == "") port["targetPort"] = has(port, "port") ? port["port"] : json(0);
+    if (target.is_null() || target == 0 || target == "") port["targetPort"] = says(port, "port") ? port["port"] : json(0);
     for (const char* key : {"name", "nodePort"}) {
-      if (has(port, key) && (port[key] == "" || port[key] == 0)) port.erase(key);
+      if (says(port, key) && (port[key] == "" || port[key] == 0)) port.erase(key);
     }
   }
 }
@@ -68,7 +68,7 @@ void default_ports(json& spec) {
 void default_affinity(json& spec) {
   const std::string affinity = string_at(spec, "sessionAffinity");
   if (affinity == "None") spec.erase("sessionAffinityConfig");
-  if (affinity == "ClientIP" && !has(object_at(object_at(spec, "sessionAffinityConfig"), "clientIP"), "timeoutSeconds")) {
+  if (affinity == "ClientIP" && !says(object_at(object_at(spec, "sessionAffinityConfig"), "clientIP"), "timeoutSeconds")) {
     spec["sessionAffinityConfig"] = {{"clientIP", {{"timeoutSeconds", 10800}}}};
   }
 }
@@ -76,7 +76,7 @@ void default_affinity(json& spec) {
 void default_ingress_modes(json& tree) {
   if (array_at(object_at(object_at(tree, "status"), "loadBalancer"), "ingress").empty()) return;
   for (json& ingress : tree["status"]["loadBalancer"]["ingress"]) {
-    if (ingress.is_object() && !string_at(ingress, "ip").empty() && !has(ingress, "ipMode")) ingress["ipMode"] = "VIP";
+    if (ingress.is_object() && !string_at(ingress, "ip").empty() && !says(ingress, "ipMode")) ingress["ipMode"] = "VIP";
   }
 }
 
@@ -140,7 +140,7 @@ void check_type(const json& spec, Causes& causes) {
   }
   if (type != "ExternalName") return;
   for (const char* field : {"clusterIPs", "ipFamilies", "ipFamilyPolicy"}) {
-    if (has(spec, field)) causes.push_back(cause_forbidden(std::string("spec.") + field, "may not be set for ExternalName services"));
+    if (says(spec, field)) causes.push_back(cause_forbidden(std::string("spec.") + field, "may not be set for ExternalName services"));
   }
   std::string name = string_at(spec, "externalName");
   if (!name.empty() && name.back() == '.') name.pop_back();
@@ -180,7 +180,7 @@ std::string trimmed(const std::string& text) {
 
 void check_annotated_ranges(const json& tree, const json* old, bool balanced, Causes& causes) {
   const json& annotations = object_at(object_at(tree, "metadata"), "annotations");
-  if (!has(annotations, kSourceRangesAnnotation)) return;
+  if (!says(annotations, kSourceRangesAnnotation)) return;
   const std::string field = std::string("metadata.annotations[") + kSourceRangesAnnotation + "]";
   if (!balanced) causes.push_back(cause_forbidden(field, kOnlyLoadBalancer));
   const std::string text = string_at(annotations, kSourceRangesAnnotation);
@@ -231,7 +231,7 @@ void check_change(const json& spec, const json& before, Causes& causes) {
 
 void check_outside(const json& spec, Causes& causes) {
   const std::string policy = string_at(spec, "externalTrafficPolicy");
-  if (is_external(spec)) check_word(policy, kPolicies, "spec.externalTrafficPolicy", causes);
+  if (is_external(spec)) check_word(policy, kTrafficPolicies, "spec.externalTrafficPolicy", causes);
   else if (!policy.empty()) causes.push_back(cause_invalid("spec.externalTrafficPolicy", policy, "may only be set for externally-accessible services"));
   const int64_t health = int_at(spec, "healthCheckNodePort");
   if (health == 0) return;
@@ -241,9 +241,9 @@ void check_outside(const json& spec, Causes& causes) {
 
 void check_traffic(const json& spec, Causes& causes) {
   check_outside(spec, causes);
-  if (has(spec, "internalTrafficPolicy")) check_word(string_at(spec, "internalTrafficPolicy"), kPolicies, "spec.internalTrafficPolicy", causes);
+  if (says(spec, "internalTrafficPolicy")) check_word(string_at(spec, "internalTrafficPolicy"), kTrafficPolicies, "spec.internalTrafficPolicy", causes);
   static constexpr std::string_view kDistributions[] = {"PreferClose", "PreferSameZone", "PreferSameNode"};
-  if (has(spec, "trafficDistribution")) check_word(string_at(spec, "trafficDistribution"), kDistributions, "spec.trafficDistribution", causes);
+  if (says(spec, "trafficDistribution")) check_word(string_at(spec, "trafficDistribution"), kDistributions, "spec.trafficDistribution", causes);
 }
 
 void check_ingress(const json& ingress, const std::string& here, const std::set<std::string>& before, Causes& causes) {
@@ -275,7 +275,7 @@ void check_status(const json& tree, const json* old, const json& spec, Causes& c
 }
 
 void check_hints(const json& annotations, Causes& causes) {
-  if (!has(annotations, kTopologyMode) || !has(annotations, kTopologyHints)) return;
+  if (!says(annotations, kTopologyMode) || !says(annotations, kTopologyHints)) return;
   const std::string mode = string_at(annotations, kTopologyMode);
   if (mode == string_at(annotations, kTopologyHints)) return;
   causes.push_back(cause_invalid(std::string("metadata.annotations[") + kTopologyMode + "]", mode,
@@ -296,8 +296,8 @@ void prepare_service(json& tree) {
   default_affinity(spec);
   const std::string type = string_at(spec, "type");
   if (is_external(spec) && string_at(spec, "externalTrafficPolicy").empty()) spec["externalTrafficPolicy"] = "Cluster";
-  if (type != "ExternalName" && !has(spec, "internalTrafficPolicy")) spec["internalTrafficPolicy"] = "Cluster";
-  if (type == "LoadBalancer" && !has(spec, "allocateLoadBalancerNodePorts")) spec["allocateLoadBalancerNodePorts"] = true;
+  if (type != "ExternalName" && !says(spec, "internalTrafficPolicy")) spec["internalTrafficPolicy"] = "Cluster";
+  if (type == "LoadBalancer" && !says(spec, "allocateLoadBalancerNodePorts")) spec["allocateLoadBalancerNodePorts"] = true;
   if (type == "LoadBalancer") default_ingress_modes(tree);
 }
 
@@ -316,10 +316,10 @@ std::vector<base::Cause> validate_service(const json& tree, const json* old) {
   check_affinity(spec, causes);
   for (base::Cause& cause : validate_service_addresses(tree, old)) causes.push_back(std::move(cause));
   check_external_ips(spec, before, causes);
-  check_word(string_at(spec, "type"), kTypes, "spec.type", causes);
+  check_word(string_at(spec, "type"), kServiceTypes, "spec.type", causes);
   check_port_numbers(spec, causes);
   check_source_ranges(tree, old, causes);
-  if (string_at(spec, "type") != "LoadBalancer" && has(spec, "allocateLoadBalancerNodePorts")) {
+  if (string_at(spec, "type") != "LoadBalancer" && says(spec, "allocateLoadBalancerNodePorts")) {
     causes.push_back(cause_forbidden("spec.allocateLoadBalancerNodePorts", kOnlyLoadBalancer));
   }
   check_class(spec, causes);
@@ -340,12 +340,12 @@ std::vector<std::string> service_warnings(const json& tree) {
       if (list[i].is_string()) add_if(out, warning(item("spec", key, i), list[i].get_ref<const std::string&>()));
     }
   };
-  if (has(object_at(object_at(tree, "metadata"), "annotations"), kTopologyHints)) {
+  if (says(object_at(object_at(tree, "metadata"), "annotations"), kTopologyHints)) {
     out.push_back("annotation service.kubernetes.io/topology-aware-hints is deprecated, please use service.kubernetes.io/topology-mode instead");
   }
   if (array_at(spec, "clusterIPs").empty()) add_if(out, legacy_ip_warning("spec.clusterIPs[0]", string_at(spec, "clusterIP")));
   each("clusterIPs", legacy_ip_warning);
-  if (headless && has(spec, "loadBalancerIP")) out.push_back("spec.loadBalancerIP is ignored for headless services");
+  if (headless && says(spec, "loadBalancerIP")) out.push_back("spec.loadBalancerIP is ignored for headless services");
   if (headless && external) out.push_back("spec.externalIPs is ignored for headless services");
   if (headless && string_at(spec, "sessionAffinity") == "ClientIP") out.push_back("spec.SessionAffinity is ignored for headless services");
   each("externalIPs", legacy_ip_warning);

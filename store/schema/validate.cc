@@ -9,6 +9,10 @@
 
 namespace store {
 
+void append(Causes& causes, Causes more) {
+  for (base::Cause& cause : more) causes.push_back(std::move(cause));
+}
+
 std::string shown(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 base::Cause cause_required(std::string field, const std::string& detail) {
@@ -28,8 +32,6 @@ base::Cause cause_not_supported(std::string field, const json& value, std::span<
 }
 
 namespace {
-
-using Causes = std::vector<base::Cause>;
 
 bool is_empty(const json& value) {
   return value.is_null() || (value.is_number_integer() && value == 0) ||

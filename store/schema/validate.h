@@ -5,13 +5,16 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "store/base/result.h"
 
 namespace store {
 
 using json = nlohmann::json;
+using Causes = std::vector<base::Cause>;
 
+void append(Causes& causes, Causes more);
 std::string shown(const json& value);  // As messages show a value: compact JSON.
 base::Cause cause_required(std::string field, const std::string& detail = "");
 base::Cause cause_invalid(std::string field, const json& value, const std::string& detail);

@@ -10,7 +10,7 @@ namespace store {
 namespace {
 
 constexpr std::string_view kModes[] = {"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"};
-constexpr std::string_view kPolicies[] = {"Delete", "Recycle", "Retain"};
+constexpr std::string_view kReclaimPolicies[] = {"Delete", "Recycle", "Retain"};
 constexpr std::string_view kVolumeModes[] = {"Block", "Filesystem"};
 constexpr const char* kInline = " in the context of inline volumes";
 
@@ -113,7 +113,7 @@ void check_spec(const json& spec, Causes& causes) {
   check_capacity(spec, "spec", causes);
   const std::string policy = string_at(spec, "persistentVolumeReclaimPolicy"), name = string_at(spec, "storageClassName");
   const std::string policy_field = "spec.persistentVolumeReclaimPolicy";
-  if (!policy.empty() && !among(policy, kPolicies)) causes.push_back(cause_not_supported(policy_field, policy, kPolicies));
+  if (!policy.empty() && !among(policy, kReclaimPolicies)) causes.push_back(cause_not_supported(policy_field, policy, kReclaimPolicies));
   check_affinity(spec, "spec", causes);
   check_sources(spec, "spec", causes);
   if (string_at(object_at(spec, "hostPath"), "path") == "/" && policy == "Recycle") {

@@ -245,14 +245,14 @@ using SourceCheck = void (*)(const json& source, const std::string& path, Causes
 
 // In upstream's order: of two sources the later one is too many, and nothing else is said of it. `spelled` and `extra` are
 // how upstream names it in its own checks and as one too many, where that is not `name`.
-struct SourceRow {
+struct VolumeSourceRow {
   const char* name;
   SourceCheck check = nullptr;
   std::initializer_list<const char*> required = {};
   const char* spelled = nullptr;
   const char* extra = nullptr;
 };
-const SourceRow kSources[] = {
+const VolumeSourceRow kVolumeSources[] = {
     {"emptyDir", empty_dir},
     {"hostPath", host_path, {"path"}},
     {"gitRepo", git_repo, {"repository"}},
@@ -285,7 +285,7 @@ const SourceRow kSources[] = {
     {"image"},
 };
 
-void check_own(const SourceRow& row, const json& source, const std::string& parent, Causes& causes) {
+void check_own(const VolumeSourceRow& row, const json& source, const std::string& parent, Causes& causes) {
   const std::string path = parent + "." + (row.spelled ? row.spelled : row.name);
   for (const char* field : row.required) require(source, field, path, causes);
   if (row.check) row.check(source, path, causes);
@@ -293,7 +293,7 @@ void check_own(const SourceRow& row, const json& source, const std::string& pare
 
 void check_source(const json& volume, const std::string& path, Causes& causes) {
   bool found = false;
-  for (const SourceRow& row : kSources) {
+  for (const VolumeSourceRow& row : kVolumeSources) {
     if (!has(volume, row.name)) continue;
     if (found) causes.push_back(cause_forbidden(path + "." + (row.extra ? row.extra : row.name), "may not specify more than 1 volume type"));
     else check_own(row, volume[row.name], path, causes);
@@ -305,11 +305,11 @@ void check_source(const json& volume, const std::string& path, Causes& causes) {
 }  // namespace
 
 bool has_volume_source(const json& volume) {
-  return std::any_of(std::begin(kSources), std::end(kSources), [&](const SourceRow& row) { return has(volume, row.name); });
+  return std::any_of(std::begin(kVolumeSources), std::end(kVolumeSources), [&](const VolumeSourceRow& row) { return has(volume, row.name); });
 }
 
 void check_shared_source(const std::string& name, const json& source, const std::string& path, Causes& causes) {
-  for (const SourceRow& row : kSources) {
+  for (const VolumeSourceRow& row : kVolumeSources) {
     if (row.name == name) check_own(row, source, path, causes);
   }
 }

@@ -18,7 +18,7 @@ using netns::NftSocket;
 using netns::NftValue;
 using netns::NftVerdict;
 
-constexpr const char* kTable = R"(
+constexpr const char* kBatchTable = R"(
 table ip t {
   map services { type ipv4_addr . inet_proto . inet_service : mark; }
   map endpoints { type mark . mark : ipv4_addr . inet_service; }
@@ -41,15 +41,15 @@ table ip6 t {
 }
 )";
 
-struct World {
+struct NftWorld {
   std::unique_ptr<netns::Nft> nft;
   std::unique_ptr<NftSocket> socket;
 
-  World() {
+  NftWorld() {
     auto opened = netns::Nft::open();
     EXPECT_TRUE(opened.ok());
     nft = std::move(opened).value();
-    base::Status loaded = nft->run(kTable);
+    base::Status loaded = nft->run(kBatchTable);
     EXPECT_TRUE(loaded.ok()) << loaded.error().message;
     auto raw = NftSocket::open();
     EXPECT_TRUE(raw.ok());
@@ -95,7 +95,7 @@ TEST(NftValue, PutsComponentsAtMultiplesOfFour) {
 
 TEST(NftBatch, WritesWhatNftReads) {
   netns_test::run_isolated([] {
-    World world;
+    NftWorld world;
     NftBatch batch(Family::kIpv4, "t");
     const Ip ip = Ip::v4(10, 96, 0, 1);
     batch.add_chain("wheel-3");
@@ -129,7 +129,7 @@ TEST(NftBatch, WritesWhatNftReads) {
 
 TEST(NftBatch, ListsWhatWasWritten) {
   netns_test::run_isolated([] {
-    World world;
+    NftWorld world;
     NftBatch batch(Family::kIpv4, "t");
     const std::vector<std::pair<std::string, NftElement>> wanted = {
         {"services", {.key = frontend(Ip::v4(10, 96, 0, 1), 80), .data = NftValue().mark(1)}},
@@ -166,7 +166,7 @@ TEST(NftBatch, ListsWhatWasWritten) {
 
 TEST(NftBatch, DeletesReplacesAndFlushes) {
   netns_test::run_isolated([] {
-    World world;
+    NftWorld world;
     NftSocket& socket = *world.socket;
     const NftValue key = frontend(Ip::v4(10, 96, 0, 1), 80);
     const NftValue low = NftValue().range_mark(1).ip(Ip::v4(1, 0, 0, 0)), high = NftValue().range_mark(1).ip(Ip::v4(1, 0, 0, 255));
@@ -213,7 +213,7 @@ TEST(NftBatch, DeletesReplacesAndFlushes) {
 
 TEST(NftBatch, AFailureNamesItsPlaceAndChangesNothing) {
   netns_test::run_isolated([] {
-    World world;
+    NftWorld world;
     auto service = [](uint16_t port) { return NftElement{.key = frontend(Ip::v4(10, 96, 0, 1), port), .data = NftValue().mark(1)}; };
     NftBatch first(Family::kIpv4, "t");
     for (uint16_t port = 1; port <= 3; ++port) first.add_element("services", service(port));
@@ -267,7 +267,7 @@ TEST(NftBatch, AFailureNamesItsPlaceAndChangesNothing) {
 
 TEST(NftBatch, FillsATransactionToTheBrim) {
   netns_test::run_isolated([] {
-    World world;
+    NftWorld world;
     NftBatch batch(Family::kIpv4, "t");
     uint32_t i = 0;
     const NftBatch empty = batch;

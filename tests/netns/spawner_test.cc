@@ -48,9 +48,9 @@ int late_starter(const std::vector<std::string>&) {
 }
 
 // A spawner with one sandbox, and calls that wait.
-class World {
+class SpawnerWorld {
  public:
-  explicit World(const std::string& scratch, std::vector<std::string> hidden = {}) {
+  explicit SpawnerWorld(const std::string& scratch, std::vector<std::string> hidden = {}) {
     netns::SpawnerOptions options;
     options.builtins["say-args"] = say_args;
     options.builtins["late-starter"] = late_starter;
@@ -61,7 +61,7 @@ class World {
     // On a thread of its own, as workers do.
     std::thread([this] { sandbox_ = netns::make_sandbox("web-0").value(); }).join();
   }
-  ~World() {
+  ~SpawnerWorld() {
     spawner_.reset();
     process_.reset();
   }
@@ -116,18 +116,18 @@ class World {
 };
 
 // In the scratch directory of a test: SCRATCH/mnt for the spawner, SCRATCH/files for the test's own.
-void with_world(const std::function<void(World&, const std::string& files)>& body) {
+void with_world(const std::function<void(SpawnerWorld&, const std::string& files)>& body) {
   ScratchDir scratch;
   std::filesystem::create_directories(scratch.path() + "/mnt");
   std::filesystem::create_directories(scratch.path() + "/files");
   netns_test::run_isolated([&] {
-    World world(scratch.path() + "/mnt");
+    SpawnerWorld world(scratch.path() + "/mnt");
     body(world, scratch.path() + "/files");
   });
 }
 
 TEST(Spawner, what_a_container_sees) {
-  with_world([](World& world, const std::string&) {
+  with_world([](SpawnerWorld& world, const std::string&) {
     struct Row {
       const char* name;
       const char* script;
@@ -160,7 +160,7 @@ TEST(Spawner, what_a_container_sees) {
 }
 
 TEST(Spawner, commands_that_cannot_run) {
-  with_world([](World& world, const std::string&) {
+  with_world([](SpawnerWorld& world, const std::string&) {
     struct Row {
       std::vector<std::string> argv;
       const char* cwd;
@@ -188,7 +188,7 @@ TEST(Spawner, commands_that_cannot_run) {
 }
 
 TEST(Spawner, mounts) {
-  with_world([](World& world, const std::string& files) {
+  with_world([](SpawnerWorld& world, const std::string& files) {
     std::filesystem::create_directories(files + "/html/sub");
     std::ofstream(files + "/html/index.html") << "hello\n";
     std::ofstream(files + "/resolv.conf") << "nameserver 10.96.0.10\n";
@@ -243,12 +243,12 @@ TEST(Spawner, mounts) {
 }
 
 TEST(Spawner, stdio_environment_and_large_specs) {
-  with_world([](World& world, const std::string&) {
+  with_world([](SpawnerWorld& world, const std::string&) {
     base::Pipe in = base::make_pipe().value(), out = base::make_pipe().value();
     ContainerSpec spec;
     spec.argv = {"sh", "-c", "read line; echo got $line $GREETING; echo to-err >&2; echo ${#BIG}"};
     spec.env = {"PATH=/usr/bin:/bin", "GREETING=hi", "BIG=" + std::string(100000, 'x')};
-    World::Running running = world.start(spec, {in.read.get(), out.write.get(), -1});
+    SpawnerWorld::Running running = world.start(spec, {in.read.get(), out.write.get(), -1});
     out.write.reset();
     ASSERT_TRUE(running.started.ok()) << running.started.error().message;
     ASSERT_TRUE(base::write_all(in.write.get(), "word\n", 5).ok());
@@ -260,10 +260,10 @@ TEST(Spawner, stdio_environment_and_large_specs) {
 }
 
 TEST(Spawner, signals_and_exit) {
-  with_world([](World& world, const std::string&) {
+  with_world([](SpawnerWorld& world, const std::string&) {
     ContainerSpec sleeper;
     sleeper.argv = {"sleep", "1000"};
-    World::Running killed = world.start(sleeper);
+    SpawnerWorld::Running killed = world.start(sleeper);
     ASSERT_TRUE(killed.started.ok());
     EXPECT_GT(killed.started->pid, 0);
     world.spawner().signal(killed.started->id, SIGKILL);
@@ -275,7 +275,7 @@ TEST(Spawner, signals_and_exit) {
     base::Pipe out = base::make_pipe().value();
     ContainerSpec trap;
     trap.argv = {"sh", "-c", "trap 'exit 3' TERM; echo ready; while :; do sleep 0.01; done"};
-    World::Running trapped = world.start(trap, {-1, out.write.get(), -1});
+    SpawnerWorld::Running trapped = world.start(trap, {-1, out.write.get(), -1});
     char buffer[10];
     EXPECT_EQ(::read(out.read.get(), buffer, sizeof buffer), 6);
     world.spawner().signal(trapped.started->id, SIGTERM);
@@ -284,7 +284,7 @@ TEST(Spawner, signals_and_exit) {
 }
 
 TEST(Spawner, builtin_programs_run_without_exec) {
-  with_world([](World& world, const std::string&) {
+  with_world([](SpawnerWorld& world, const std::string&) {
     ContainerSpec spec;
     spec.builtin = "say-args";
     EXPECT_EQ(world.output(spec), "[say-args]pid=1 open=0\nexit 7");
@@ -295,10 +295,10 @@ TEST(Spawner, builtin_programs_run_without_exec) {
 
 // To pid 1 of its namespace the kernel drops signals that nobody waits for yet.
 TEST(Spawner, a_signal_right_after_the_start_of_a_builtin_is_kept) {
-  with_world([](World& world, const std::string&) {
+  with_world([](SpawnerWorld& world, const std::string&) {
     ContainerSpec spec;
     spec.builtin = "late-starter";
-    World::Running running = world.start(spec);
+    SpawnerWorld::Running running = world.start(spec);
     ASSERT_TRUE(running.started.ok());
     world.spawner().signal(running.started->id, SIGTERM);
     EXPECT_EQ(running.wait().code, 0);
@@ -306,10 +306,10 @@ TEST(Spawner, a_signal_right_after_the_start_of_a_builtin_is_kept) {
 }
 
 TEST(Spawner, exec_joins_a_running_container) {
-  with_world([](World& world, const std::string&) {
+  with_world([](SpawnerWorld& world, const std::string&) {
     ContainerSpec main;
     main.argv = {"sleep", "1000"};
-    World::Running running = world.start(main);
+    SpawnerWorld::Running running = world.start(main);
     ASSERT_TRUE(running.started.ok()) << running.started.error().message;
     netns::ProcessId id = running.started->id;
     auto exec = [&](const std::string& script) {
@@ -324,7 +324,7 @@ TEST(Spawner, exec_joins_a_running_container) {
     EXPECT_EQ(world.output(missing, id), "error: exec: \"nosuch\": executable file not found in $PATH");
     ContainerSpec looping;
     looping.argv = {"sleep", "1000"};
-    World::Running second = world.exec(id, looping);
+    SpawnerWorld::Running second = world.exec(id, looping);
     ASSERT_TRUE(second.started.ok());
     EXPECT_TRUE(world.spawner().open_namespace(id, "mnt").ok());
     EXPECT_TRUE(world.spawner().open_namespace(id, "pid").ok());
@@ -338,11 +338,11 @@ TEST(Spawner, exec_joins_a_running_container) {
 }
 
 TEST(Spawner, terminal) {
-  with_world([](World& world, const std::string&) {
+  with_world([](SpawnerWorld& world, const std::string&) {
     ContainerSpec spec;
     spec.argv = {"sh", "-c", "tty; echo $TERM; read line; stty size; test -t 0 -a -t 1 -a -t 2 && echo all"};
     spec.tty = true;
-    World::Running running = world.start(spec);
+    SpawnerWorld::Running running = world.start(spec);
     ASSERT_TRUE(running.started.ok()) << running.started.error().message;
     Fd& pty = running.started->pty;
     ASSERT_TRUE(pty.valid());
@@ -365,14 +365,14 @@ TEST(Spawner, its_own_directories_are_hidden) {
   ScratchDir scratch;  // Below /tmp, which containers do not share anyway: so one below / as well.
   std::filesystem::create_directories(scratch.path() + "/mnt");
   netns_test::run_isolated([&] {
-    World world(scratch.path() + "/mnt", {"/var/lib"});
+    SpawnerWorld world(scratch.path() + "/mnt", {"/var/lib"});
     EXPECT_EQ(world.shell("ls -A /var/lib | wc -l | tr -d ' '"), "0\nexit 0");
     EXPECT_EQ(world.shell("test -e " + scratch.path() + " || echo gone"), "gone\nexit 0");
   });
 }
 
 TEST(Spawner, capabilities_are_a_containers) {
-  with_world([](World& world, const std::string&) {
+  with_world([](SpawnerWorld& world, const std::string&) {
     const std::string up = "grep CapEff /proc/self/status | cut -f2";
     EXPECT_EQ(world.shell(up), "00000000a80425fb\nexit 0");
     ContainerSpec spec;
@@ -383,7 +383,7 @@ TEST(Spawner, capabilities_are_a_containers) {
 }
 
 TEST(Spawner, many_at_once_and_rate) {
-  with_world([](World& world, const std::string&) {
+  with_world([](SpawnerWorld& world, const std::string&) {
     constexpr int kCount = 100;
     ContainerSpec spec;
     spec.builtin = "say-args";
@@ -408,17 +408,17 @@ TEST(Spawner, many_at_once_and_rate) {
 }
 
 TEST(Spawner, a_killed_spawner_ends_its_containers_and_says_so) {
-  with_world([](World& world, const std::string&) {
+  with_world([](SpawnerWorld& world, const std::string&) {
     ContainerSpec sleeper;
     sleeper.argv = {"sleep", "1000"};
-    World::Running running = world.start(sleeper);
+    SpawnerWorld::Running running = world.start(sleeper);
     ASSERT_TRUE(running.started.ok());
     pid_t pid = running.started->pid;
     ::kill(world.process().pid(), SIGKILL);
     EXPECT_EQ(running.wait().signal, SIGKILL);
     // Ours to reap now that its parent is gone (we are pid 1 here).
     EXPECT_TRUE(netns_test::eventually([&] { return ::waitpid(pid, nullptr, WNOHANG) == pid; }));
-    World::Running late = world.start(sleeper);
+    SpawnerWorld::Running late = world.start(sleeper);
     EXPECT_FALSE(late.started.ok());
   });
 }
@@ -431,10 +431,10 @@ TEST(Spawner, a_killed_daemon_leaves_nothing) {
   base::Pipe hold = base::make_pipe().value(), report = base::make_pipe().value();
   Result<pid_t> daemon = netns::fork_isolated([&]() -> int {
     hold.read.reset();
-    World world(scratch.path() + "/mnt");
+    SpawnerWorld world(scratch.path() + "/mnt");
     ContainerSpec sleeper;
     sleeper.argv = {"sleep", "1000"};
-    World::Running running = world.start(sleeper, {-1, hold.write.get(), -1});
+    SpawnerWorld::Running running = world.start(sleeper, {-1, hold.write.get(), -1});
     char ok = running.started.ok() ? 'y' : 'n';
     if (::write(report.write.get(), &ok, 1) != 1) return 1;
     ::pause();

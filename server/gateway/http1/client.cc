@@ -13,7 +13,7 @@ using http1::ChunkedReader;
 using http1::Parsed;
 
 constexpr size_t kBuffered = 64 * 1024;
-constexpr ThreadBuffer<struct Http1ClientReads> read_buffer;
+constexpr ThreadBuffer<struct Http1ClientReads> http1_client_buffer;
 
 }  // namespace
 
@@ -113,12 +113,12 @@ void Http1Client::on_drained() {
 
 void Http1Client::on_readable() {
   for (;;) {
-    ssize_t n = socket_->read(read_buffer.data(), read_buffer.size());
+    ssize_t n = socket_->read(http1_client_buffer.data(), http1_client_buffer.size());
     if (n == Socket::kAgain) return;
     if (n <= 0) return end_of_input(n == 0);
-    take({read_buffer.data(), static_cast<size_t>(n)});
+    take({http1_client_buffer.data(), static_cast<size_t>(n)});
     if (state_ == State::kOver) return;
-    if ((static_cast<size_t>(n) < read_buffer.size() && socket_->ssl() == nullptr) || !wants_body_) return;
+    if ((static_cast<size_t>(n) < http1_client_buffer.size() && socket_->ssl() == nullptr) || !wants_body_) return;
   }
 }
 

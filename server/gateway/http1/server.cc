@@ -17,7 +17,7 @@ using std::chrono::milliseconds;
 constexpr uint64_t kMaxLinger = 1024 * 1024;
 constexpr milliseconds kLingerTime{5'000};
 
-constexpr ThreadBuffer<struct Http1ServerReads> read_buffer;
+constexpr ThreadBuffer<struct Http1ServerReads> http1_server_buffer;
 
 }  // namespace
 
@@ -44,13 +44,13 @@ void Http1Server::drain() {
 
 void Http1Server::on_readable() {
   for (;;) {
-    ssize_t n = socket_->read(read_buffer.data(), read_buffer.size());
+    ssize_t n = socket_->read(http1_server_buffer.data(), http1_server_buffer.size());
     if (n == Socket::kAgain) return;
     if (n == Socket::kFailed) return gone();
     if (n == 0) return end_of_input();
-    take({read_buffer.data(), static_cast<size_t>(n)});
+    take({http1_server_buffer.data(), static_cast<size_t>(n)});
     if (state_ == State::kOver || input_ended_) return;
-    bool all = static_cast<size_t>(n) < read_buffer.size() && socket_->ssl() == nullptr;
+    bool all = static_cast<size_t>(n) < http1_server_buffer.size() && socket_->ssl() == nullptr;
     if (all || in_.size() >= options_.buffered) return;
   }
 }

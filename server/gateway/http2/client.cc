@@ -9,10 +9,10 @@
 namespace server::gateway {
 namespace {
 
-constexpr size_t kMaxPending = 256 * 1024;
+constexpr size_t kMaxClientPending = 256 * 1024;
 constexpr http2::SessionOptions kOptions{.header_list = 64 * 1024, .connection_window = 16 * 1024 * 1024};
 
-constexpr ThreadBuffer<struct Http2ClientReads> read_buffer;
+constexpr ThreadBuffer<struct Http2ClientReads> http2_client_buffer;
 
 }  // namespace
 
@@ -47,18 +47,18 @@ void Http2Client::on_open_failed(const std::string& why) { over(Failure::kRefuse
 
 void Http2Client::on_readable() {
   for (;;) {
-    ssize_t n = socket_->read(read_buffer.data(), read_buffer.size());
+    ssize_t n = socket_->read(http2_client_buffer.data(), http2_client_buffer.size());
     if (n == Socket::kAgain) return;
     if (n <= 0) return over(Failure::kReset, "the endpoint closed the connection");
-    session_.feed({read_buffer.data(), static_cast<size_t>(n)});
-    if (over_ || session_.finished() || (static_cast<size_t>(n) < read_buffer.size() && socket_->ssl() == nullptr)) return;
+    session_.feed({http2_client_buffer.data(), static_cast<size_t>(n)});
+    if (over_ || session_.finished() || (static_cast<size_t>(n) < http2_client_buffer.size() && socket_->ssl() == nullptr)) return;
   }
 }
 
 void Http2Client::on_flush() {
   if (over_) return;
   // When the kernel takes all of it, nobody says that there is room: the next round of this turn does.
-  bool more = socket_->pending() < kMaxPending && session_.take_output(&socket_->gathered(), kMaxPending - socket_->pending());
+  bool more = socket_->pending() < kMaxClientPending && session_.take_output(&socket_->gathered(), kMaxClientPending - socket_->pending());
   if (more) socket_->touch();
   if (session_.finished()) return end_if_finished();
   if (full_ && session_.has_room()) {

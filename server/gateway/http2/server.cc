@@ -12,11 +12,11 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 // What may wait in the socket, so that what waits behind is still in the streams' queues, where it slows them down.
-constexpr size_t kMaxPending = 256 * 1024;
+constexpr size_t kMaxServerPending = 256 * 1024;
 // While there are streams, how often is looked at them.
 constexpr milliseconds kTick{1'000};
 
-constexpr ThreadBuffer<struct Http2ServerReads> read_buffer;
+constexpr ThreadBuffer<struct Http2ServerReads> http2_server_buffer;
 
 }  // namespace
 
@@ -48,12 +48,12 @@ void Http2Server::drain() {
 
 void Http2Server::on_readable() {
   for (;;) {
-    ssize_t n = socket_->read(read_buffer.data(), read_buffer.size());
+    ssize_t n = socket_->read(http2_server_buffer.data(), http2_server_buffer.size());
     if (n == Socket::kAgain) break;
     if (n <= 0) return over("the client has closed the connection");
-    session_.feed({read_buffer.data(), static_cast<size_t>(n)});
+    session_.feed({http2_server_buffer.data(), static_cast<size_t>(n)});
     if (over_) return;
-    if (session_.finished() || (static_cast<size_t>(n) < read_buffer.size() && socket_->ssl() == nullptr)) break;
+    if (session_.finished() || (static_cast<size_t>(n) < http2_server_buffer.size() && socket_->ssl() == nullptr)) break;
   }
   arm();
 }
@@ -61,7 +61,7 @@ void Http2Server::on_readable() {
 void Http2Server::on_flush() {
   if (over_) return;
   // When the kernel takes all of it, nobody says that there is room: the next round of this turn does.
-  bool more = socket_->pending() < kMaxPending && session_.take_output(&socket_->gathered(), kMaxPending - socket_->pending());
+  bool more = socket_->pending() < kMaxServerPending && session_.take_output(&socket_->gathered(), kMaxServerPending - socket_->pending());
   if (more) socket_->touch();
   if (session_.finished()) end_if_finished();
 }

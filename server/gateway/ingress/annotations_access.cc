@@ -84,7 +84,7 @@ base::Status set_exempt(const std::string& value, Settings& s) {
 constexpr char kCount[] = "a whole number, 0 or more";
 constexpr int64_t kMany = 1'000'000'000;
 
-const AnnotationRow kRows[] = {
+const AnnotationRow kAccessRows[] = {
     {"enable-cors", kFlagForm, &set_cors},
     {"cors-allow-origin", "origins by commas, such as https://example.com, https://*.example.org, or *", &set_origins, Support::kDiffers,
      "Origins that cannot be read are left out; ingress-nginx allows all when none is left."},
@@ -108,6 +108,6 @@ const AnnotationRow kRows[] = {
 
 }  // namespace
 
-std::span<const AnnotationRow> access_annotations() { return kRows; }
+std::span<const AnnotationRow> access_annotations() { return kAccessRows; }
 
 }  // namespace server::gateway

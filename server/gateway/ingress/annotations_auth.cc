@@ -82,7 +82,7 @@ base::Status set_cache(const std::string& value, Settings& s) {
 
 constexpr char kKeepalive[] = "Connections to the auth service are kept anyway, as many as are used.";
 
-const AnnotationRow kRows[] = {
+const AnnotationRow kAuthRows[] = {
     {"auth-type", "basic or digest", &set_type, Support::kFull, "", true},
     {"auth-secret", kObjectForm, &set_object<kAuth, &A::secret>, Support::kFull, "", true},
     {"auth-secret-type", "auth-file or auth-map", &set_secret_type, Support::kFull, "", true},
@@ -107,6 +107,6 @@ const AnnotationRow kRows[] = {
 
 }  // namespace
 
-std::span<const AnnotationRow> auth_annotations() { return kRows; }
+std::span<const AnnotationRow> auth_annotations() { return kAuthRows; }
 
 }  // namespace server::gateway

@@ -10,7 +10,7 @@ using C = CanarySettings;
 using P = ProxySettings;
 using M = MirrorSettings;
 constexpr auto kCanary = &Settings::canary;
-constexpr auto kProxy = &Settings::proxy;
+constexpr auto kProxyOfBalance = &Settings::proxy;
 constexpr auto kMirror = &Settings::mirror;
 
 base::Status set_canary_header(const std::string& value, Settings& s) {
@@ -101,7 +101,7 @@ base::Status set_mirror_host(const std::string& value, Settings& s) {
   return {};
 }
 
-const AnnotationRow kRows[] = {
+const AnnotationRow kBalanceRows[] = {
     {"canary", kFlagForm, &set_flag<kCanary, &C::enabled>, Support::kDiffers, "Takes from the same host and path only; in ingress-nginx from all rules that lead to the same Service port."},
     {"canary-by-header", "the name of a header", &set_canary_header},
     {"canary-by-header-value", "the header's value", &set_text<kCanary, &C::header_value>},
@@ -122,9 +122,9 @@ const AnnotationRow kRows[] = {
     {"session-cookie-secure", kFlagForm, &set_cookie_flag<&Affinity::secure>},
     {"session-cookie-change-on-failure", kFlagForm, &set_cookie_flag<&Affinity::change_on_failure>},
     {"load-balance", "round_robin or ewma", &set_load_balance, Support::kDiffers, "Turns are counted for all workers together: round robin is exact.", false, "load-balance"},
-    {"upstream-hash-by", kTemplateForm, &set_template<kProxy, &P::hash_by>, Support::kFull, "", false, "upstream-hash-by"},
-    {"upstream-hash-by-subset", kFlagForm, &set_flag<kProxy, &P::hash_subset>},
-    {"upstream-hash-by-subset-size", "a whole number, 1 or more", &set_number<kProxy, &P::subset_size, 1, 100'000>},
+    {"upstream-hash-by", kTemplateForm, &set_template<kProxyOfBalance, &P::hash_by>, Support::kFull, "", false, "upstream-hash-by"},
+    {"upstream-hash-by-subset", kFlagForm, &set_flag<kProxyOfBalance, &P::hash_subset>},
+    {"upstream-hash-by-subset-size", "a whole number, 1 or more", &set_number<kProxyOfBalance, &P::subset_size, 1, 100'000>},
     {"mirror-target", "an http or https URL whose host is written out", &set_mirror, Support::kDiffers, "A slow mirror delays nobody."},
     {"mirror-request-body", kSwitchForm, &set_switch<kMirror, &M::body>},
     {"mirror-host", kTemplateForm, &set_mirror_host},
@@ -132,6 +132,6 @@ const AnnotationRow kRows[] = {
 
 }  // namespace
 
-std::span<const AnnotationRow> balance_annotations() { return kRows; }
+std::span<const AnnotationRow> balance_annotations() { return kBalanceRows; }
 
 }  // namespace server::gateway

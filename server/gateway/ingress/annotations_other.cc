@@ -14,7 +14,7 @@ constexpr char kGone[] = "ingress-nginx has removed it; nothing replaces it.";
 constexpr char kRateLimit[] = "ingress-nginx has removed it. Use limit-rps or limit-rpm.";
 
 #define REFUSED(name, why) {name, "", nullptr, Support::kRefused, why}
-const AnnotationRow kRows[] = {
+const AnnotationRow kOtherRows[] = {
     REFUSED("configuration-snippet", kSnippet),
     REFUSED("server-snippet", kSnippet),
     REFUSED("stream-snippet", kSnippet),
@@ -51,6 +51,6 @@ const AnnotationRow kRows[] = {
 
 }  // namespace
 
-std::span<const AnnotationRow> other_annotations() { return kRows; }
+std::span<const AnnotationRow> other_annotations() { return kOtherRows; }
 
 }  // namespace server::gateway

@@ -120,7 +120,7 @@ base::Status set_access_log(const std::string& value, Settings& s) {
 constexpr char kTemporary[] = "Nothing is written to files: what does not fit into memory holds the endpoint up.";
 constexpr char kPairs[] = "pairs of FROM and TO by semicolons, or off";
 
-const AnnotationRow kRows[] = {
+const AnnotationRow kProxyRows[] = {
     {"backend-protocol", "HTTP, HTTPS, AUTO_HTTP, GRPC or GRPCS", &set_protocol, Support::kDiffers, "FCGI is refused.", true},
     {"proxy-body-size", "a size such as 8m (0: no limit)", &set_size<kProxy, &P::max_body>, Support::kFull, "", false, "proxy-body-size"},
     {"proxy-connect-timeout", kSecondsForm, &set_timeout<&Timeouts::connect>, Support::kFull, "", false, "proxy-connect-timeout"},
@@ -153,6 +153,6 @@ const AnnotationRow kRows[] = {
 
 }  // namespace
 
-std::span<const AnnotationRow> proxy_annotations() { return kRows; }
+std::span<const AnnotationRow> proxy_annotations() { return kProxyRows; }
 
 }  // namespace server::gateway

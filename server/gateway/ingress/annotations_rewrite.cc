@@ -33,7 +33,7 @@ base::Status set_url(const std::string& value, TemplatePtr& member) {
 base::Status set_permanent(const std::string& value, Settings& s) { return set_url(value, s.rewrite.permanent); }
 base::Status set_temporal(const std::string& value, Settings& s) { return set_url(value, s.rewrite.temporal); }
 
-const AnnotationRow kRows[] = {
+const AnnotationRow kRewriteRows[] = {
     {"rewrite-target", "the path for the endpoint, with $1 to $9 for groups of the rule's path", &set_rewrite_target},
     {"use-regex", kFlagForm, &set_flag<kRewrite, &R::use_regex>},
     {"app-root", "a path that begins with /", &set_app_root},
@@ -53,6 +53,6 @@ const AnnotationRow kRows[] = {
 
 }  // namespace
 
-std::span<const AnnotationRow> rewrite_annotations() { return kRows; }
+std::span<const AnnotationRow> rewrite_annotations() { return kRewriteRows; }
 
 }  // namespace server::gateway

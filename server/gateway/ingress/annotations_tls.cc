@@ -8,8 +8,8 @@
 namespace server::gateway {
 namespace {
 
-using C = ClientTlsSettings;
-using T = ProxyTlsSettings;
+using CT = ClientTlsSettings;
+using PT = ProxyTlsSettings;
 constexpr auto kClient = &Settings::client_tls;
 constexpr auto kProxyTls = &Settings::proxy_tls;
 
@@ -77,18 +77,18 @@ base::Status set_passthrough(const std::string& value, Settings& s) {
 
 constexpr char kCiphersForm[] = "ciphers by colons, in OpenSSL's names";
 
-const AnnotationRow kRows[] = {
-    {"auth-tls-secret", kObjectForm, &set_object<kClient, &C::secret>, Support::kFull, "", true},
+const AnnotationRow kTlsRows[] = {
+    {"auth-tls-secret", kObjectForm, &set_object<kClient, &CT::secret>, Support::kFull, "", true},
     {"auth-tls-verify-client", "on, off, optional or optional_no_ca", &set_verify_client, Support::kFull, "", true},
-    {"auth-tls-verify-depth", "a whole number, 0 or more", &set_number<kClient, &C::depth, 0, 100>, Support::kFull, "", true},
+    {"auth-tls-verify-depth", "a whole number, 0 or more", &set_number<kClient, &CT::depth, 0, 100>, Support::kFull, "", true},
     {"auth-tls-error-page", "a URL", &set_error_page},
-    {"auth-tls-pass-certificate-to-upstream", kFlagForm, &set_flag<kClient, &C::pass>},
+    {"auth-tls-pass-certificate-to-upstream", kFlagForm, &set_flag<kClient, &CT::pass>},
     {"auth-tls-match-cn", "CN= and a regular expression", &set_match_cn, Support::kFull, "", true},
-    {"proxy-ssl-secret", kObjectForm, &set_object<kProxyTls, &T::secret>, Support::kFull, "", true},
-    {"proxy-ssl-verify", kSwitchForm, &set_switch<kProxyTls, &T::verify>, Support::kFull, "", true},
-    {"proxy-ssl-verify-depth", "a whole number, 0 or more", &set_number<kProxyTls, &T::depth, 0, 100>},
-    {"proxy-ssl-name", "a host name", &set_text<kProxyTls, &T::name>},
-    {"proxy-ssl-server-name", kSwitchForm, &set_switch<kProxyTls, &T::send_name>},
+    {"proxy-ssl-secret", kObjectForm, &set_object<kProxyTls, &PT::secret>, Support::kFull, "", true},
+    {"proxy-ssl-verify", kSwitchForm, &set_switch<kProxyTls, &PT::verify>, Support::kFull, "", true},
+    {"proxy-ssl-verify-depth", "a whole number, 0 or more", &set_number<kProxyTls, &PT::depth, 0, 100>},
+    {"proxy-ssl-name", "a host name", &set_text<kProxyTls, &PT::name>},
+    {"proxy-ssl-server-name", kSwitchForm, &set_switch<kProxyTls, &PT::send_name>},
     {"proxy-ssl-protocols", "versions by spaces, such as TLSv1.2 TLSv1.3", &set_protocols, Support::kDiffers, "Below TLSv1.2 nothing is spoken."},
     {"proxy-ssl-ciphers", kCiphersForm, &set_proxy_ciphers},
     {"ssl-ciphers", kCiphersForm, &set_ciphers, Support::kFull, "", false, "ssl-ciphers"},
@@ -99,6 +99,6 @@ const AnnotationRow kRows[] = {
 
 }  // namespace
 
-std::span<const AnnotationRow> tls_annotations() { return kRows; }
+std::span<const AnnotationRow> tls_annotations() { return kTlsRows; }
 
 }  // namespace server::gateway

@@ -14,7 +14,7 @@ namespace {
 // Of one turn, so that others get theirs.
 constexpr int kDatagramsAtOnce = 64;
 constexpr std::chrono::milliseconds kDrainIdle{2'000};
-constexpr ThreadBuffer<struct UdpReads> read_buffer;  // 64 KiB: no datagram is longer.
+constexpr ThreadBuffer<struct UdpReads> udp_buffer;  // 64 KiB: no datagram is longer.
 
 }  // namespace
 
@@ -55,17 +55,17 @@ void UdpFront::set_listener(std::shared_ptr<const LiveListener> listener) {
 void UdpFront::take_some(Ear& ear) {
   for (int i = 0; i < kDatagramsAtOnce; ++i) {
     base::SocketAddress from;
-    const ssize_t n = ::recvfrom(ear.fd.get(), read_buffer.data(), read_buffer.size(), MSG_DONTWAIT, from.get(), &from.size);
+    const ssize_t n = ::recvfrom(ear.fd.get(), udp_buffer.data(), udp_buffer.size(), MSG_DONTWAIT, from.get(), &from.size);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return;
     Session* session = find_or_begin(ear, from);
     if (session == nullptr) continue;
     touch(*session);
-    if (::send(session->fd.get(), read_buffer.data(), static_cast<size_t>(n), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 || errno != ECONNREFUSED) continue;
+    if (::send(session->fd.get(), udp_buffer.data(), static_cast<size_t>(n), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 || errno != ECONNREFUSED) continue;
     // Told of an earlier datagram that nobody was there: this one goes elsewhere, where there is another.
     end(*session);
     session = find_or_begin(ear, from);
-    if (session != nullptr) ::send(session->fd.get(), read_buffer.data(), static_cast<size_t>(n), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (session != nullptr) ::send(session->fd.get(), udp_buffer.data(), static_cast<size_t>(n), MSG_DONTWAIT | MSG_NOSIGNAL);
   }
 }
 
@@ -110,12 +110,12 @@ bool UdpFront::connect(Session& session) {
 
 void UdpFront::answer_some(Session& session) {
   for (int i = 0; i < kDatagramsAtOnce; ++i) {
-    const ssize_t n = ::recv(session.fd.get(), read_buffer.data(), read_buffer.size(), MSG_DONTWAIT);
+    const ssize_t n = ::recv(session.fd.get(), udp_buffer.data(), udp_buffer.size(), MSG_DONTWAIT);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
     if (n < 0) return end(session);  // ECONNREFUSED: nobody listens there.
     touch(session);
-    ::sendto(session.ear.fd.get(), read_buffer.data(), static_cast<size_t>(n), MSG_DONTWAIT | MSG_NOSIGNAL, session.client.get(), session.client.size);
+    ::sendto(session.ear.fd.get(), udp_buffer.data(), static_cast<size_t>(n), MSG_DONTWAIT | MSG_NOSIGNAL, session.client.get(), session.client.size);
   }
 }
 

@@ -25,7 +25,7 @@ void take_random(unsigned char* out, size_t size) {
 }
 
 // What is added to a request of a client with IPv6 and a long name, with some room for what a route adds.
-constexpr std::string_view kForwardedFor = "x-forwarded-for";
+constexpr std::string_view kForwardedForName = "x-forwarded-for";
 constexpr size_t kUsualBytes = 512, kUsualFields = 12;
 
 enum class Known : uint8_t { kNone, kOurs, kForwardedFor, kForwardedHost, kCertificate };
@@ -122,7 +122,7 @@ void set_forwarded_headers(RequestHead& out, const TemplateContext& context, con
   const ClientAuth* certificates = context.host != nullptr && context.host->client_auth && context.host->client_auth->mode != ClientAuth::Mode::kOff ? context.host->client_auth.get() : nullptr;
   std::string original_for, original_host;
   const std::string_view chain = listener.forwarded_for_header;
-  const bool usual_chain = equal_names(chain, kForwardedFor);
+  const bool usual_chain = equal_names(chain, kForwardedForName);
   out.headers.remove_if([&](Headers::Field field) {
     if (!usual_chain && equal_names(field.name, chain)) original_for.append(original_for.empty() ? "" : ", ").append(field.value);
     switch (find_known(field.name)) {

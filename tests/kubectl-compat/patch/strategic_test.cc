@@ -8,7 +8,7 @@
 namespace compat {
 namespace {
 
-struct Row {
+struct StrategicRow {
   const char* name;
   const char* tree;
   const char* patch;
@@ -19,20 +19,20 @@ const store::Type& type_of(const char* api_version, const char* kind) {
   return *store::builtin_registry().find_kind(api_version, kind)->type;
 }
 
-std::string outcome(const base::Result<json>& result) {
+std::string strategic_outcome(const base::Result<json>& result) {
   if (result.ok()) return result->dump();
   return "!" + std::to_string(base::http_code(result.error().code)) + " " + result.error().message;
 }
 
-void check(const store::Type& type, std::span<const Row> rows) {
-  for (const Row& row : rows) {
+void check(const store::Type& type, std::span<const StrategicRow> rows) {
+  for (const StrategicRow& row : rows) {
     std::string want = row.want[0] == '!' ? row.want : json::parse(row.want).dump();
-    EXPECT_EQ(outcome(apply_strategic_patch(json::parse(row.tree), json::parse(row.patch), type)), want) << row.name;
+    EXPECT_EQ(strategic_outcome(apply_strategic_patch(json::parse(row.tree), json::parse(row.patch), type)), want) << row.name;
   }
 }
 
 TEST(Strategic, ListsByKey) {
-  const Row rows[] = {
+  const StrategicRow rows[] = {
       {"merge one, keep others", R"({"spec":{"containers":[{"name":"a","image":"1"},{"name":"b","image":"2"}]}})",
        R"({"spec":{"containers":[{"name":"b","image":"3"}]}})", R"({"spec":{"containers":[{"name":"a","image":"1"},{"name":"b","image":"3"}]}})"},
       {"new one goes first", R"({"spec":{"containers":[{"name":"a"}]}})", R"({"spec":{"containers":[{"name":"b"}]}})",
@@ -77,7 +77,7 @@ TEST(Strategic, ListsByKey) {
 }
 
 TEST(Strategic, MapsAndPrimitives) {
-  const Row rows[] = {
+  const StrategicRow rows[] = {
       {"null deletes", R"({"metadata":{"labels":{"a":"1","b":"2"}}})", R"({"metadata":{"labels":{"a":null}}})", R"({"metadata":{"labels":{"b":"2"}}})"},
       {"null in a new map", R"({"metadata":{}})", R"({"metadata":{"labels":{"a":null,"b":"2"}}})", R"({"metadata":{"labels":{"b":"2"}}})"},
       {"$patch replace", R"({"metadata":{"labels":{"a":"1"}}})", R"({"metadata":{"labels":{"$patch":"replace","b":"2"}}})",
@@ -113,7 +113,7 @@ TEST(Strategic, MapsAndPrimitives) {
 }
 
 TEST(Strategic, ReplacesWholeWhatTheSchemaSays) {
-  const Row rows[] = {
+  const StrategicRow rows[] = {
       {"another selector", R"({"spec":{"minAvailable":1,"selector":{"matchLabels":{"a":"1","b":"2"}}}})", R"({"spec":{"selector":{"matchLabels":{"a":"3"}}}})",
        R"({"spec":{"minAvailable":1,"selector":{"matchLabels":{"a":"3"}}}})"},
       {"a first one", R"({"spec":{}})", R"({"spec":{"selector":{"matchLabels":{"a":"3"}}}})", R"({"spec":{"selector":{"matchLabels":{"a":"3"}}}})"},

@@ -10,7 +10,7 @@ namespace {
 
 using std::chrono::seconds;
 
-const store::Resource& resource_of(const char* api_version, const char* kind) { return *store::builtin_registry().find_kind(api_version, kind); }
+const store::Resource& tracked_resource(const char* api_version, const char* kind) { return *store::builtin_registry().find_kind(api_version, kind); }
 base::WallTime at(int second) { return *base::parse_rfc3339("2026-01-02T03:04:00Z") + seconds(second); }
 
 json fields_of(const json& tree, const std::string& manager, const std::string& subresource = "") {
@@ -30,7 +30,7 @@ json deployment() {
 }
 
 TEST(Track, CreateLooksAsUpstreams) {
-  json got = track_update(nullptr, deployment(), resource_of("apps/v1", "Deployment"), {"kubectl-create", "apps/v1", ""}, at(1));
+  json got = track_update(nullptr, deployment(), tracked_resource("apps/v1", "Deployment"), {"kubectl-create", "apps/v1", ""}, at(1));
   json want = json::parse(R"({
     "f:metadata":{"f:labels":{".":{},"f:app":{}}},
     "f:spec":{"f:replicas":{},"f:selector":{},"f:strategy":{"f:rollingUpdate":{".":{},"f:maxSurge":{}},"f:type":{}},
@@ -45,7 +45,7 @@ TEST(Track, CreateLooksAsUpstreams) {
 
 // Upstream's object before a create has what its types hold by value.
 TEST(Track, ZeroValuesAreOwnedAsPartsOfSomethingNew) {
-  const store::Resource& resource = resource_of("v1", "Pod");
+  const store::Resource& resource = tracked_resource("v1", "Pod");
   const json made = json::parse(R"({"metadata":{"name":"a"},"spec":{"containers":[{"name":"c","resources":{}}]},"status":{}})");
   json one = track_update(nullptr, made, resource, {"a", "v1", ""}, at(1)), next = one;
   EXPECT_EQ(fields_of(one, "a"), json::parse(R"({"f:spec":{"f:containers":{"k:{\"name\":\"c\"}":{".":{},"f:name":{},"f:resources":{}}}}})"));
@@ -53,13 +53,13 @@ TEST(Track, ZeroValuesAreOwnedAsPartsOfSomethingNew) {
   json two = track_update(one, next, resource, {"b", "v1", "status"}, at(2));
   EXPECT_EQ(fields_of(two, "b", "status"), json::parse(R"({"f:status":{"f:conditions":{".":{},
       "k:{\"type\":\"Ready\"}":{".":{},"f:lastProbeTime":{},"f:status":{},"f:type":{}}}}})"));
-  const json role = track_update(nullptr, json::parse(R"({"metadata":{"name":"a"},"rules":null})"), resource_of("rbac.authorization.k8s.io/v1", "Role"),
+  const json role = track_update(nullptr, json::parse(R"({"metadata":{"name":"a"},"rules":null})"), tracked_resource("rbac.authorization.k8s.io/v1", "Role"),
                                  {"a", "rbac.authorization.k8s.io/v1", ""}, at(1));
   EXPECT_FALSE(role["metadata"].contains("managedFields")) << "nothing was given";
 }
 
 TEST(Track, ChangesMoveOwnership) {
-  const store::Resource& resource = resource_of("apps/v1", "Deployment");
+  const store::Resource& resource = tracked_resource("apps/v1", "Deployment");
   json one = track_update(nullptr, deployment(), resource, {"a", "apps/v1", ""}, at(1));
   json next = one;
   next["spec"]["replicas"] = 3;
@@ -75,7 +75,7 @@ TEST(Track, ChangesMoveOwnership) {
 }
 
 TEST(Track, NoChangeKeepsEverything) {
-  const store::Resource& resource = resource_of("apps/v1", "Deployment");
+  const store::Resource& resource = tracked_resource("apps/v1", "Deployment");
   json one = track_update(nullptr, deployment(), resource, {"a", "apps/v1", ""}, at(1));
   EXPECT_EQ(track_update(one, one, resource, {"b", "apps/v1", ""}, at(2)), one);
   json plain = one;  // A client that does not know of managedFields.
@@ -91,7 +91,7 @@ TEST(Track, NoChangeKeepsEverything) {
 }
 
 TEST(Track, StatusBelongsToItsSubresource) {
-  const store::Resource& resource = resource_of("apps/v1", "Deployment");
+  const store::Resource& resource = tracked_resource("apps/v1", "Deployment");
   json one = track_update(nullptr, deployment(), resource, {"a", "apps/v1", ""}, at(1));
   json next = one;
   next["status"]["readyReplicas"] = 1;
@@ -105,7 +105,7 @@ TEST(Track, StatusBelongsToItsSubresource) {
 }
 
 TEST(Track, ResetLasts) {
-  const store::Resource& resource = resource_of("apps/v1", "Deployment");
+  const store::Resource& resource = tracked_resource("apps/v1", "Deployment");
   json one = track_update(nullptr, deployment(), resource, {"a", "apps/v1", ""}, at(1));
   for (const char* reset : {"[]", "[{}]"}) {
     json next = one;
@@ -119,7 +119,7 @@ TEST(Track, ResetLasts) {
 }
 
 TEST(Track, RemovedFieldsLoseTheirOwners) {
-  const store::Resource& resource = resource_of("v1", "ConfigMap");
+  const store::Resource& resource = tracked_resource("v1", "ConfigMap");
   json tree = {{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", {{"name", "c"}}}, {"data", {{"a", "1"}}}};
   json one = track_update(nullptr, tree, resource, {"a", "v1", ""}, at(1));
   json next = one;
@@ -129,7 +129,7 @@ TEST(Track, RemovedFieldsLoseTheirOwners) {
 }
 
 TEST(Track, ClientsSpellingIsMadeOurs) {
-  const store::Resource& resource = resource_of("v1", "Pod");
+  const store::Resource& resource = tracked_resource("v1", "Pod");
   json pod = json::parse(R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[{"name":"c","image":"i",
       "ports":[{"containerPort":80,"protocol":"TCP"}]}]}})");
   json one = track_update(nullptr, pod, resource, {"a", "v1", ""}, at(1));
@@ -146,7 +146,7 @@ TEST(Track, ClientsSpellingIsMadeOurs) {
 }
 
 TEST(Track, OldUpdatersAreFolded) {
-  const store::Resource& resource = resource_of("v1", "ConfigMap");
+  const store::Resource& resource = tracked_resource("v1", "ConfigMap");
   json live = {{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", {{"name", "c"}}}, {"data", {{"k", "v"}}}};
   live = track_update(nullptr, live, resource, {"m0", "v1", ""}, at(0));
   for (int i = 1; i < 15; ++i) {

@@ -26,7 +26,7 @@ std::string text_of(const RemoteFeed& feed) {
 }
 std::string text_of(const base::Result<RemoteFeed>& feed) { return feed.ok() ? text_of(*feed) : "!" + feed.error().message; }
 
-std::string client_message(const std::string& payload, int opcode = 2) {
+std::string client_frame(const std::string& payload, int opcode = 2) {
   return std::string{static_cast<char>(0x80 | opcode), static_cast<char>(0x80 | payload.size()), 0, 0, 0, 0} + payload;  // A mask of zeros
 }
 
@@ -34,16 +34,16 @@ TEST(RemoteCommand, WebSocketV5) {
   auto rc = RemoteCommand::make(RemoteProtocol::kWebSocketV5, {.in = true, .out = true, .err = true});
   EXPECT_EQ(rc->stdout_data("early"), "");
   EXPECT_EQ(text_of(rc->start()), "ready; ");
-  EXPECT_EQ(text_of(rc->feed(client_message("\0hello"s) + client_message("\0"s) + client_message("\4{\"Width\":1,\"Height\":1}"s))), "in 'hello'; ");
-  EXPECT_EQ(rc->feed(client_message("p", 9))->bytes, "\x8a\x01p"s);
+  EXPECT_EQ(text_of(rc->feed(client_frame("\0hello"s) + client_frame("\0"s) + client_frame("\4{\"Width\":1,\"Height\":1}"s))), "in 'hello'; ");
+  EXPECT_EQ(rc->feed(client_frame("p", 9))->bytes, "\x8a\x01p"s);
   EXPECT_EQ(rc->stdout_data("out"), "\x82\x04\x01out"s);
   EXPECT_EQ(rc->stderr_data("err"), "\x82\x04\x02" "err"s);
   EXPECT_EQ(rc->stdout_data(std::string(40000, 'x')).size(), 40000u + 2 * 5u);
-  EXPECT_EQ(text_of(rc->feed(client_message("\xff\0"s) + client_message("\0late"s))), "eof; ");
+  EXPECT_EQ(text_of(rc->feed(client_frame("\xff\0"s) + client_frame("\0late"s))), "eof; ");
   EXPECT_EQ(rc->finish(exit_status_json(0)), "\x82\x23\x03{\"metadata\":{},\"status\":\"Success\"}\x88\x02\x03\xe8"s);
   EXPECT_EQ(rc->finish(exit_status_json(0)), "");
   EXPECT_EQ(rc->stdout_data("late"), "");
-  EXPECT_EQ(text_of(rc->feed(client_message("\x03\xe8"s, 8) + client_message("\0x"s))), "closed; ");
+  EXPECT_EQ(text_of(rc->feed(client_frame("\x03\xe8"s, 8) + client_frame("\0x"s))), "closed; ");
   EXPECT_EQ(text_of(rc->feed("garbage")), "");
 }
 
@@ -51,11 +51,11 @@ TEST(RemoteCommand, WebSocketV4Tty) {
   auto rc = RemoteCommand::make(RemoteProtocol::kWebSocketV4, {.in = true, .out = true, .err = true, .tty = true});
   rc->start();
   EXPECT_EQ(rc->stderr_data("no stderr on a terminal"), "");
-  EXPECT_EQ(text_of(rc->feed(client_message("\4{\"Width\":80,\"Hei"s) + client_message("\4ght\":24}\n{\"Width\":100,\"Height\":30}"s))),
+  EXPECT_EQ(text_of(rc->feed(client_frame("\4{\"Width\":80,\"Hei"s) + client_frame("\4ght\":24}\n{\"Width\":100,\"Height\":30}"s))),
             "resize 80x24; resize 100x30; ");
-  EXPECT_EQ(text_of(rc->feed(client_message("\4junk}{\"Width\":-1,\"Height\":\"x\"}"s))), "");
-  EXPECT_EQ(text_of(rc->feed(client_message("\xff\0"s))), "") << "v4 cannot close stdin";
-  auto closed = rc->feed(client_message("\x03\xe8"s, 8));
+  EXPECT_EQ(text_of(rc->feed(client_frame("\4junk}{\"Width\":-1,\"Height\":\"x\"}"s))), "");
+  EXPECT_EQ(text_of(rc->feed(client_frame("\xff\0"s))), "") << "v4 cannot close stdin";
+  auto closed = rc->feed(client_frame("\x03\xe8"s, 8));
   EXPECT_EQ(text_of(closed), "closed; ");
   EXPECT_EQ(closed->bytes, "\x88\x02\x03\xe8"s);
 }
@@ -64,7 +64,7 @@ TEST(RemoteCommand, WebSocketProtocolErrors) {
   auto rc = RemoteCommand::make(RemoteProtocol::kWebSocketV5, {.out = true});
   rc->start();
   EXPECT_EQ(text_of(rc->feed("\x82\x01x"s)), "!websocket: frame of a client is not masked");
-  EXPECT_EQ(text_of(rc->feed(client_message("\0x"s))), "!websocket: frame of a client is not masked");
+  EXPECT_EQ(text_of(rc->feed(client_frame("\0x"s))), "!websocket: frame of a client is not masked");
   EXPECT_EQ(rc->failure_bytes().substr(2, 2), "\x03\xea"s);  // 1002
 }
 

@@ -8,7 +8,7 @@ namespace {
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-constexpr const char* kPath = "/apis/batch/v1/namespaces/default/cronjobs/tick";
+constexpr const char* kCronJobs = "/apis/batch/v1/namespaces/default/cronjobs/tick";
 constexpr const char* kJobs = "/apis/batch/v1/namespaces/default/jobs";
 
 std::string tick(const std::string& more = "", const std::string& schedule = "* * * * *") {
@@ -26,7 +26,7 @@ struct CronJobTest : WorldTest {
   // From the beginning of the minute in which it was made.
   void start(const std::string& yaml) {
     apply(yaml);
-    const auto made = *base::parse_rfc3339(get(kPath)["metadata"]["creationTimestamp"].get<std::string>());
+    const auto made = *base::parse_rfc3339(get(kCronJobs)["metadata"]["creationTimestamp"].get<std::string>());
     pass(std::chrono::floor<std::chrono::milliseconds>(std::chrono::floor<minutes>(made) - time.wall()));
   }
   void expect_policy(const char* policy, size_t open, bool same) {
@@ -63,7 +63,7 @@ struct CronJobTest : WorldTest {
     }
     return out;
   }
-  json status() { return get(kPath)["status"]; }
+  json status() { return get(kCronJobs)["status"]; }
   std::vector<std::unique_ptr<Controller>> controllers;
 };
 
@@ -119,14 +119,14 @@ TEST_F(CronJobTest, AScheduleThatNeverComesIsTold) {
 TEST_F(CronJobTest, OnlyTheNewestOfMissedTimes) {
   start(tick("  suspend: true\n"));
   pass(minutes(10));
-  merge(kPath, {{"spec", {{"suspend", false}}}});
+  merge(kCronJobs, {{"spec", {{"suspend", false}}}});
   EXPECT_EQ(items(kJobs).size(), 1u) << "one for ten minutes";
 }
 
 TEST_F(CronJobTest, NoneTooLate) {
   start(tick("  suspend: true\n  startingDeadlineSeconds: 20\n"));
   pass(seconds(10 * 60 + 30));
-  merge(kPath, {{"spec", {{"suspend", false}}}});
+  merge(kCronJobs, {{"spec", {{"suspend", false}}}});
   EXPECT_TRUE(items(kJobs).empty()) << "half a minute late";
   pass(seconds(31));
   EXPECT_EQ(items(kJobs).size(), 1u);

@@ -5,7 +5,7 @@
 namespace server {
 namespace {
 
-constexpr const char* kPath = "/apis/apps/v1/namespaces/default/daemonsets/agent";
+constexpr const char* kDaemonSets = "/apis/apps/v1/namespaces/default/daemonsets/agent";
 
 std::string agent(const std::string& image, const std::string& more = "", const std::string& spec = "") {
   return "apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: agent}\nspec:\n" + more +
@@ -37,7 +37,7 @@ struct DaemonSetTest : WorldTest {
     for (const std::string& text : texts) out += (out.empty() ? "" : " ") + text;
     return out;
   }
-  json status() { return get(kPath)["status"]; }
+  json status() { return get(kDaemonSets)["status"]; }
   std::vector<std::unique_ptr<Controller>> controllers;
 };
 

@@ -5,7 +5,7 @@
 namespace server {
 namespace {
 
-constexpr const char* kPath = "/apis/apps/v1/namespaces/default/deployments/web";
+constexpr const char* kDeployments = "/apis/apps/v1/namespaces/default/deployments/web";
 constexpr const char* kSets = "/apis/apps/v1/namespaces/default/replicasets";
 
 std::string web_deployment(int replicas, const std::string& image, const std::string& strategy = "") {
@@ -20,7 +20,7 @@ struct DeploymentTest : ControllersTest {
     return out;
   }
   json condition(const std::string& type) {
-    const json deployed = get(kPath);  // Named: a range over a temporary's member would dangle.
+    const json deployed = get(kDeployments);  // Named: a range over a temporary's member would dangle.
     for (const json& c : store::get_array(deployed, "status.conditions")) {
       if (c["type"] == type) return c;
     }
@@ -31,12 +31,12 @@ struct DeploymentTest : ControllersTest {
 TEST_F(DeploymentTest, MakesPodsAndCountsThem) {
   apply(web_deployment(3, "nginx:1"));
   EXPECT_EQ(pods().size(), 3u);
-  json d = get(kPath);
+  json d = get(kDeployments);
   EXPECT_EQ(d["status"]["replicas"], 3);
   EXPECT_EQ(store::get_int(d, "status.availableReplicas"), 0);
   EXPECT_EQ(condition("Available")["status"], "False");
   make_all_ready();
-  d = get(kPath);
+  d = get(kDeployments);
   EXPECT_EQ(d["status"]["availableReplicas"], 3);
   EXPECT_EQ(d["status"]["updatedReplicas"], 3);
   EXPECT_EQ(d["status"]["observedGeneration"], d["metadata"]["generation"]);
@@ -52,10 +52,10 @@ TEST_F(DeploymentTest, ScalesBothWaysAndReplacesWhatIsDeleted) {
   apply(web_deployment(2, "nginx:1"));
   make_all_ready();
   for (int want : {5, 1, 0, 3}) {
-    merge(kPath, {{"spec", {{"replicas", want}}}});
+    merge(kDeployments, {{"spec", {{"replicas", want}}}});
     make_all_ready();
     EXPECT_EQ(pods().size(), static_cast<size_t>(want));
-    EXPECT_EQ(store::get_int(get(kPath), "status.replicas"), want);
+    EXPECT_EQ(store::get_int(get(kDeployments), "status.replicas"), want);
   }
   std::string victim = pods()[0]["metadata"]["name"];
   remove("/api/v1/namespaces/default/pods/" + victim);
@@ -73,7 +73,7 @@ TEST_F(DeploymentTest, RollsWithinSurgeAndUnavailable) {
   EXPECT_EQ(during["nginx:2"], 2);
   make_all_ready();
   EXPECT_EQ(images(), (std::map<std::string, int>{{"nginx:2", 4}}));
-  EXPECT_EQ(get(kPath)["metadata"]["annotations"]["deployment.kubernetes.io/revision"], "2");
+  EXPECT_EQ(get(kDeployments)["metadata"]["annotations"]["deployment.kubernetes.io/revision"], "2");
   EXPECT_EQ(items(kSets).size(), 2u) << "the old set stays, for a rollback";
 }
 
@@ -90,10 +90,10 @@ TEST_F(DeploymentTest, RecreateEndsTheOldFirst) {
 TEST_F(DeploymentTest, PausedDoesNotRoll) {
   apply(web_deployment(1, "nginx:1"));
   make_all_ready();
-  merge(kPath, {{"spec", {{"paused", true}}}});
+  merge(kDeployments, {{"spec", {{"paused", true}}}});
   apply(web_deployment(1, "nginx:2"));
   EXPECT_EQ(images(), (std::map<std::string, int>{{"nginx:1", 1}}));
-  merge(kPath, {{"spec", {{"paused", nullptr}}}});
+  merge(kDeployments, {{"spec", {{"paused", nullptr}}}});
   make_all_ready();
   EXPECT_EQ(images(), (std::map<std::string, int>{{"nginx:2", 1}}));
 }
@@ -108,22 +108,22 @@ TEST_F(DeploymentTest, ProgressDeadlineIsTold) {
 
 TEST_F(DeploymentTest, DeletionTakesPodsAlong) {
   apply(web_deployment(2, "nginx:1"));
-  remove(kPath, R"({"propagationPolicy":"Background"})");
+  remove(kDeployments, R"({"propagationPolicy":"Background"})");
   EXPECT_EQ(items(kSets).size(), 0u);
   EXPECT_EQ(pods().size(), 0u);
 }
 
 TEST_F(DeploymentTest, ForegroundDeletionWaitsForDependents) {
   apply(web_deployment(2, "nginx:1"));
-  remove(kPath, R"({"propagationPolicy":"Foreground"})");
-  EXPECT_EQ(call("GET", kPath).status, 404);
+  remove(kDeployments, R"({"propagationPolicy":"Foreground"})");
+  EXPECT_EQ(call("GET", kDeployments).status, 404);
   EXPECT_EQ(pods().size(), 0u);
 }
 
 TEST_F(DeploymentTest, OrphanLeavesThem) {
   apply(web_deployment(2, "nginx:1"));
-  remove(kPath, R"({"propagationPolicy":"Orphan"})");
-  EXPECT_EQ(call("GET", kPath).status, 404);
+  remove(kDeployments, R"({"propagationPolicy":"Orphan"})");
+  EXPECT_EQ(call("GET", kDeployments).status, 404);
   ASSERT_EQ(items(kSets).size(), 1u);
   EXPECT_TRUE(store::get_array(items(kSets)[0], "metadata.ownerReferences").empty());
   EXPECT_EQ(pods().size(), 2u);

@@ -5,7 +5,7 @@
 namespace server {
 namespace {
 
-constexpr const char* kPath = "/apis/policy/v1/namespaces/default/poddisruptionbudgets/web";
+constexpr const char* kBudgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets/web";
 
 TEST(Budget, Arithmetic) {
   struct Row {
@@ -77,7 +77,7 @@ struct DisruptionTest : WorldTest {
     Answer a = call("POST", "/api/v1/namespaces/default/pods/" + name + "/eviction" + more, json{{"apiVersion", "policy/v1"}, {"kind", "Eviction"}, {"metadata", {{"name", name}}}});
     return a;
   }
-  json status() { return get(kPath)["status"]; }
+  json status() { return get(kBudgets)["status"]; }
   std::vector<std::unique_ptr<Controller>> controllers;
 };
 
@@ -126,7 +126,7 @@ TEST_F(DisruptionTest, PodsThatServeNobodyMayGo) {
   EXPECT_EQ(evict().status, 429);
   make_ready(pods()[0]["metadata"]["name"], "10.244.1.99", false);
   EXPECT_EQ(evict().status, 429) << "too few are healthy";
-  merge(kPath, {{"spec", {{"unhealthyPodEvictionPolicy", "AlwaysAllow"}}}});
+  merge(kBudgets, {{"spec", {{"unhealthyPodEvictionPolicy", "AlwaysAllow"}}}});
   EXPECT_EQ(evict().status, 201);
 }
 

@@ -5,7 +5,7 @@
 namespace server {
 namespace {
 
-constexpr const char* kPath = "/api/v1/namespaces/default/replicationcontrollers/web";
+constexpr const char* kReplicationControllers = "/api/v1/namespaces/default/replicationcontrollers/web";
 
 struct ReplicationControllerTest : WorldTest {
   void SetUp() override {
@@ -27,23 +27,23 @@ TEST_F(ReplicationControllerTest, KeepsItsPodsAndCountsThem) {
   ASSERT_EQ(pods().size(), 2u);
   EXPECT_EQ(pods()[0]["metadata"]["ownerReferences"][0]["kind"], "ReplicationController");
   make_all_ready();
-  const json status = get(kPath)["status"];
+  const json status = get(kReplicationControllers)["status"];
   for (const char* count : {"replicas", "readyReplicas", "availableReplicas", "fullyLabeledReplicas"}) EXPECT_EQ(status[count], 2) << count;
-  merge(std::string(kPath) + "/scale", {{"spec", {{"replicas", 3}}}});
+  merge(std::string(kReplicationControllers) + "/scale", {{"spec", {{"replicas", 3}}}});
   EXPECT_EQ(pods().size(), 3u);
   remove("/api/v1/namespaces/default/pods/" + pods()[0]["metadata"]["name"].get<std::string>());
   EXPECT_EQ(pods().size(), 3u);
 }
 
 TEST_F(ReplicationControllerTest, PodsStayWhenTheClientDoesNotSay) {
-  remove(kPath);
-  EXPECT_EQ(call("GET", kPath).status, 404);
+  remove(kReplicationControllers);
+  EXPECT_EQ(call("GET", kReplicationControllers).status, 404);
   EXPECT_EQ(pods().size(), 2u);
   for (const json& pod : pods()) EXPECT_FALSE(pod["metadata"].contains("ownerReferences"));
 }
 
 TEST_F(ReplicationControllerTest, OrTheyGoAlong) {
-  remove(kPath, R"({"propagationPolicy":"Background"})");
+  remove(kReplicationControllers, R"({"propagationPolicy":"Background"})");
   EXPECT_TRUE(pods().empty());
 }
 

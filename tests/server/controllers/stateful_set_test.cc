@@ -6,7 +6,7 @@
 namespace server {
 namespace {
 
-constexpr const char* kPath = "/apis/apps/v1/namespaces/default/statefulsets/web";
+constexpr const char* kStatefulSets = "/apis/apps/v1/namespaces/default/statefulsets/web";
 constexpr const char* kRevisions = "/apis/apps/v1/namespaces/default/controllerrevisions";
 constexpr const char* kClaims = "/api/v1/namespaces/default/persistentvolumeclaims";
 
@@ -94,7 +94,7 @@ struct StatefulSetTest : ControllersTest {
     for (const json& pod : pods()) out += (out.empty() ? "" : " ") + pod["spec"]["containers"][0]["image"].get<std::string>();
     return out;
   }
-  json status() { return get(kPath)["status"]; }
+  json status() { return get(kStatefulSets)["status"]; }
 };
 
 TEST_F(StatefulSetTest, PodsComeInOrderWithLastingNames) {
@@ -111,11 +111,11 @@ TEST_F(StatefulSetTest, PodsComeInOrderWithLastingNames) {
   EXPECT_EQ(pod["metadata"]["labels"]["controller-revision-hash"], s["currentRevision"]);
   EXPECT_EQ(s["currentRevision"], s["updateRevision"]);
   for (const char* count : {"replicas", "readyReplicas", "availableReplicas", "currentReplicas", "updatedReplicas"}) EXPECT_EQ(s[count], 3) << count;
-  EXPECT_EQ(s["observedGeneration"], get(kPath)["metadata"]["generation"]);
+  EXPECT_EQ(s["observedGeneration"], get(kStatefulSets)["metadata"]["generation"]);
   remove("/api/v1/namespaces/default/pods/web-1");
   EXPECT_EQ(names(), (std::vector<std::string>{"web-0", "web-1", "web-2"})) << "made again";
   make_all_ready();
-  merge(std::string(kPath) + "/scale", {{"spec", {{"replicas", 1}}}});
+  merge(std::string(kStatefulSets) + "/scale", {{"spec", {{"replicas", 1}}}});
   EXPECT_EQ(names(), (std::vector<std::string>{"web-0"}));
   EXPECT_EQ(status()["replicas"], 1);
 }
@@ -153,7 +153,7 @@ TEST_F(StatefulSetTest, PartitionHoldsBackTheLowerNumbers) {
   remove("/api/v1/namespaces/default/pods/web-0");
   make_all_ready();
   EXPECT_EQ(images(), "nginx:1 nginx:1 nginx:2") << "below the partition pods come back as they were";
-  merge(kPath, {{"spec", {{"updateStrategy", {{"rollingUpdate", {{"partition", 0}}}}}}}});
+  merge(kStatefulSets, {{"spec", {{"updateStrategy", {{"rollingUpdate", {{"partition", 0}}}}}}}});
   make_all_ready();
   EXPECT_EQ(images(), "nginx:2 nginx:2 nginx:2");
 }
@@ -187,14 +187,14 @@ TEST_F(StatefulSetTest, ClaimsComeWithPodsAndStayOrGoAsTheSetSays) {
   EXPECT_EQ(claim["status"]["capacity"]["storage"], "1Gi");
   const json pod = get("/api/v1/namespaces/default/pods/web-1");
   EXPECT_EQ(pod["spec"]["volumes"][0], json::parse(R"({"name":"data","persistentVolumeClaim":{"claimName":"data-web-1"}})"));
-  merge(kPath, {{"spec", {{"replicas", 1}}}});
+  merge(kStatefulSets, {{"spec", {{"replicas", 1}}}});
   EXPECT_EQ(items(kClaims).size(), 2u) << "kept by default";
-  merge(kPath, {{"spec", {{"replicas", 2}, {"persistentVolumeClaimRetentionPolicy", {{"whenScaled", "Delete"}, {"whenDeleted", "Delete"}}}}}});
+  merge(kStatefulSets, {{"spec", {{"replicas", 2}, {"persistentVolumeClaimRetentionPolicy", {{"whenScaled", "Delete"}, {"whenDeleted", "Delete"}}}}}});
   make_all_ready();
   EXPECT_EQ(get(std::string(kClaims) + "/data-web-1")["metadata"]["ownerReferences"][0]["kind"], "StatefulSet");
-  merge(kPath, {{"spec", {{"replicas", 1}}}});
+  merge(kStatefulSets, {{"spec", {{"replicas", 1}}}});
   EXPECT_EQ(items(kClaims).size(), 1u) << "gone with its pod";
-  remove(kPath, R"({"propagationPolicy":"Background"})");
+  remove(kStatefulSets, R"({"propagationPolicy":"Background"})");
   EXPECT_EQ(items(kClaims).size(), 0u) << "gone with the set";
   EXPECT_TRUE(pods().empty());
   EXPECT_TRUE(items(kRevisions).empty());
@@ -213,9 +213,9 @@ TEST_F(StatefulSetTest, OldRevisionsAreForgotten) {
 TEST_F(StatefulSetTest, NothingIsWrittenWhenNothingChanges) {
   apply(web_set(2, "nginx:1"));
   make_all_ready();
-  const std::string before = get(kPath)["metadata"]["resourceVersion"];
+  const std::string before = get(kStatefulSets)["metadata"]["resourceVersion"];
   pass(std::chrono::minutes(5));
-  EXPECT_EQ(get(kPath)["metadata"]["resourceVersion"], before);
+  EXPECT_EQ(get(kStatefulSets)["metadata"]["resourceVersion"], before);
 }
 
 }  // namespace

@@ -12,9 +12,9 @@ using server::proxy::NodeView;
 using server::proxy::Tracer;
 using server::proxy::Verdict;
 
-class Player {
+class TracerPlayer {
  public:
-  explicit Player(const Scenario& scenario) : options_(scenario_options(scenario)) {}
+  explicit TracerPlayer(const Scenario& scenario) : options_(scenario_options(scenario)) {}
 
   void play(const Step& step) {
     const std::string& verb = step.words[0];
@@ -97,7 +97,7 @@ class Player {
 class BehaviourTracer : public ::testing::TestWithParam<Scenario> {};
 
 TEST_P(BehaviourTracer, is_as_the_table_says) {
-  Player player(GetParam());
+  TracerPlayer player(GetParam());
   for (const Step& step : GetParam().steps) player.play(step);
 }
 

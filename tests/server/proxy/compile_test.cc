@@ -31,7 +31,7 @@ json slice_of(std::vector<json> endpoints, const std::string& ports = R"([{"port
   return tree;
 }
 
-struct Row {
+struct CompileRow {
   const char* name;
   json service;
   std::vector<json> slices;
@@ -43,7 +43,7 @@ const json kNotReady = {{"ready", false}, {"serving", false}, {"terminating", fa
 const json kLeaving = {{"ready", false}, {"serving", true}, {"terminating", true}};
 const json kDead = {{"ready", false}, {"serving", false}, {"terminating", true}};
 
-std::vector<Row> rows() {
+std::vector<CompileRow> rows() {
   json external = {{"spec", {{"type", "ExternalName"}, {"externalName", "example.com"}, {"clusterIP", "10.96.1.1"}}}};
   json ipv6 = slice_of({endpoint("fd00::1", kReady)});
   ipv6["addressType"] = "IPv6";
@@ -92,7 +92,7 @@ std::vector<Row> rows() {
 
 TEST(Compile, plans) {
   std::string all;
-  for (const Row& row : rows()) {
+  for (const CompileRow& row : rows()) {
     std::vector<server::model::EndpointSlice> slices;
     for (const json& tree : row.slices) slices.push_back(proxy_test::slice("default", "web-" + std::to_string(slices.size()), tree));
     std::vector<const server::model::EndpointSlice*> pointers;

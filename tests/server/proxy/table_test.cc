@@ -9,10 +9,10 @@ namespace {
 using base::Ip;
 using namespace server::proxy;
 
-Backend pod(uint8_t last) { return {Ip::v4(10, 244, 1, last), 8080}; }
+Backend pod_at(uint8_t last) { return {Ip::v4(10, 244, 1, last), 8080}; }
 std::vector<Backend> pods(std::initializer_list<uint8_t> lasts) {
   std::vector<Backend> out;
-  for (uint8_t last : lasts) out.push_back(pod(last));
+  for (uint8_t last : lasts) out.push_back(pod_at(last));
   return out;
 }
 
@@ -44,39 +44,39 @@ struct Teller {
   }
 };
 
-const ServiceKey kWeb{"default", "web"}, kApi{"default", "api"};
+const ServiceKey kWebKey{"default", "web"}, kApi{"default", "api"};
 const Ip kWebIp = Ip::v4(10, 96, 1, 1), kApiIp = Ip::v4(10, 96, 1, 2);
 
 TEST(Table, every_change_says_only_what_changed) {
   Teller t;
-  t.step("a service without endpoints", {{kWeb, plan_of(kWebIp, {})}});
-  t.step("its first endpoint", {{kWeb, plan_of(kWebIp, pods({5}))}});
-  t.step("the same again", {{kWeb, plan_of(kWebIp, pods({5}))}});
-  t.step("two more: it needs a wheel", {{kWeb, plan_of(kWebIp, pods({5, 6, 7}))}});
-  t.step("one replaced: the wheel turns on", {{kWeb, plan_of(kWebIp, pods({5, 7, 8}))}});
-  t.step("the first goes: the last takes its slot", {{kWeb, plan_of(kWebIp, pods({7, 8}))}});
-  t.step("down to one", {{kWeb, plan_of(kWebIp, pods({8}))}});
-  t.step("up to two: the chain is still there", {{kWeb, plan_of(kWebIp, pods({8, 9}))}});
-  t.step("none", {{kWeb, plan_of(kWebIp, {})}});
-  t.step("two again", {{kWeb, plan_of(kWebIp, pods({5, 6}))}});
+  t.step("a service without endpoints", {{kWebKey, plan_of(kWebIp, {})}});
+  t.step("its first endpoint", {{kWebKey, plan_of(kWebIp, pods({5}))}});
+  t.step("the same again", {{kWebKey, plan_of(kWebIp, pods({5}))}});
+  t.step("two more: it needs a wheel", {{kWebKey, plan_of(kWebIp, pods({5, 6, 7}))}});
+  t.step("one replaced: the wheel turns on", {{kWebKey, plan_of(kWebIp, pods({5, 7, 8}))}});
+  t.step("the first goes: the last takes its slot", {{kWebKey, plan_of(kWebIp, pods({7, 8}))}});
+  t.step("down to one", {{kWebKey, plan_of(kWebIp, pods({8}))}});
+  t.step("up to two: the chain is still there", {{kWebKey, plan_of(kWebIp, pods({8, 9}))}});
+  t.step("none", {{kWebKey, plan_of(kWebIp, {})}});
+  t.step("two again", {{kWebKey, plan_of(kWebIp, pods({5, 6}))}});
   t.step("a second service with the same pods", {{kApi, plan_of(kApiIp, pods({5, 6}))}});
-  t.step("the first goes", {{kWeb, {}}});
+  t.step("the first goes", {{kWebKey, {}}});
   t.tell("and some time later its chain", t.table.take_retired());
-  t.step("another service takes its address in the same round as its owner leaves", {{kApi, {}}, {kWeb, plan_of(kApiIp, pods({5}))}});
+  t.step("another service takes its address in the same round as its owner leaves", {{kApi, {}}, {kWebKey, plan_of(kApiIp, pods({5}))}});
   t.tell("chains", t.table.take_retired());
   t.step("at random", {{kApi, plan_of(kWebIp, pods({5, 6}), Spread::kRandom)}});
   t.step("at random, shared", {{{"default", "x"}, plan_of(Ip::v4(10, 96, 1, 3), pods({7, 8}), Spread::kRandom)}});
-  t.step("everything goes", {{kApi, {}}, {kWeb, {}}, {{"default", "x"}, {}}});
+  t.step("everything goes", {{kApi, {}}, {kWebKey, {}}, {{"default", "x"}, {}}});
   t.tell("chains", t.table.take_retired());
   proxy_test::expect_golden("transactions.txt", t.told);
 }
 
 TEST(Table, two_services_that_claim_one_address) {
   Teller t;
-  t.step("first", {{kWeb, plan_of(kWebIp, pods({5}))}});
+  t.step("first", {{kWebKey, plan_of(kWebIp, pods({5}))}});
   t.step("second, first by name", {{kApi, plan_of(kWebIp, pods({6}))}});
   t.step("the first by name goes: back to the other", {{kApi, {}}});
-  t.step("both at once", {{kWeb, {}}, {kApi, plan_of(kWebIp, pods({6}))}});
+  t.step("both at once", {{kWebKey, {}}, {kApi, plan_of(kWebIp, pods({6}))}});
   proxy_test::expect_golden("claims.txt", t.told);
 }
 
@@ -138,15 +138,15 @@ TEST(Table, a_shared_chain_is_there_before_anything_leads_to_it) {
 TEST(Table, ids_last_as_long_as_the_port) {
   TargetIds ids;
   ServicePlan plan = plan_of(kWebIp, {});
-  ids.assign(kWeb, plan);
+  ids.assign(kWebKey, plan);
   EXPECT_EQ(plan.targets[0].id, 2u);
   ServicePlan more = plan_of(kWebIp, pods({5}));
   more.targets.push_back({0, "https", Protocol::kTcp, Spread::kRoundRobin, {}});
-  ids.assign(kWeb, more);
+  ids.assign(kWebKey, more);
   EXPECT_EQ(more.targets[0].id, 2u);
   EXPECT_EQ(more.targets[1].id, 4u);
-  ids.forget(kWeb);
-  ids.assign(kWeb, plan);
+  ids.forget(kWebKey);
+  ids.assign(kWebKey, plan);
   EXPECT_EQ(plan.targets[0].id, 6u);
 }
 

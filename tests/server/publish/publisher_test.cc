@@ -46,8 +46,8 @@ struct TestHost final : HostPorts {
   std::atomic<int> open_now{0};
 };
 
-struct World {
-  explicit World(const std::string& state_file = "") : io("io-test") {
+struct PublisherWorld {
+  explicit PublisherWorld(const std::string& state_file = "") : io("io-test") {
     netns::FabricPlan plan;
     plan.underlay = base::Cidr(Ip::v4(172, 30, 0, 0), 16);
     plan.gateway = Ip::v4(172, 30, 0, 1);
@@ -59,7 +59,7 @@ struct World {
     publisher = make_publisher(loop, io, *fabric, std::move(made), {state_file, {base::Cidr(Ip::v4(10, 96, 0, 0), 12)}});
     base::ignore(loop.start(), "cannot fail");
   }
-  ~World() {
+  ~PublisherWorld() {
     loop.stop();
     publisher.reset();
   }
@@ -97,7 +97,7 @@ using Lines = std::vector<std::string>;
 
 TEST(Publisher, FollowsNames) {
   netns_test::run_isolated([] {
-    World w;
+    PublisherWorld w;
     base::Result<PublishedPort> added = w.add("8080:svc/web:80");
     ASSERT_TRUE(added.ok()) << added.error().message;
     EXPECT_EQ(added->status, "waiting");
@@ -133,7 +133,7 @@ TEST(Publisher, FollowsNames) {
 
 TEST(Publisher, AddsAndRemoves) {
   netns_test::run_isolated([] {
-    World w;
+    PublisherWorld w;
     w.host->taken = {8081};
     ASSERT_TRUE(w.add("8080:svc/web:80").ok());
     ASSERT_TRUE(w.add("8080:svc/web:80/udp").ok());
@@ -164,7 +164,7 @@ TEST(Publisher, KeepsWhatIsPublished) {
     netns_test::ScratchDir dir;
     const std::string file = dir.path() + "/published.json";
     {
-      World w(file);
+      PublisherWorld w(file);
       ASSERT_TRUE(w.publisher->restore({}).ok());
       EXPECT_TRUE(w.list().empty());
       ASSERT_TRUE(w.add("0:svc/web:80").ok());
@@ -174,7 +174,7 @@ TEST(Publisher, KeepsWhatIsPublished) {
       ASSERT_TRUE(w.publisher->remove(parse_host_port("8082").value()).ok());
     }
     {  // One is taken now, and one is asked for anew with another target.
-      World w(file);
+      PublisherWorld w(file);
       w.host->taken = {20000};
       base::Status restored = w.publisher->restore({parse_spec("8080:svc/other:80").value()});
       ASSERT_TRUE(restored.ok()) << restored.error().message;
@@ -182,18 +182,18 @@ TEST(Publisher, KeepsWhatIsPublished) {
                                  "127.0.0.1:20000:svc/default/web:80 failed 127.0.0.1:20000 is in use"}));
     }
     {  // What failed is still remembered.
-      World w(file);
+      PublisherWorld w(file);
       ASSERT_TRUE(w.publisher->restore({}).ok());
       EXPECT_EQ(w.list().size(), 3u);
       EXPECT_EQ(w.list()[2], "127.0.0.1:20000:svc/default/web:80 waiting no service default/web");
     }
     {  // A port asked for that is taken is an error.
-      World w(file);
+      PublisherWorld w(file);
       w.host->taken = {9000};
       EXPECT_EQ(w.publisher->restore({parse_spec("9000:svc/web:80").value()}).error().code, base::Code::kConflict);
     }
     ASSERT_TRUE(base::write_file_atomic(file, "nonsense", 0600).ok());
-    World w(file);
+    PublisherWorld w(file);
     EXPECT_NE(w.publisher->restore({}).error().message.find("published.json is not a list"), std::string::npos);
   });
 }

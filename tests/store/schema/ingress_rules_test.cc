@@ -22,12 +22,12 @@ std::string backend(const std::string& fields) { return R"({"spec":{"defaultBack
 std::string spec(const std::string& fields) { return R"({"spec":{"defaultBackend":{"service":{"name":"a","port":{"number":1}}},)" + fields + "}}"; }
 
 TEST(IngressRules, Prepare) {
-  struct Row {
+  struct IngressRow {
     const char* name;
     std::string in;
     const char* want;  // The spec
   };
-  const Row rows[] = {
+  const IngressRow rows[] = {
       {"as it was", R"({"spec":{"rules":[{"host":"a.b","http":{"paths":[{"path":"/","pathType":"Prefix","backend":{"service":{"name":"a","port":{"name":"http"}}}}]}}]}})",
        R"({"rules":[{"host":"a.b","http":{"paths":[{"path":"/","pathType":"Prefix","backend":{"service":{"name":"a","port":{"name":"http"}}}}]}}]})"},
       {"empty values are left out",
@@ -38,7 +38,7 @@ TEST(IngressRules, Prepare) {
       {"empty lists", R"({"spec":{"rules":[],"tls":[]}})", "{}"},
       {"an empty class is a class", R"({"spec":{"ingressClassName":""}})", R"({"ingressClassName":""})"},
   };
-  for (const Row& row : rows) {
+  for (const IngressRow& row : rows) {
     SCOPED_TRACE(row.name);
     const json made = prepared("Ingress", row.in);
     EXPECT_EQ(made["spec"], json::parse(row.want));
@@ -47,15 +47,15 @@ TEST(IngressRules, Prepare) {
   }
 }
 
-struct Row {
+struct IngressRow {
   const char* name;
   std::string in;
   std::vector<std::string> want;
   std::string old = {};
 };
 
-void expect(const char* kind, const std::vector<Row>& rows) {
-  for (const Row& row : rows) {
+void expect(const char* kind, const std::vector<IngressRow>& rows) {
+  for (const IngressRow& row : rows) {
     SCOPED_TRACE(row.name);
     EXPECT_EQ(problems(kind, row.in, row.old), row.want);
   }

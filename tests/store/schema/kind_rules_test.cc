@@ -4,7 +4,7 @@
 namespace store {
 namespace {
 
-struct Row {
+struct KindRow {
   const char* name;
   const char* kind;
   std::string in;
@@ -12,8 +12,8 @@ struct Row {
   std::vector<std::string> want;
 };
 
-void check(std::span<const Row> rows) {
-  for (const Row& row : rows) {
+void check(std::span<const KindRow> rows) {
+  for (const KindRow& row : rows) {
     SCOPED_TRACE(row.name);
     EXPECT_EQ(problems(row.kind, row.in, row.old), row.want);
   }
@@ -21,7 +21,7 @@ void check(std::span<const Row> rows) {
 
 const std::string kName = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
                           "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
-const std::string kSubdomain = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric "
+const std::string kDnsSubdomain = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric "
                                "character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const std::string kLabel = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character "
                            "(e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
@@ -31,12 +31,12 @@ const std::string kIp = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8:
 TEST(EndpointRules, Checks) {
   auto subset = [](const std::string& fields) { return R"({"subsets":[{)" + fields + "}]}"; };
   auto slice = [](const std::string& endpoint, const std::string& type = "IPv4") { return R"({"addressType":")" + type + R"(","endpoints":[{)" + endpoint + "}]}"; };
-  const Row rows[] = {
+  const KindRow rows[] = {
       {"no addresses", "Endpoints", subset(""), "", {"subsets[0]: Required value: must specify `addresses` or `notReadyAddresses`"}},
       {"no address", "Endpoints", subset(R"("addresses":[{"ip":"x"}])"), "",
        {"subsets[0].addresses[0].ip: Invalid value: \"x\": " + kIp, "subsets[0].addresses[0].ip: Invalid value: \"x\": must be a valid IP address"}},
       {"out of reach", "Endpoints", subset(R"("addresses":[{"ip":"127.0.0.1","hostname":"A","nodeName":""}])"), "",
-       {"subsets[0].addresses[0].hostname: Invalid value: \"A\": " + kLabel, "subsets[0].addresses[0].nodeName: Invalid value: \"\": " + kSubdomain,
+       {"subsets[0].addresses[0].hostname: Invalid value: \"A\": " + kLabel, "subsets[0].addresses[0].nodeName: Invalid value: \"\": " + kDnsSubdomain,
         "subsets[0].addresses[0].ip: Invalid value: \"127.0.0.1\": may not be in the loopback range (127.0.0.0/8, ::1/128)"}},
       {"port", "Endpoints", subset(R"("addresses":[{"ip":"10.0.0.1"}],"ports":[{"appProtocol":""}])"), "",
        {"subsets[0].ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive", "subsets[0].ports[0].appProtocol: Invalid value: \"\": name part must be non-empty",
@@ -50,7 +50,7 @@ TEST(EndpointRules, Checks) {
       {"slice: names", "EndpointSlice", slice(R"("addresses":["a.example","a",""])", "FQDN"), "",
        {"endpoints[0].addresses[1]: Invalid value: \"a\": should be a domain with at least two segments separated by dots", "endpoints[0].addresses[2]: Required value"}},
       {"slice: hints", "EndpointSlice", slice(R"("addresses":["10.0.0.1"],"hints":{"forZones":[{"name":"z"},{"name":"z"},{}],"forNodes":[{}]})"), "",
-       {R"(endpoints[0].hints.forZones[1].name: Duplicate value: "z")", "endpoints[0].hints.forNodes[0].name: Invalid value: \"\": " + kSubdomain}},
+       {R"(endpoints[0].hints.forZones[1].name: Duplicate value: "z")", "endpoints[0].hints.forNodes[0].name: Invalid value: \"\": " + kDnsSubdomain}},
       {"slice: any number is a port", "EndpointSlice", R"({"addressType":"IPv4","endpoints":[],"ports":[{"port":-1}]})", "", {}},
       {"slice: another type", "EndpointSlice", R"({"addressType":"IPv6"})", R"({"addressType":"IPv4"})", {R"(addressType: Invalid value: "IPv6": field is immutable)"}},
       {"slice: no type", "EndpointSlice", R"({})", R"({"addressType":"IPv4"})", {"addressType: Required value", R"(addressType: Invalid value: "": field is immutable)"}},
@@ -77,7 +77,7 @@ TEST(NodeRules, Prepare) {
 
 TEST(NodeRules, Checks) {
   const std::string before = R"({"spec":{"podCIDR":"10.0.0.0/24","providerID":"a"}})";
-  const Row rows[] = {
+  const KindRow rows[] = {
       {"prefix", "Node", R"({"spec":{"podCIDR":"x"}})", "", {"spec.podCIDRs[0]: Invalid value: \"x\": " + kBadPrefix}},
       {"host bits", "Node", R"({"spec":{"podCIDR":"10.0.0.1/24"}})", "", {R"(spec.podCIDRs[0]: Invalid value: "10.0.0.1/24": must not have bits set beyond the prefix length)"}},
       {"one family twice", "Node", R"({"spec":{"podCIDRs":["10.0.0.0/24","10.0.1.0/24"]}})", "",
@@ -122,7 +122,7 @@ TEST(ClaimRules, Changes) {
            R"(},"status":{"phase":")" + phase + R"(","capacity":{"storage":"1Gi"}}})";
   };
   const std::string frozen = "spec: Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n";
-  const Row rows[] = {
+  const KindRow rows[] = {
       {"nothing", "PersistentVolumeClaim", claim(""), claim(""), {}},
       {"the volume, once", "PersistentVolumeClaim", claim(R"("volumeName":"v")"), claim(""), {}},
       {"a class where none was", "PersistentVolumeClaim", claim(R"("storageClassName":"c")"), claim(""), {}},
@@ -132,7 +132,7 @@ TEST(ClaimRules, Changes) {
       {"not below what there is", "PersistentVolumeClaim", claim("", "1Gi", "Bound"), claim("", "2Gi", "Bound"),
        {"spec.resources.requests.storage: Forbidden: field can not be less than status.capacity"}},
       {"another mode", "PersistentVolumeClaim", claim(R"("volumeMode":"Block","storageClassName":"B d")", "1Gi", "Bound"), claim(R"("storageClassName":"c")", "1Gi", "Bound"),
-       {"spec.storageClassName: Invalid value: \"B d\": " + kSubdomain,
+       {"spec.storageClassName: Invalid value: \"B d\": " + kDnsSubdomain,
         frozen + "@@ -10,8 +10,8 @@\n   }\n  },\n  \"VolumeName\": \"\",\n- \"StorageClassName\": \"c\",\n- \"VolumeMode\": \"Filesystem\",\n+ \"StorageClassName\": \"B d\",\n+ \"VolumeMode\": \"Block\",\n"
                  "  \"DataSource\": null,\n  \"DataSourceRef\": null,\n  \"VolumeAttributesClassName\": null\n",
         "volumeMode: Invalid value: \"Block\": field is immutable"}},
@@ -145,7 +145,7 @@ TEST(VolumeRules, Checks) {
     return R"({"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"])" + (fields.empty() ? "" : "," + fields) + "}}";
   };
   const std::string host = R"("hostPath":{"path":"/data"})";
-  const Row rows[] = {
+  const KindRow rows[] = {
       {"several sources", "PersistentVolume", volume(host + R"(,"cephfs":{},"flexVolume":{})"), "",
        {"spec.cephFS: Forbidden: may not specify more than 1 volume type", "spec.flexVolume.driver: Required value"}},
       {"affinity", "PersistentVolume", volume(host + R"(,"nodeAffinity":{})"), "", {"spec.nodeAffinity.required: Required value: must specify required node constraints"}},
@@ -162,7 +162,7 @@ TEST(VolumeRules, Checks) {
 }
 
 TEST(QuotaRules, Checks) {
-  const Row rows[] = {
+  const KindRow rows[] = {
       {"names", "LimitRange", R"({"spec":{"limits":[{"type":"Container","min":{"x":"1"}}]}})", "",
        {"spec.limits[0].min[x]: Invalid value: \"x\": must be a standard resource type or fully qualified",
         "spec.limits[0].min[x]: Invalid value: \"x\": must be a standard resource for containers",
@@ -197,7 +197,7 @@ TEST(AutoscalerRules, Bounds) {
   auto scaler = [](const std::string& fields, const std::string& version = "apps/v1") {
     return R"({"spec":{"scaleTargetRef":{"apiVersion":")" + version + R"(","kind":"Deployment","name":"d"})" + (fields.empty() ? "" : "," + fields) + "}}";
   };
-  const Row rows[] = {
+  const KindRow rows[] = {
       {"no maximum", "HorizontalPodAutoscaler", scaler(""), "",
        {"spec.maxReplicas: Required value: must be set and greater than 0", "spec.maxReplicas: Invalid value: 0: must be greater than or equal to `minReplicas`"}},
       {"negative", "HorizontalPodAutoscaler", scaler(R"("maxReplicas":-1)"), "",
@@ -221,7 +221,7 @@ TEST(WebhookRules, Checks) {
   };
   const char* kKind = "ValidatingWebhookConfiguration";
   const std::string url = R"("clientConfig":{"url":"https://a/b"})";
-  const Row rows[] = {
+  const KindRow rows[] = {
       {"fine", kKind, hook(url), "", {}},
       {"nothing", kKind, R"({"webhooks":[{}]})", "",
        {"webhooks[0].name: Required value", "webhooks[0].sideEffects: Required value: must specify one of None, NoneOnDryRun",
@@ -239,7 +239,7 @@ TEST(WebhookRules, Checks) {
         "webhooks[0].clientConfig.service.path: Invalid value: \"a//B\": must start with a '/'",
         "webhooks[0].clientConfig.service.path: Invalid value: \"a//B\": segment[0] may not be empty",
         "webhooks[0].clientConfig.service.path: Invalid value: \"a//B\": segment[1] may not be empty",
-        "webhooks[0].clientConfig.service.path: Invalid value: \"a//B\": segment[2]: " + kSubdomain}},
+        "webhooks[0].clientConfig.service.path: Invalid value: \"a//B\": segment[2]: " + kDnsSubdomain}},
       {"resources", kKind, hook(url + R"(,"rules":[{"operations":["CREATE"],"apiGroups":[""],"apiVersions":["v1"],"resources":["pods/*","pods/log","*","x",""],"scope":""}])"), "",
        {"webhooks[0].rules[0].resources[1]: Invalid value: \"pods/log\": if 'pods/*' is present, must not specify pods/log", "webhooks[0].rules[0].resources[4]: Required value",
         R"(webhooks[0].rules[0].resources: Invalid value: ["pods/*","pods/log","*","x",""]: if '*' is present, must not specify other resources without subresources)",
@@ -252,7 +252,7 @@ TEST(WebhookRules, Checks) {
 
 TEST(AccessRules, Checks) {
   auto binding = [](const std::string& subject) { return R"({"subjects":[)" + subject + R"(],"roleRef":{"kind":"ClusterRole","name":"r"}})"; };
-  const Row rows[] = {
+  const KindRow rows[] = {
       {"an account of the same namespace", "RoleBinding", binding(R"({"kind":"ServiceAccount","name":"s"})"), "", {}},
       {"an account of no namespace", "ClusterRoleBinding", binding(R"({"kind":"ServiceAccount","name":"s"})"), "", {"subjects[0].namespace: Required value"}},
       {"another role", "RoleBinding", R"({"roleRef":{"kind":"Role","name":"r"}})", binding(""),
@@ -272,7 +272,7 @@ TEST(AccessRules, Checks) {
 }
 
 TEST(StorageKinds, Checks) {
-  const Row rows[] = {
+  const KindRow rows[] = {
       {"provisioner", "StorageClass", R"({"provisioner":"A B"})", "", {"provisioner: Invalid value: \"a b\": " + kName}},
       {"topologies", "StorageClass", R"({"provisioner":"a","allowedTopologies":[{},{"matchLabelExpressions":[{"key":"k","values":["v","v"]},{"key":"k","values":[]}]}]})", "",
        {"allowedTopologies[0].matchLabelExpressions: Duplicate value: \"\"", "allowedTopologies[1].matchLabelExpressions[0].values[1]: Duplicate value: \"v\"",
@@ -291,7 +291,7 @@ TEST(StorageKinds, Checks) {
        {R"(spec.drivers: Invalid value: {"Name":"a","NodeID":"m","TopologyKeys":null,"Allocatable":null}: field is immutable)"}},
       {"attachment", "VolumeAttachment", R"({"spec":{"nodeName":"n","source":{"persistentVolumeName":""}}})", "",
        {"spec.attacher: Required value", "spec.source.persistentVolumeName: Required value: must specify non empty persistentVolumeName",
-        "spec.source.persistentVolumeName: Invalid value: \"\": " + kSubdomain}},
+        "spec.source.persistentVolumeName: Invalid value: \"\": " + kDnsSubdomain}},
       {"attachment in place", "VolumeAttachment", R"({"spec":{"attacher":"a","nodeName":"n","source":{"inlineVolumeSpec":{"storageClassName":"c"}}}})", "",
        {"spec.source.inlineVolumeSpec.csi: Required value: has to be specified in the context of inline volumes", "spec.source.inlineVolumeSpec.accessModes: Required value",
         "spec.source.inlineVolumeSpec: Required value: must specify a volume type",

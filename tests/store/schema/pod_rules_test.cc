@@ -6,15 +6,15 @@
 namespace store {
 namespace {
 
-struct Row {
+struct PodRow {
   const char* name;
   std::string in;
   std::vector<std::string> want;
 };
 
 template <size_t N>
-void expect(const Row (&rows)[N]) {
-  for (const Row& row : rows) {
+void expect(const PodRow (&rows)[N]) {
+  for (const PodRow& row : rows) {
     SCOPED_TRACE(row.name);
     EXPECT_EQ(problems("Pod", row.in), row.want);
   }
@@ -46,7 +46,7 @@ const std::string label_value =
 const std::string mode = "must be a number between 0 and 0777 (octal), both inclusive";
 
 TEST(PodVolumes, SourcesAndFiles) {
-  const Row rows[] = {
+  const PodRow rows[] = {
       {"fine", volume(R"("configMap":{"name":"c","defaultMode":511,"items":[{"key":"k","path":"a/b","mode":0}]})"), {}},
       {"two sources, the later in upstream's order", volume(R"("csi":{"driver":"d"},"emptyDir":{})"), {v + "csi: Forbidden: may not specify more than 1 volume type"}},
       {"three sources", volume(R"("secret":{"secretName":"s"},"downwardAPI":{},"hostPath":{"path":"/"})"),
@@ -90,7 +90,7 @@ TEST(PodVolumes, SourcesAndFiles) {
 TEST(PodVolumes, Projections) {
   auto projected = [](const std::string& sources) { return volume(R"("projected":{"sources":[)" + sources + "]}"); };
   const std::string p = v + "projected";
-  const Row rows[] = {
+  const PodRow rows[] = {
       {"fine", projected(R"({"serviceAccountToken":{"path":"token"}},{"configMap":{"name":"c","items":[{"key":"k","path":"p"}]}})"), {}},
       {"one file twice", projected(R"({"secret":{"name":"s","items":[{"key":"k","path":"p"}]}},{"configMap":{"name":"c","items":[{"key":"k","path":"p"}]}})"),
        {p + R"(: Invalid value: "c": conflicting duplicate paths)"}},
@@ -116,7 +116,7 @@ TEST(PodVolumes, Projections) {
 TEST(PodEnvironment, Sources) {
   auto from = [](const std::string& source) { return container(R"("env":[{"name":"A","valueFrom":{)" + source + "}}]"); };
   const std::string at = c + "env[0].valueFrom.";
-  const Row rows[] = {
+  const PodRow rows[] = {
       {"fields", from(R"("fieldRef":{"fieldPath":"metadata.labels['app']"})"), {}},
       {"a field's old name", from(R"("fieldRef":{"fieldPath":"spec.host"})"), {}},
       {"unknown field", from(R"("fieldRef":{"fieldPath":"spec.x"})"),
@@ -156,7 +156,7 @@ TEST(PodContainers, MountsAndDevices) {
   const std::string volumes = R"("volumes":[{"name":"v","emptyDir":{}},{"name":"p","persistentVolumeClaim":{"claimName":"c"}},{"name":"i","image":{"reference":"x"}}])";
   auto mount = [&](const std::string& fields) { return container(R"("volumeMounts":[{"name":"v","mountPath":"/v",)" + fields + "}]", volumes); };
   auto device = [&](const std::string& fields) { return container(R"("volumeDevices":[{)" + fields + "}]", volumes); };
-  const Row rows[] = {
+  const PodRow rows[] = {
       {"fine", mount(R"("subPath":"a/b","readOnly":true,"recursiveReadOnly":"Enabled")"), {}},
       {"same place twice", container(R"("volumeMounts":[{"name":"v","mountPath":"/v"},{"name":"p","mountPath":"/v"}])", volumes),
        {c + R"(volumeMounts[1].mountPath: Invalid value: "/v": must be unique)"}},
@@ -196,7 +196,7 @@ TEST(PodContainers, MountsAndDevices) {
 }
 
 TEST(PodContainers, PortsPoliciesAndRules) {
-  const Row rows[] = {
+  const PodRow rows[] = {
       {"host port", container(R"("ports":[{"containerPort":1,"hostPort":65536}])"),
        {c + "ports[0].hostPort: Invalid value: 65536: must be between 1 and 65535, inclusive"}},
       {"host port of another container",
@@ -222,7 +222,7 @@ TEST(PodContainers, PortsPoliciesAndRules) {
 TEST(PodResources, NamesAndAmounts) {
   auto resources = [](const std::string& fields) { return container(R"("resources":{)" + fields + "}"); };
   const std::string at = c + "resources.";
-  const Row rows[] = {
+  const PodRow rows[] = {
       {"fine", resources(R"("limits":{"cpu":"1","memory":"1Gi","ephemeral-storage":"1","example.com/gpu":"2"},"requests":{"cpu":"500m","example.com/gpu":2})"), {}},
       {"unknown", resources(R"("requests":{"disk":"1"})"),
        {at + R"(requests[disk]: Invalid value: "disk": must be a standard resource type or fully qualified)",
@@ -261,7 +261,7 @@ TEST(PodSecurity, ContextsAndSystems) {
   auto whole = [](const std::string& fields) { return pod(R"("securityContext":{)" + fields + "}"); };
   const std::string at = c + "securityContext.", p = "spec.securityContext.";
   const std::string id = "must be between 0 and 2147483647, inclusive";
-  const Row rows[] = {
+  const PodRow rows[] = {
       {"fine", context(R"("runAsUser":0,"runAsGroup":2147483647,"seccompProfile":{"type":"Localhost","localhostProfile":"a/b"},"capabilities":{"add":["NET_ADMIN"]})"), {}},
       {"ids", context(R"("runAsUser":-1,"runAsGroup":2147483648)"), {at + "runAsUser: Invalid value: -1: " + id, at + "runAsGroup: Invalid value: 2147483648: " + id}},
       {"ids of the pod", whole(R"("fsGroup":-1,"supplementalGroups":[1,-2])"),
@@ -310,7 +310,7 @@ TEST(PodScheduling, AffinityAndSpreading) {
   auto spread = [](const std::string& fields) { return pod(R"("topologySpreadConstraints":[{)" + fields + "}]"); };
   const std::string required = "requiredDuringSchedulingIgnoredDuringExecution", preferred = "preferredDuringSchedulingIgnoredDuringExecution";
   const std::string n = "spec.affinity.nodeAffinity.", a = "spec.affinity.podAntiAffinity." + required + "[0].", s = "spec.topologySpreadConstraints[0].";
-  const Row rows[] = {
+  const PodRow rows[] = {
       {"no terms", node("\"" + required + R"(":{"nodeSelectorTerms":[]})"), {n + required + ".nodeSelectorTerms: Required value: must have at least one node selector term"}},
       {"value", node("\"" + required + R"(":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"a","operator":"In","values":["-"]}]}]})"),
        {n + required + R"(.nodeSelectorTerms[0].matchExpressions[0].values[0]: Invalid value: "-": )" + label_value}},
@@ -359,7 +359,7 @@ TEST(PodNames, DnsGatesAndAnnotations) {
       "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character "
       "(e.g. 'example.com', regex used for validation is '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')";
   const std::string cost = "controller.kubernetes.io/pod-deletion-cost", armor = "container.apparmor.security.beta.kubernetes.io/";
-  const Row rows[] = {
+  const PodRow rows[] = {
       {"DNS None", pod(R"("dnsPolicy":"None")"), {"spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None"}},
       {"DNS policy", pod(R"("dnsPolicy":"Mine")"),
        {R"(spec.dnsPolicy: Unsupported value: "Mine": supported values: "ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")"}},

@@ -4,7 +4,7 @@
 namespace store {
 namespace {
 
-struct Row {
+struct StoredRow {
   const char* name;
   const char* kind;
   std::string in;
@@ -12,8 +12,8 @@ struct Row {
   std::vector<std::string> want;
 };
 
-void check(std::span<const Row> rows) {
-  for (const Row& row : rows) {
+void check(std::span<const StoredRow> rows) {
+  for (const StoredRow& row : rows) {
     SCOPED_TRACE(row.name);
     EXPECT_EQ(problems(row.kind, row.in, row.old), row.want);
   }
@@ -30,7 +30,7 @@ TEST(NetworkPolicy, Defaults) {
 
 TEST(NetworkPolicy, Checks) {
   const char* kKind = "NetworkPolicy";
-  const Row rows[] = {
+  const StoredRow rows[] = {
       {"a range of ports", kKind, policy(R"("ingress":[{"ports":[{"port":80,"endPort":90}],"from":[{"podSelector":{}}]}])"), "", {}},
       {"range backwards", kKind, policy(R"("ingress":[{"ports":[{"port":80,"endPort":70}]}])"), "",
        {"spec.ingress[0].ports[0].endPort: Invalid value: 80: must be greater than or equal to `port`"}},
@@ -55,7 +55,7 @@ TEST(NetworkPolicy, Checks) {
 }
 
 TEST(Classes, Checks) {
-  const Row rows[] = {
+  const StoredRow rows[] = {
       {"priority", "PriorityClass", R"({"metadata":{"name":"high"},"value":1000000000})", "", {}},
       {"too high", "PriorityClass", R"({"metadata":{"name":"high"},"value":1000000001})", "",
        {"value: Forbidden: maximum allowed value of a user defined priority is 1000000000"}},
@@ -77,7 +77,7 @@ TEST(Classes, Checks) {
 
 TEST(Storage, Checks) {
   const std::string volume = R"({"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"hostPath":{"path":"/data"}}})";
-  const Row rows[] = {
+  const StoredRow rows[] = {
       {"volume", "PersistentVolume", volume, "", {}},
       {"empty volume", "PersistentVolume", R"({"spec":{}})", "",
        {"spec.accessModes: Required value", "spec.capacity: Required value", "spec.capacity: Unsupported value: null: supported values: \"storage\"",
@@ -111,7 +111,7 @@ TEST(Storage, Checks) {
 }
 
 TEST(Quotas, Checks) {
-  const Row rows[] = {
+  const StoredRow rows[] = {
       {"range", "LimitRange", R"({"spec":{"limits":[{"type":"Container","max":{"cpu":"1"},"default":{"cpu":"500m"}}]}})", "", {}},
       {"in the wrong order", "LimitRange", R"({"spec":{"limits":[{"type":"Container","min":{"cpu":"2"},"max":{"cpu":"1"},"maxLimitRequestRatio":{"cpu":"0.5"}}]}})", "",
        {"spec.limits[0].min[cpu]: Invalid value: \"2\": min value 2 is greater than max value 1",
@@ -157,7 +157,7 @@ std::string hook(const std::string& fields) {
 
 TEST(Webhooks, Checks) {
   const char* kKind = "ValidatingWebhookConfiguration";
-  const Row rows[] = {
+  const StoredRow rows[] = {
       {"plain", kKind, hook(R"("rules":[{"apiGroups":[""],"apiVersions":["v1"],"operations":["CREATE"],"resources":["pods"]}])"), "", {}},
       {"nothing said", kKind, R"({"webhooks":[{"name":"check"}]})", "",
        {"webhooks[0].name: Invalid value: \"check\": should be a domain with at least three segments separated by dots",

@@ -16,9 +16,12 @@
 #include <regex>
 
 #include "store/base/fd.h"
+#include "store/base/text.h"
 
 namespace differential {
 namespace {
+
+using base::lower;
 
 constexpr int kDeadlineMs = 4'000;
 const std::string kLast = "GET / HTTP/1.1\r\nHost: end.example\r\nConnection: close\r\n\r\n";
@@ -87,11 +90,6 @@ class Line {
   SSL* ssl_ = nullptr;
   bool ended_ = false, late_ = false;
 };
-
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(tolower(static_cast<unsigned char>(c)));
-  return text;
-}
 
 // Random or of the moment: not compared. "Connection: keep-alive" says what HTTP/1.1 means without it.
 bool counts(const std::string& name, const std::string& value) {

@@ -11,10 +11,14 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "store/base/text.h"
+
 namespace differential {
 namespace {
 
-constexpr int kDeadlineMs = 10'000;
+using base::lower;
+
+constexpr int kBackendDeadlineMs = 10'000;
 
 std::string with_length(const std::string& status, const std::string& more, const std::string& body) {
   return "HTTP/1.1 " + status + "\r\n" + more + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
@@ -60,12 +64,7 @@ constexpr Trick kTricks[] = {
     {"continue-first", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false},
 };
 
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(tolower(static_cast<unsigned char>(c)));
-  return text;
-}
-
-struct Request {
+struct EchoRequest {
   std::string head, body;
   std::string method, target, trick;
   bool upgrade = false, close = false;
@@ -123,10 +122,10 @@ class EchoBackend::Connection {
   Connection(EchoBackend& backend, base::Fd fd) : backend_(backend), fd_(std::move(fd)) {}
 
   void serve() {
-    Request request;
+    EchoRequest request;
     while (read_request(&request)) {
       if (!answer(request)) return;
-      request = Request();
+      request = EchoRequest();
     }
   }
 
@@ -134,7 +133,7 @@ class EchoBackend::Connection {
   bool fill() {
     pollfd p{fd_.get(), POLLIN, 0};
     char buffer[16384];
-    if (::poll(&p, 1, kDeadlineMs * 6) <= 0) return false;
+    if (::poll(&p, 1, kBackendDeadlineMs * 6) <= 0) return false;
     ssize_t n = ::recv(fd_.get(), buffer, sizeof buffer, 0);
     if (n > 0) in_.append(buffer, static_cast<size_t>(n));
     return n > 0;
@@ -166,7 +165,7 @@ class EchoBackend::Connection {
     return true;
   }
 
-  bool read_request(Request* out) {
+  bool read_request(EchoRequest* out) {
     while (in_.find("\r\n\r\n") == std::string::npos) {
       if (!fill()) return false;
     }
@@ -186,7 +185,7 @@ class EchoBackend::Connection {
     return out->trick == "early" || read_body(out);
   }
 
-  bool read_body(Request* out) {
+  bool read_body(EchoRequest* out) {
     if (field(out->head, "transfer-encoding") == "chunked") {
       for (;;) {
         std::string line = take_line();
@@ -210,7 +209,7 @@ class EchoBackend::Connection {
   }
 
   // False: the connection ends.
-  bool answer(const Request& request) {
+  bool answer(const EchoRequest& request) {
     for (const Trick& trick : kTricks) {
       if (request.trick != trick.name) continue;
       std::string bytes = trick.answer;
@@ -249,7 +248,7 @@ class EchoBackend::Connection {
   }
 
   // Everything comes back, after a first line that says how the request looked.
-  bool tunnel(const Request& request) {
+  bool tunnel(const EchoRequest& request) {
     send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: " + field(request.head, "upgrade") + "\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: none\r\n\r\n");
     send(request.head);
     for (;;) {

@@ -12,7 +12,7 @@
 namespace server::gateway::http1 {
 namespace {
 
-struct Row {
+struct SmugglingRow {
   int line = 0;
   std::string want, bytes;
 };
@@ -39,9 +39,9 @@ std::string unescape(std::string_view text) {
   return out;
 }
 
-std::vector<Row> read_corpus() {
+std::vector<SmugglingRow> read_corpus() {
   std::ifstream in(KUBELAN_SOURCE_DIR "/tests/server/gateway/http1/smuggling_corpus.txt");
-  std::vector<Row> rows;
+  std::vector<SmugglingRow> rows;
   std::string line;
   for (int number = 1; std::getline(in, line); ++number) {
     if (line.empty() || line[0] == '#') continue;
@@ -95,9 +95,9 @@ std::string outcome(std::string_view bytes, size_t step) {
 }
 
 TEST(Smuggling, every_request_has_one_reading) {
-  std::vector<Row> rows = read_corpus();
+  std::vector<SmugglingRow> rows = read_corpus();
   ASSERT_GE(rows.size(), 100u);
-  for (const Row& row : rows) {
+  for (const SmugglingRow& row : rows) {
     for (size_t step : {row.bytes.size(), size_t{7}, size_t{1}}) {
       if (step == 1 && row.bytes.size() > 2000) continue;  // Each step reads the head anew.
       EXPECT_EQ(outcome(row.bytes, step), row.want) << "smuggling_corpus.txt:" << row.line << ", " << step << " bytes at a time";

@@ -10,14 +10,14 @@
 namespace server::gateway {
 namespace {
 
-struct Row {
+struct ConfigRow {
   const char* key;
   const char* value;
   const char* want;       // Lines that it adds to the HTTP listener.
   const char* reason = "";
 };
 
-const Row kRows[] = {
+const ConfigRow kConfigRows[] = {
     {"proxy-body-size", "20m", "max body 20971520\n"},
     {"proxy-connect-timeout", "6", "connect timeout 6s\n"},
     {"proxy-read-timeout", "120", "read timeout 120s\n"},
@@ -59,7 +59,7 @@ const Row kRows[] = {
 };
 
 TEST(Config, is_for_all) {
-  for (const Row& row : kRows) {
+  for (const ConfigRow& row : kConfigRows) {
     Rig rig;
     rig.add("{kind: Ingress, metadata: {name: a}, spec: {ingressClassName: nginx, defaultBackend: {service: {name: web, port: {number: 80}}}}}");
     rig.config_map("headers", {{"X-Team", "blue"}});

@@ -6,7 +6,7 @@
 namespace server::gateway {
 namespace {
 
-struct Row {
+struct ConformanceRow {
   const char* scenario;
   const char* rules;       // Of the Ingress; SERVICE in it is api.
   const char* host;
@@ -19,7 +19,7 @@ struct Row {
 #define PREFIX_WEB(path) "{path: " path ", pathType: Prefix, backend: {service: {name: web, port: {name: http}}}}"
 #define PATHS(host, paths) "rules: [{host: " host ", http: {paths: [" paths "]}}]"
 
-const Row kRows[] = {
+const ConformanceRow kConformanceRows[] = {
     // Default backend: whatever the host, the path, the method.
     {"default backend, /", "defaultBackend: {service: {name: api, port: {number: 80}}}", "anything.example", "/", "api"},
     {"default backend, a path", "defaultBackend: {service: {name: api, port: {number: 80}}}", "other.example", "/test", "api"},
@@ -55,7 +55,7 @@ const Row kRows[] = {
 };
 
 TEST(Conformance, routing) {
-  for (const Row& row : kRows) {
+  for (const ConformanceRow& row : kConformanceRows) {
     Rig rig;
     rig.add(std::string("{kind: Ingress, metadata: {name: a}, spec: {ingressClassName: nginx, ") + row.rules + "}}");
     const IngressResult result = rig.compile();

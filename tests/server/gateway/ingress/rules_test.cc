@@ -4,7 +4,7 @@
 namespace server::gateway {
 namespace {
 
-struct Row {
+struct RulesRow {
   const char* name;
   const char* manifest;
   const char* want;           // The HTTP listener.
@@ -12,7 +12,7 @@ struct Row {
   const char* problem = "";   // Part of the problems' text.
 };
 
-const Row kRows[] = {
+const RulesRow kRulesRows[] = {
     {"nothing", "", "http :80\n  host *\n"},
     {"a host, a path", R"(
 {kind: Ingress, metadata: {name: a}, spec: {ingressClassName: nginx, rules: [{host: Shop.example.com, http: {paths: [{path: /cart, pathType: Prefix, backend: {service: {name: web, port: {name: http}}}}]}}]}}
@@ -232,7 +232,7 @@ const Row kRows[] = {
 };
 
 TEST(Rules, compile_to_routes) {
-  for (const Row& row : kRows) {
+  for (const RulesRow& row : kRulesRows) {
     Rig rig;
     rig.add(row.manifest);
     const IngressResult result = rig.compile();

@@ -12,7 +12,7 @@ namespace {
 using namespace server::gateway;
 using policy_test::get;
 
-struct Row {
+struct PasswordRow {
   const char* name;
   const char* hash;
   const char* password;
@@ -22,7 +22,7 @@ struct Row {
 // By openssl passwd, crypt(3) of other programs, and sha1sum.
 TEST(PasswordMatches, KnownHashes) {
   constexpr const char* kLong = "0123456789abcdefXYZ with spaces and more than forty-eight bytes";
-  const Row rows[] = {
+  const PasswordRow rows[] = {
       {"apr1", "$apr1$saltsalt$LrttParrLPdxvgutaSXWJ0", "secret", true},
       {"apr1, wrong", "$apr1$saltsalt$LrttParrLPdxvgutaSXWJ0", "secre", false},
       {"apr1, short salt, empty", "$apr1$x1$3pYoaQ44IOAuZpLXgkh4A.", "", true},
@@ -60,7 +60,7 @@ TEST(PasswordMatches, KnownHashes) {
       {"unknown kind", "$9$abc$def", "secret", false},
       {"only a dollar", "$", "", false},
   };
-  for (const Row& row : rows) EXPECT_EQ(password_matches(row.hash, row.password), row.want) << row.name;
+  for (const PasswordRow& row : rows) EXPECT_EQ(password_matches(row.hash, row.password), row.want) << row.name;
   EXPECT_FALSE(password_matches("abNANd1rDfiNc", std::string("secret\0x", 8))) << "NUL does not end a password";
   EXPECT_FALSE(password_matches("{PLAIN}x", std::string(5'000, 'x')));
 }

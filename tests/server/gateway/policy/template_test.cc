@@ -10,7 +10,7 @@ namespace {
 
 using namespace server::gateway;
 
-struct Row {
+struct TemplateRow {
   const char* in;
   const char* want;
 };
@@ -53,7 +53,7 @@ class TemplateValues : public ::testing::Test {
 };
 
 TEST_F(TemplateValues, Variables) {
-  const Row rows[] = {
+  const TemplateRow rows[] = {
       {"", ""},
       {"plain", "plain"},
       {"$scheme://$host$request_uri", "https://ex.com/a%20b/?x=1&Y=%20&empty=&x=2"},
@@ -81,7 +81,7 @@ TEST_F(TemplateValues, Variables) {
       {"$ssl_client_escaped_cert", "-----BEGIN%0Aab%2B%2F%0A-----END%0A"},
       {"$proxy_add_x_forwarded_for", "192.0.2.7"},
   };
-  for (const Row& row : rows) {
+  for (const TemplateRow& row : rows) {
     SCOPED_TRACE(row.in);
     auto made = Template::parse(row.in);
     ASSERT_TRUE(made.ok()) << made.error().message;
@@ -95,16 +95,16 @@ TEST_F(TemplateValues, Variables) {
 }
 
 TEST_F(TemplateValues, OfTheRequestUriLessASlash) {
-  const Row rows[] = {{"/", ""}, {"/a/", "/a"}, {"/a//", "/a/"}, {"/a", "/a"}, {"/a/?x=/", "/a/?x="}, {"/a?x", "/a?x"}};
-  for (const Row& row : rows) {
+  const TemplateRow rows[] = {{"/", ""}, {"/a/", "/a"}, {"/a//", "/a/"}, {"/a", "/a"}, {"/a/?x=/", "/a/?x="}, {"/a?x", "/a?x"}};
+  for (const TemplateRow& row : rows) {
     request.target = row.in;
     EXPECT_EQ(policy_test::text("$request_uri_without_slash")->render(context), row.want) << row.in;
   }
 }
 
 TEST_F(TemplateValues, HostIsWithoutPort) {
-  const Row rows[] = {{"a.com", "a.com"}, {"a.com:1", "a.com"}, {"[::1]:80", "[::1]"}, {"[::1]", "[::1]"}, {"", "ex.com"}};
-  for (const Row& row : rows) {
+  const TemplateRow rows[] = {{"a.com", "a.com"}, {"a.com:1", "a.com"}, {"[::1]:80", "[::1]"}, {"[::1]", "[::1]"}, {"", "ex.com"}};
+  for (const TemplateRow& row : rows) {
     request.authority = row.in;
     EXPECT_EQ(policy_test::text("$host")->render(context), row.want) << row.in;
   }

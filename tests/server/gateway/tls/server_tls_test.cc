@@ -12,13 +12,13 @@ namespace server::gateway {
 namespace {
 
 // One handshake with a client of that version and name.
-struct Meeting {
+struct ServedMeeting {
   EndPtr client, server;
   bool ok = false;
   ClientInfo info;
 };
-Meeting meet(const ServerTls& tls, TestClient& client, const std::string& name, SSL_SESSION* resume = nullptr, ServerTls::Alpn alpn = ServerTls::Alpn::kHttp2) {
-  Meeting out;
+ServedMeeting meet(const ServerTls& tls, TestClient& client, const std::string& name, SSL_SESSION* resume = nullptr, ServerTls::Alpn alpn = ServerTls::Alpn::kHttp2) {
+  ServedMeeting out;
   out.client = client.session(name, resume);
   out.server.reset(tls.new_session(alpn));
   out.ok = shake_hands(out.client.get(), out.server.get()) && talk(out.client.get(), out.server.get());
@@ -65,7 +65,7 @@ TEST(ServerTls, NamesChooseCertificates) {
     TestClient client(version);
     for (const Row& row : kRows) {
       SCOPED_TRACE(row.name);
-      Meeting meeting = meet(*tls, client, row.sni);
+      ServedMeeting meeting = meet(*tls, client, row.sni);
       EXPECT_TRUE(meeting.ok);
       EXPECT_EQ(served_cn(meeting.client.get()), row.want);
     }
@@ -75,7 +75,7 @@ TEST(ServerTls, NamesChooseCertificates) {
 TEST(ServerTls, WithoutAnyCertificateTheFakeOne) {
   auto tls = ServerTls::make(https_listener({}), nullptr, nullptr);
   TestClient client;
-  Meeting meeting = meet(*tls, client, "web.example.com");
+  ServedMeeting meeting = meet(*tls, client, "web.example.com");
   EXPECT_TRUE(meeting.ok);
   EXPECT_EQ(served_cn(meeting.client.get()), "Kubernetes Ingress Controller Fake Certificate");
 }
@@ -93,7 +93,7 @@ TEST(ServerTls, SendsTheChainAsItIs) {
   chained->certificate_pem += intermediate.cert_pem;
   auto tls = ServerTls::make(https_listener({host("a.org", chained)}), nullptr, nullptr);
   TestClient client;
-  Meeting meeting = meet(*tls, client, "a.org");
+  ServedMeeting meeting = meet(*tls, client, "a.org");
   ASSERT_TRUE(meeting.ok);
   EXPECT_EQ(sk_X509_num(SSL_get_peer_cert_chain(meeting.client.get())), 2);
 }
@@ -119,7 +119,7 @@ TEST(ServerTls, WhatCannotBeServedIsToldAndReplaced) {
   TestClient client(TLS1_3_VERSION, client_identity("alice"));
   EXPECT_EQ(served_cn(meet(*tls, client, "mixed.org").client.get()), "default");
   EXPECT_EQ(served_cn(meet(*tls, client, "odd.org").client.get()), "odd");
-  Meeting asked = meet(*tls, client, "asks.org");
+  ServedMeeting asked = meet(*tls, client, "asks.org");
   EXPECT_TRUE(asked.ok);
   EXPECT_EQ(asked.info.verified.substr(0, 7), "FAILED:");
   std::vector<std::string> again;
@@ -136,7 +136,7 @@ TEST(ServerTls, VersionsAndCiphers) {
   EXPECT_FALSE(meet(*tls, old, "own.org").ok);
   TestClient client(TLS1_2_VERSION);
   EXPECT_EQ(meet(*tls, client, "own.org").info.tls_cipher, "ECDHE-ECDSA-AES256-SHA384");
-  Meeting usual = meet(*tls, client, "other.org");
+  ServedMeeting usual = meet(*tls, client, "other.org");
   EXPECT_EQ(usual.info.tls_cipher, "ECDHE-ECDSA-AES128-GCM-SHA256");
   EXPECT_EQ(usual.info.tls_version, "TLSv1.2");
   SSL_CTX_set_cipher_list(client.context(), "ECDHE-ECDSA-AES256-SHA384:ECDHE-ECDSA-AES128-SHA");
@@ -146,7 +146,7 @@ TEST(ServerTls, VersionsAndCiphers) {
 TEST(ServerTls, NoRenegotiation) {
   auto tls = ServerTls::make(https_listener({}), nullptr, nullptr);
   TestClient client(TLS1_2_VERSION);
-  Meeting meeting = meet(*tls, client, "a.org");
+  ServedMeeting meeting = meet(*tls, client, "a.org");
   ASSERT_TRUE(meeting.ok);
   SSL_renegotiate(meeting.client.get());
   SSL_do_handshake(meeting.client.get());
@@ -190,7 +190,7 @@ TEST(ServerTls, Alpn) {
     SCOPED_TRACE(row.name);
     TestClient client;
     SSL_CTX_set_alpn_protos(client.context(), reinterpret_cast<const unsigned char*>(row.offered.data()), static_cast<unsigned>(row.offered.size()));
-    Meeting meeting = meet(*tls, client, "a.org", nullptr, row.ours);
+    ServedMeeting meeting = meet(*tls, client, "a.org", nullptr, row.ours);
     EXPECT_EQ(meeting.ok, row.ok);
     const unsigned char* chosen = nullptr;
     unsigned size = 0;
@@ -232,7 +232,7 @@ TEST(ServerTls, TicketsAreGoodInTheNextTable) {
     ResumePtr a = std::move(client.resumable);
     ASSERT_NE(a, nullptr);
     for (const ServerTls* tls : {before.get(), after.get(), stranger.get()}) {
-      Meeting again = meet(*tls, client, "a.org", a.get());
+      ServedMeeting again = meet(*tls, client, "a.org", a.get());
       EXPECT_TRUE(again.ok);
       EXPECT_TRUE(SSL_session_reused(again.client.get()));
       EXPECT_EQ(again.info.server_name, "a.org");
@@ -242,7 +242,7 @@ TEST(ServerTls, TicketsAreGoodInTheNextTable) {
     }
     EXPECT_TRUE(meet(*before, client, "b.org").ok);
     ResumePtr b = std::move(client.resumable);
-    Meeting changed = meet(*after, client, "b.org", b.get());
+    ServedMeeting changed = meet(*after, client, "b.org", b.get());
     EXPECT_TRUE(changed.ok);
     EXPECT_FALSE(SSL_session_reused(changed.client.get()));
     EXPECT_EQ(served_cn(changed.client.get()), "b2");
@@ -316,7 +316,7 @@ TEST(ClientCertificates, ModesAndVerdicts) {
       for (int kind = 0; kind < kShownKinds; ++kind) {
         SCOPED_TRACE(std::string(row.name) + ", " + kNoted[kind]);
         TestClient client(version, shown[kind]);
-        Meeting meeting = meet(*tls, client, "a.org");
+        ServedMeeting meeting = meet(*tls, client, "a.org");
         EXPECT_TRUE(meeting.ok) << "never the handshake";
         EXPECT_EQ(meeting.info.verified, row.mode == Mode::kOff ? "NONE" : kNoted[kind]);
         EXPECT_EQ(judge_client(*auth, meeting.info), row.want[kind]);
@@ -345,7 +345,7 @@ TEST(ClientCertificates, Described) {
     ResumePtr resumable;
     for (bool resumed : {false, true}) {
       SCOPED_TRACE(resumed);
-      Meeting meeting = meet(*tls, client, "A.org", resumable.get());
+      ServedMeeting meeting = meet(*tls, client, "A.org", resumable.get());
       EXPECT_EQ(SSL_session_reused(meeting.server.get()) == 1, resumed);
       EXPECT_TRUE(meeting.info.tls);
       EXPECT_EQ(meeting.info.server_name, "a.org");
@@ -370,7 +370,7 @@ TEST(ClientCertificates, ASessionIsGoodOnlyUnderTheSameRules) {
     ASSERT_TRUE(meet(*tls, client, "free.org").ok);
     ResumePtr free = std::move(client.resumable);
     // Same certificate, other rules: the session must not carry over.
-    Meeting other = meet(*tls, client, "a.org", free.get());
+    ServedMeeting other = meet(*tls, client, "a.org", free.get());
     EXPECT_TRUE(other.ok);
     EXPECT_FALSE(SSL_session_reused(other.server.get()));
     EXPECT_EQ(judge_client(*auth, other.info), ClientVerdict::kMissing);
@@ -454,7 +454,7 @@ TEST(ServerTls, ManyThreadsAtOnce) {
       TestClient client;
       for (int i = 0; i < 12; ++i) {
         std::string name = "h" + std::to_string(i % 4);
-        Meeting meeting = meet(*tls, client, name + ".org", client.resumable.get());
+        ServedMeeting meeting = meet(*tls, client, name + ".org", client.resumable.get());
         if (meeting.ok && meeting.info.server_name == name + ".org") ++good;
       }
     });
