@@ -44,7 +44,7 @@ std::string go_text(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-const char* go_type(const json& value) {
+const char* go_type_name(const json& value) {
   if (value.is_object()) return "map[string]interface {}";
   if (value.is_array()) return "[]interface {}";
   if (value.is_string()) return "string";
@@ -54,7 +54,7 @@ const char* go_type(const json& value) {
 }
 
 base::Error bad_type(const char* expected, const json& value) {
-  return internal(std::string("expected a ") + expected + ", but received a " + go_type(value));
+  return internal(std::string("expected a ") + expected + ", but received a " + go_type_name(value));
 }
 base::Error no_merge_key(const json& item, std::string_view key) {
   return internal("map: " + go_text(item) + " does not contain declared merge key: " + std::string(key));

@@ -20,7 +20,7 @@ constexpr uint32_t kVersion = 3;
 constexpr uint32_t kStreamMask = 0x7fffffffu;
 constexpr uint16_t kSynStream = 1, kSynReply = 2, kRstStream = 3, kSettings = 4, kPing = 6, kGoAway = 7, kHeaders = 8, kWindowUpdate = 9;
 
-base::Error protocol_error(const char* what) { return {base::Code::kBadRequest, std::string("spdy: ") + what}; }
+base::Error spdy_error(const char* what) { return {base::Code::kBadRequest, std::string("spdy: ") + what}; }
 
 uint32_t read32(std::string_view bytes, size_t at) {
   uint32_t out = 0;
@@ -87,12 +87,12 @@ base::Result<std::map<std::string, std::string>> parse_headers(std::string_view 
     return size ? take(read32(*size, 0)) : std::nullopt;
   };
   auto count = take(4);
-  if (!count) return protocol_error("header block too short");
+  if (!count) return spdy_error("header block too short");
   for (uint32_t left = read32(*count, 0); left > 0; --left) {
     auto name = take_text();
     auto value = name ? take_text() : std::nullopt;
-    if (!value) return protocol_error("header block too short");
-    if (!out.emplace(base::lower(*name), *value).second) return protocol_error("duplicate header");
+    if (!value) return spdy_error("header block too short");
+    if (!out.emplace(base::lower(*name), *value).second) return spdy_error("duplicate header");
   }
   return out;
 }
@@ -137,10 +137,10 @@ base::Result<std::string> SpdySession::State::decompress(std::string_view block)
     inflater.avail_out = sizeof chunk;
     int code = inflate(&inflater, Z_SYNC_FLUSH);
     if (code == Z_NEED_DICT) code = inflateSetDictionary(&inflater, dictionary(), dictionary_size());
-    if (code != Z_OK && code != Z_BUF_ERROR) return protocol_error("corrupt header block");
+    if (code != Z_OK && code != Z_BUF_ERROR) return spdy_error("corrupt header block");
     size_t made = sizeof chunk - inflater.avail_out;
     out.append(chunk, made);
-    if (out.size() > kMaxHeaderBlock) return protocol_error("header block too big");
+    if (out.size() > kMaxHeaderBlock) return spdy_error("header block too big");
     if (code == Z_BUF_ERROR || (made == 0 && inflater.avail_in == 0)) return out;
   }
 }
@@ -161,7 +161,7 @@ std::string SpdySession::State::compress(std::string_view block) {
 }
 
 base::Result<SpdyEvent> SpdySession::State::control_event(const Layout& layout, uint8_t flags, std::string_view payload) {
-  if (payload.size() < layout.fixed) return protocol_error("frame too short");
+  if (payload.size() < layout.fixed) return spdy_error("frame too short");
   SpdyEvent event;
   event.kind = layout.kind;
   event.fin = layout.headers && (flags & kFlagFin) != 0;
@@ -184,8 +184,8 @@ base::Result<std::vector<SpdyEvent>> SpdySession::State::parse() {
     auto flags = static_cast<uint8_t>(second >> 24);
     size_t length = second & kMaxFrame;
     bool is_control = (first & kControlBit) != 0;
-    if (is_control && (first >> 16 & 0x7fff) != kVersion) return protocol_error("unknown version");
-    if (is_control && length > kMaxControlFrame) return protocol_error("control frame too big");
+    if (is_control && (first >> 16 & 0x7fff) != kVersion) return spdy_error("unknown version");
+    if (is_control && length > kMaxControlFrame) return spdy_error("control frame too big");
     if (rest.size() - kFrameHead < length) break;
     std::string_view payload = rest.substr(kFrameHead, length);
     at += kFrameHead + length;
@@ -209,7 +209,7 @@ SpdySession::SpdySession() : state_(std::make_unique<State>()) {}
 SpdySession::~SpdySession() = default;
 
 base::Result<std::vector<SpdyEvent>> SpdySession::feed(std::string_view bytes) {
-  if (state_->failed) return protocol_error("session is broken");
+  if (state_->failed) return spdy_error("session is broken");
   state_->buffer.append(bytes);
   auto events = state_->parse();
   state_->failed = !events.ok();

@@ -9,7 +9,7 @@ namespace {
 constexpr std::string_view kAcceptGuid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455, 1.3
 constexpr size_t kMaxControlPayload = 125;
 
-base::Error protocol_error(const char* what) { return {base::Code::kBadRequest, std::string("websocket: ") + what}; }
+base::Error websocket_error(const char* what) { return {base::Code::kBadRequest, std::string("websocket: ") + what}; }
 
 struct Head {
   bool complete = false;
@@ -33,12 +33,12 @@ base::Result<Head> parse_head(std::string_view bytes) {
   auto second = static_cast<unsigned char>(bytes[1]);
   head.fin = (first & 0x80) != 0;
   head.opcode = first & 0x0f;
-  if ((first & 0x70) != 0) return protocol_error("reserved bits set");
-  if (head.opcode > 10 || (head.opcode > 2 && head.opcode < 8)) return protocol_error("unknown opcode");
-  if ((second & 0x80) == 0) return protocol_error("frame of a client is not masked");
+  if ((first & 0x70) != 0) return websocket_error("reserved bits set");
+  if (head.opcode > 10 || (head.opcode > 2 && head.opcode < 8)) return websocket_error("unknown opcode");
+  if ((second & 0x80) == 0) return websocket_error("frame of a client is not masked");
   size_t length_bytes = (second & 0x7f) == 127 ? 8 : (second & 0x7f) == 126 ? 2 : 0;
   bool control = head.opcode >= 8;
-  if (control && (length_bytes != 0 || !head.fin)) return protocol_error("control frame too long or fragmented");
+  if (control && (length_bytes != 0 || !head.fin)) return websocket_error("control frame too long or fragmented");
   head.size = 2 + length_bytes + sizeof head.mask;
   if (bytes.size() < head.size) return head;
   head.length = length_bytes == 0 ? second & 0x7f : big_endian(bytes.substr(2, length_bytes));
@@ -68,17 +68,17 @@ base::Result<std::vector<WsMessage>> WsDecoder::feed(std::string_view bytes) {
     Head head = TRY(parse_head(rest));
     if (!head.complete) break;
     bool control = head.opcode >= 8;
-    if (head.length > max_message_ || (!control && head.length + fragments_.size() > max_message_)) return protocol_error("message too big");
+    if (head.length > max_message_ || (!control && head.length + fragments_.size() > max_message_)) return websocket_error("message too big");
     if (rest.size() - head.size < head.length) break;
     std::string payload(rest.substr(head.size, head.length));
     for (size_t i = 0; i < payload.size(); ++i) payload[i] = static_cast<char>(static_cast<unsigned char>(payload[i]) ^ head.mask[i & 3]);
     at += head.size + head.length;
     if (control) {
-      if (head.opcode == 8 && payload.size() == 1) return protocol_error("close frame of one byte");
+      if (head.opcode == 8 && payload.size() == 1) return websocket_error("close frame of one byte");
       out.push_back({static_cast<WsOpcode>(head.opcode), std::move(payload)});
       continue;
     }
-    if ((head.opcode == 0) != in_fragment_) return protocol_error(in_fragment_ ? "fragment expected" : "continuation of nothing");
+    if ((head.opcode == 0) != in_fragment_) return websocket_error(in_fragment_ ? "fragment expected" : "continuation of nothing");
     if (head.opcode != 0) fragment_opcode_ = static_cast<WsOpcode>(head.opcode);
     fragments_ += payload;
     in_fragment_ = !head.fin;

@@ -114,7 +114,7 @@ json event_message(const CellInput& in) {
   return start == std::string::npos ? "" : text.substr(start, text.find_last_not_of(kSpace) - start + 1);
 }
 
-constexpr CellRow kCells[] = {
+constexpr CellRow kClusterCells[] = {
     {"age", age},
     {"node_status", node_status},
     {"node_roles", node_roles},
@@ -135,6 +135,6 @@ constexpr CellRow kCells[] = {
 
 }  // namespace
 
-std::span<const CellRow> cluster_cells() { return kCells; }
+std::span<const CellRow> cluster_cells() { return kClusterCells; }
 
 }  // namespace compat

@@ -47,9 +47,9 @@ MetricFailure failure_of(const json& metric) {
   return {object ? "FailedGetObjectMetric" : "FailedGetPodsMetric", message, std::string("failed to get ") + (object ? "object" : "pods") + " metric value: " + message};
 }
 
-class Planner {
+class ScalePlanner {
  public:
-  Planner(const store::Object& autoscaler, base::WallTime now) : tree_(autoscaler.tree()), now_(now) {
+  ScalePlanner(const store::Object& autoscaler, base::WallTime now) : tree_(autoscaler.tree()), now_(now) {
     plan_.status = store::get_object(tree_, "status");
     plan_.status["observedGeneration"] = store::get_int(tree_, "metadata.generation", 1);
     plan_.status.emplace("desiredReplicas", 0);
@@ -191,7 +191,7 @@ base::Result<Requeue> AutoscalerController::reconcile(const store::Key& key) {
 }  // namespace
 
 AutoscalerPlan plan_autoscaler(const store::Object& autoscaler, const json* target, const std::string& problem, base::WallTime now) {
-  return Planner(autoscaler, now).plan(target, problem);
+  return ScalePlanner(autoscaler, now).plan(target, problem);
 }
 
 std::unique_ptr<Controller> make_autoscaler_controller(ControlLoop& loop) { return std::make_unique<AutoscalerController>(loop); }

@@ -18,7 +18,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr const char* kCronJobs = "cronjobs.batch";
-constexpr const char* kJobs = "jobs.batch";
+constexpr const char* kJobsOfCron = "jobs.batch";
 constexpr const char* kScheduledAt = "batch.kubernetes.io/cronjob-scheduled-timestamp";
 constexpr int kManyMissed = 100;
 constexpr milliseconds kLate{100};  // Beyond the minute's beginning, so that it surely has come.
@@ -46,7 +46,7 @@ class CronJobController final : public Controller {
   explicit CronJobController(ControlLoop& loop)
       : loop_(loop), events_(loop, "cronjob-controller"), queue_(loop.make_queue("cronjob", [this](const store::Key& key) { return reconcile(key); })) {
     loop.on_change(kCronJobs, [this](const store::Object& before, const store::Object& after) { queue_.add(after ? after.key() : before.key()); });
-    loop.on_change(kJobs, [this](const store::Object& before, const store::Object& after) { job_changed(before, after); });
+    loop.on_change(kJobsOfCron, [this](const store::Object& before, const store::Object& after) { job_changed(before, after); });
   }
 
  private:
@@ -82,7 +82,7 @@ std::vector<Job> CronJobController::jobs_of(const CronJob& cron) const {
   auto names = jobs_.find(cron.meta.uid);
   if (names == jobs_.end()) return out;
   for (const std::string& name : names->second) {
-    if (const store::Object* job = loop_.cache(kJobs).find(cron.meta.ns, name)) out.push_back(project_job(*job));
+    if (const store::Object* job = loop_.cache(kJobsOfCron).find(cron.meta.ns, name)) out.push_back(project_job(*job));
   }
   return out;
 }
@@ -207,7 +207,7 @@ base::Status CronJobController::run(const CronJob& cron, const std::vector<Job>&
     if (const json* value = store::find(job_template, std::string("metadata.") + field)) metadata[field] = *value;
   }
   metadata["annotations"][kScheduledAt] = render_in_zone(at, *cron.zone);
-  auto created = create_object(loop_.client(), kJobs, {{"apiVersion", "batch/v1"}, {"kind", "Job"}, {"metadata", metadata}, {"spec", store::get_object(job_template, "spec")}});
+  auto created = create_object(loop_.client(), kJobsOfCron, {{"apiVersion", "batch/v1"}, {"kind", "Job"}, {"metadata", metadata}, {"spec", store::get_object(job_template, "spec")}});
   if (!created.ok() && created.error().code == base::Code::kAlreadyExists) {
     last_schedule = at;  // Made before, and not noted: by this time's name it is the one.
     return {};

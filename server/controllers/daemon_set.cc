@@ -20,7 +20,7 @@ using std::chrono::seconds;
 
 constexpr const char* kSets = "daemonsets.apps";
 constexpr milliseconds kDaemonSetInterval{5};  // Status changes of one set are written at most this often.
-constexpr seconds kFirstBackoff{1}, kMaxBackoff{15 * 60};
+constexpr seconds kFirstPodBackoff{1}, kMaxPodBackoff{15 * 60};
 
 class DaemonSetController final : public Controller {
  public:
@@ -135,8 +135,8 @@ bool DaemonSetController::held_back(const DaemonSet& set, const Pod& pod, millis
     retry = retry.count() == 0 ? left : std::min(retry, left);
     return true;
   }
-  if (now - entry.until > 2 * kMaxBackoff) entry.wait = seconds(0);
-  entry.wait = entry.wait.count() == 0 ? kFirstBackoff : std::min(entry.wait * 2, kMaxBackoff);
+  if (now - entry.until > 2 * kMaxPodBackoff) entry.wait = seconds(0);
+  entry.wait = entry.wait.count() == 0 ? kFirstPodBackoff : std::min(entry.wait * 2, kMaxPodBackoff);
   entry.until = now + entry.wait;
   const bool failed = pod.phase == PodPhase::kFailed;
   const std::string text = std::string(failed ? "Found failed" : "Found succeeded") + " daemon pod " + pod.meta.ns + "/" + pod.meta.name + " on node " + pod.node +

@@ -62,9 +62,9 @@ Verdict judge(const Job& job, const JobPod& p) {
   return {};
 }
 
-class Planner {
+class JobPlanner {
  public:
-  Planner(const Job& job, const std::vector<JobPod>& pods, base::WallTime now) : job_(job), pods_(pods), now_(now) { plan_.status = job.status; }
+  JobPlanner(const Job& job, const std::vector<JobPod>& pods, base::WallTime now) : job_(job), pods_(pods), now_(now) { plan_.status = job.status; }
 
   JobPlan plan() {
     start();
@@ -385,7 +385,7 @@ JobPod project_job_pod(const Pod& pod, const json& tree) {
   return out;
 }
 
-JobPlan plan_job(const Job& job, const std::vector<JobPod>& pods, base::WallTime now) { return Planner(job, pods, now).plan(); }
+JobPlan plan_job(const Job& job, const std::vector<JobPod>& pods, base::WallTime now) { return JobPlanner(job, pods, now).plan(); }
 
 std::optional<base::WallTime> job_expiry(const Job& job) {
   const Condition* ended = finished_condition(job.status);

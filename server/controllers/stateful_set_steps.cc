@@ -18,9 +18,9 @@ std::string revision_of_pod(const Pod& pod) {
 bool running_and_ready(const Pod& pod) { return pod.phase == PodPhase::kRunning && pod.ready; }
 
 // One look at all pods, and what follows.
-class Planner {
+class StatefulPlanner {
  public:
-  Planner(const StatefulSet& set, const std::vector<const Pod*>& pods, const std::string& update_revision, base::WallTime now)
+  StatefulPlanner(const StatefulSet& set, const std::vector<const Pod*>& pods, const std::string& update_revision, base::WallTime now)
       : set_(set), update_revision_(update_revision), now_(now) {
     for (const Pod* pod : pods) {
       const int64_t ordinal = ordinal_of(set, pod->meta.name);
@@ -115,7 +115,7 @@ class Planner {
 }  // namespace
 
 StatefulPlan plan_stateful_set(const StatefulSet& set, const std::vector<const Pod*>& pods, const std::string& update_revision, base::WallTime now) {
-  return Planner(set, pods, update_revision, now).plan();
+  return StatefulPlanner(set, pods, update_revision, now).plan();
 }
 
 StatefulSet::Status compute_stateful_set_status(const StatefulSet& set, const std::vector<const Pod*>& pods, const std::string& update_revision,

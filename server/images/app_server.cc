@@ -35,7 +35,7 @@ const char* network_name(Transport transport) {
 }
 
 // As the language writes errno texts.
-std::string lower_error(int err) {
+std::string errno_text(int err) {
   std::string text = std::strerror(err);
   text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
   return text;
@@ -44,7 +44,7 @@ std::string lower_error(int err) {
 base::Result<base::Fd> open_socket(Transport transport, const ListenAddress& address, int family) {
   const std::string shown = (address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]") + ":" + std::to_string(address.port);
   auto failed = [&](const char* call) {
-    return base::Error(base::Code::kUnavailable, std::string("listen ") + network_name(transport) + " " + shown + ": " + call + ": " + lower_error(errno));
+    return base::Error(base::Code::kUnavailable, std::string("listen ") + network_name(transport) + " " + shown + ": " + call + ": " + errno_text(errno));
   };
   int type = transport == Transport::kUdp ? SOCK_DGRAM : SOCK_STREAM;
   base::Fd fd(::socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, transport == Transport::kSctp ? IPPROTO_SCTP : 0));

@@ -9,9 +9,9 @@
 namespace server {
 namespace {
 
-class Run final : public std::enable_shared_from_this<Run> {
+class ExecRun final : public std::enable_shared_from_this<ExecRun> {
  public:
-  Run(netns::Spawner& spawner, base::Loop& io, std::function<void(ExecResult)> done) : spawner_(spawner), io_(io), done_(std::move(done)) {}
+  ExecRun(netns::Spawner& spawner, base::Loop& io, std::function<void(ExecResult)> done) : spawner_(spawner), io_(io), done_(std::move(done)) {}
 
   void start(netns::ProcessId container, const netns::ContainerSpec& spec);
   void cancel();
@@ -34,7 +34,7 @@ class Run final : public std::enable_shared_from_this<Run> {
   base::Loop::Id watch_ = 0;
 };
 
-void Run::start(netns::ProcessId container, const netns::ContainerSpec& spec) {
+void ExecRun::start(netns::ProcessId container, const netns::ContainerSpec& spec) {
   base::Result<base::Pipe> pipe = base::make_pipe();
   if (!pipe.ok()) return finish({false, pipe.error().message, 0, ""});
   out_ = std::move(pipe->read);
@@ -47,11 +47,11 @@ void Run::start(netns::ProcessId container, const netns::ContainerSpec& spec) {
 }
 
 // The pipe is emptied as it fills, so that no command waits for its reader.
-void Run::watch() {
+void ExecRun::watch() {
   watch_ = io_.watch(out_.get(), base::Loop::Interest::kReadable, [self = shared_from_this()](base::Loop::Ready) { self->drain(); });
 }
 
-void Run::drain() {
+void ExecRun::drain() {
   char buffer[4096];
   // Bounded: whoever writes without end must not hold the loop.
   for (int round = 0; round < 64; ++round) {
@@ -68,7 +68,7 @@ void Run::drain() {
   }
 }
 
-void Run::on_started(base::Result<netns::Started> started) {
+void ExecRun::on_started(base::Result<netns::Started> started) {
   if (!started.ok()) return finish({false, started.error().message, 0, ""});
   std::lock_guard lock(mutex_);
   process_ = started->id;
@@ -76,21 +76,21 @@ void Run::on_started(base::Result<netns::Started> started) {
 }
 
 // What it wrote is in the pipe by now; a child of its own that holds the pipe open is not waited for.
-void Run::on_exit(netns::ExitInfo exit) {
+void ExecRun::on_exit(netns::ExitInfo exit) {
   io_.post([self = shared_from_this(), exit] {
     self->drain();
     self->finish({true, "", exit.code, self->output_});
   });
 }
 
-void Run::cancel() {
+void ExecRun::cancel() {
   std::lock_guard lock(mutex_);
   if (std::exchange(cancelled_, true)) return;
   done_ = nullptr;
   if (process_ != 0) spawner_.signal(process_, SIGKILL);
 }
 
-void Run::finish(ExecResult result) {
+void ExecRun::finish(ExecResult result) {
   std::function<void(ExecResult)> done;
   {
     std::lock_guard lock(mutex_);
@@ -107,10 +107,10 @@ void Run::finish(ExecResult result) {
 }  // namespace
 
 std::function<void()> run_exec_action(netns::Spawner& spawner, base::Loop& io, netns::ProcessId container, const netns::ContainerSpec& spec, std::function<void(ExecResult)> done) {
-  auto run = std::make_shared<Run>(spawner, io, std::move(done));
+  auto run = std::make_shared<ExecRun>(spawner, io, std::move(done));
   run->start(container, spec);
-  return [weak = std::weak_ptr<Run>(run)] {
-    if (std::shared_ptr<Run> live = weak.lock()) live->cancel();
+  return [weak = std::weak_ptr<ExecRun>(run)] {
+    if (std::shared_ptr<ExecRun> live = weak.lock()) live->cancel();
   };
 }
 

@@ -26,9 +26,9 @@ constexpr auto kFirstRetry = milliseconds(5);
 constexpr auto kMaxRetry = milliseconds(100);
 
 // One run, kept alive by the callbacks that wait for it. Everything below start() is on the io loop.
-class Run final : public std::enable_shared_from_this<Run> {
+class NetRun final : public std::enable_shared_from_this<NetRun> {
  public:
-  Run(base::Loop& io, SocketMaker make_socket, NetAction what, std::function<void(Outcome)> done)
+  NetRun(base::Loop& io, SocketMaker make_socket, NetAction what, std::function<void(Outcome)> done)
       : io_(io), make_socket_(std::move(make_socket)), what_(std::move(what)), done_(std::move(done)) {
     url_ = compile_probe_url(what_.action, what_.pod_ip);
   }
@@ -83,13 +83,13 @@ class Run final : public std::enable_shared_from_this<Run> {
   std::optional<GrpcHealthCheck> call_;
 };
 
-void Run::start() {
+void NetRun::start() {
   if (!what_.action.port_problem.empty()) return finish(Result::kError, what_.action.port_problem);
   if (what_.timeout.count() > 0) timer_ = io_.timer(what_.timeout, milliseconds(0), [self = shared_from_this()] { self->on_timeout(); });
   open();
 }
 
-void Run::open() {
+void NetRun::open() {
   // Names are the cluster's business, and a probe comes from the node: only addresses and localhost are known here.
   base::Result<base::Ip> ip = base::Ip::parse(url_.host == "localhost" ? "127.0.0.1" : url_.host);
   if (!ip.ok()) return fail("dial tcp: lookup " + url_.host + ": no such host");
@@ -104,7 +104,7 @@ void Run::open() {
   });
 }
 
-void Run::on_socket(base::Result<base::Fd> socket) {
+void NetRun::on_socket(base::Result<base::Fd> socket) {
   if (!socket.ok()) return fail("dial tcp " + url_.authority() + ": " + socket.error().message);
   stream_ = std::make_unique<ProbeStream>(std::move(*socket));
   const base::SocketAddress to = base::socket_address(ip_, static_cast<uint16_t>(url_.effective_port()));
@@ -113,7 +113,7 @@ void Run::on_socket(base::Result<base::Fd> socket) {
   if (watch_ == 0) fail(dial_text("socket: cannot be watched"));
 }
 
-void Run::on_ready() {
+void NetRun::on_ready() {
   auto keep = shared_from_this();
   if (step_ == Step::kConnecting) {
     int error = 0;
@@ -131,7 +131,7 @@ void Run::on_ready() {
 }
 
 // A gRPC client connects again and again until its deadline; so does whoever is patient.
-void Run::on_refused(int error) {
+void NetRun::on_refused(int error) {
   refused_ = error;
   drop_stream();
   bool again = grpc() || (what_.patient && error == ECONNREFUSED);
@@ -139,7 +139,7 @@ void Run::on_refused(int error) {
   fail(dial_text("connect: " + error_text(error)));
 }
 
-void Run::retry() {
+void NetRun::retry() {
   retry_timer_ = io_.timer(pause_, milliseconds(0), [self = shared_from_this()] {
     self->retry_timer_ = 0;
     self->open();
@@ -147,7 +147,7 @@ void Run::retry() {
   pause_ = std::min(pause_ * 2, kMaxRetry);
 }
 
-void Run::on_connected() {
+void NetRun::on_connected() {
   refused_ = 0;
   if (what_.action.kind == Action::Kind::kTcp) return finish(Result::kSuccess, "");
   if (grpc()) {
@@ -163,13 +163,13 @@ void Run::on_connected() {
   on_ready();
 }
 
-void Run::talk() {
+void NetRun::talk() {
   if (!send_pending()) return;
   receive();
 }
 
 // False: there is more to send, or it failed.
-bool Run::send_pending() {
+bool NetRun::send_pending() {
   while (true) {
     if (rest_.empty() && call_.has_value()) {
       out_ = call_->take_output();
@@ -185,7 +185,7 @@ bool Run::send_pending() {
   }
 }
 
-void Run::receive() {
+void NetRun::receive() {
   // Bounded: a peer that sends without end gives others their turn.
   for (int round = 0; round < 8; ++round) {
     std::string bytes;
@@ -205,7 +205,7 @@ void Run::receive() {
   wait_for(base::Loop::Interest::kReadable);
 }
 
-void Run::judge_http() {
+void NetRun::judge_http() {
   if (reply_.state() == HttpReply::State::kBroken) {
     if (reply_.status() == 0) return fail(reply_.problem());
     return finish(what_.hook ? Result::kSuccess : Result::kError, reply_.problem());  // The body ended early: the kubelet takes no answer from it.
@@ -218,7 +218,7 @@ void Run::judge_http() {
   finish(Result::kFailure, "HTTP probe failed with statuscode: " + std::to_string(status));
 }
 
-bool Run::follow_redirect() {
+bool NetRun::follow_redirect() {
   int status = reply_.status();
   bool redirect = status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
   if (!redirect || reply_.location().empty()) return false;
@@ -235,7 +235,7 @@ bool Run::follow_redirect() {
   return true;
 }
 
-void Run::on_timeout() {
+void NetRun::on_timeout() {
   timer_ = 0;
   const std::string deadline = "context deadline exceeded";
   if (grpc()) {
@@ -250,7 +250,7 @@ void Run::on_timeout() {
 }
 
 // "read tcp 10.244.1.1:40312->10.244.1.2:80: read: connection reset by peer"
-std::string Run::talk_text(const std::string& problem) const {
+std::string NetRun::talk_text(const std::string& problem) const {
   size_t colon = problem.find(": ");
   const std::string verb = problem.substr(0, colon);
   if (verb != "read" && verb != "write") return problem;
@@ -260,21 +260,21 @@ std::string Run::talk_text(const std::string& problem) const {
   return verb + " tcp " + from + "->" + url_.authority() + ": " + problem;
 }
 
-void Run::fail(const std::string& problem) { finish(Result::kFailure, http() ? "Get \"" + url_.text() + "\": " + problem : problem); }
+void NetRun::fail(const std::string& problem) { finish(Result::kFailure, http() ? "Get \"" + url_.text() + "\": " + problem : problem); }
 
-void Run::finish(Result result, std::string text) {
+void NetRun::finish(Result result, std::string text) {
   auto done = std::exchange(done_, nullptr);
   close();
   if (done != nullptr) done({result, text});
 }
 
-void Run::drop_stream() {
+void NetRun::drop_stream() {
   if (watch_ != 0) io_.cancel(std::exchange(watch_, 0));
   stream_.reset();
   call_.reset();
 }
 
-void Run::close() {
+void NetRun::close() {
   auto keep = weak_from_this().lock();  // The timers hold the last references.
   drop_stream();
   ++attempt_;
@@ -285,11 +285,11 @@ void Run::close() {
 }  // namespace
 
 std::function<void()> run_net_action(base::Loop& io, SocketMaker make_socket, NetAction what, std::function<void(Outcome)> done) {
-  auto run = std::make_shared<Run>(io, std::move(make_socket), std::move(what), std::move(done));
+  auto run = std::make_shared<NetRun>(io, std::move(make_socket), std::move(what), std::move(done));
   io.post([run] { run->start(); });
-  return [&io, weak = std::weak_ptr<Run>(run)] {
+  return [&io, weak = std::weak_ptr<NetRun>(run)] {
     io.post([weak] {
-      if (std::shared_ptr<Run> live = weak.lock()) live->cancel();
+      if (std::shared_ptr<NetRun> live = weak.lock()) live->cancel();
     });
   };
 }

@@ -324,7 +324,7 @@ void check_conversion(const json& spec, Causes& causes) {
 
 // --- What the definition as a whole must be ---
 
-void check_change(const json& tree, const json& old, Causes& causes) {
+void check_definition_change(const json& tree, const json& old, Causes& causes) {
   for (const char* field : {"spec.scope", "spec.names.kind", "spec.group", "spec.names.plural"}) {
     const bool when_served = std::string_view(field) == "spec.scope" || std::string_view(field) == "spec.names.kind";
     if (when_served && !is_established(old)) continue;
@@ -391,7 +391,7 @@ Causes validate_customresourcedefinition(const json& tree, const json* old) {
   check_one_of("spec.scope", get_string(spec, "scope"), kScopes, causes);
   check_versions(spec, causes);
   check_conversion(spec, causes);
-  if (old) check_change(tree, *old, causes);
+  if (old) check_definition_change(tree, *old, causes);
   check_stored_versions(tree, causes);
   check_approval(tree, old, causes);
   if (get_bool(spec, "preserveUnknownFields") && !(old && get_bool(*old, "spec.preserveUnknownFields"))) {

@@ -106,14 +106,14 @@ bool is_credit_card(std::string_view text) {
 }
 
 // A row is judged by a function or by a pattern.
-struct Row {
+struct FormatRow {
   std::string_view name;
   bool (*fits)(std::string_view) = nullptr;
   const char* pattern = nullptr;
   size_t max = std::string_view::npos;
   bool exact_case = false;
 };
-constexpr Row kRows[] = {
+constexpr FormatRow kRows[] = {
     {"bsonobjectid", nullptr, "^[0-9a-f]{24}$"},
     {"byte", nullptr, "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})$"},
     {"cidr", is_cidr},
@@ -144,28 +144,28 @@ constexpr Row kRows[] = {
     {"uuid5", nullptr, "^[0-9a-f]{8}-?[0-9a-f]{4}-?5[0-9a-f]{3}-?[89ab][0-9a-f]{3}-?[0-9a-f]{12}$"},
 };
 
-const Row* find_row(std::string_view format) {
+const FormatRow* find_format(std::string_view format) {
   const std::string name = without(format, "-");
-  const Row* at = std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& row) { return row.name == name; });
+  const FormatRow* at = std::find_if(std::begin(kRows), std::end(kRows), [&](const FormatRow& row) { return row.name == name; });
   return at == std::end(kRows) ? nullptr : at;
 }
 
 }  // namespace
 
 bool is_known_format(std::string_view type, std::string_view format) {
-  if (type.empty() || type == "string") return find_row(format) != nullptr;
+  if (type.empty() || type == "string") return find_format(format) != nullptr;
   if (type == "integer") return format == "int32" || format == "int64";
   return type == "number" && (format == "float" || format == "double");
 }
 
 bool fits_format(std::string_view format, std::string_view text) {
-  const Row* row = find_row(format);
+  const FormatRow* row = find_format(format);
   if (!row) return true;
   if (row->fits) return row->fits(text);
   // The patterns are constants and sound; all are made at the first use of one.
   static const std::vector<base::RegexPtr> kPatterns = [] {
     std::vector<base::RegexPtr> out;
-    for (const Row& each : kRows) out.push_back(each.pattern ? *base::Regex::compile(each.pattern, !each.exact_case) : nullptr);
+    for (const FormatRow& each : kRows) out.push_back(each.pattern ? *base::Regex::compile(each.pattern, !each.exact_case) : nullptr);
     return out;
   }();
   const base::RegexPtr& pattern = kPatterns[static_cast<size_t>(row - kRows)];

@@ -112,7 +112,7 @@ void check_keys(const json& schema, const std::string& path, Causes& causes) {
 }
 
 // Items of maps and sets are there, and their keys have values.
-void check_items(const json& schema, const std::string& path, Causes& causes) {
+void check_item_schema(const json& schema, const std::string& path, Causes& causes) {
   const std::string list_type = get_string(schema, "x-kubernetes-list-type");
   const json& items = get_object(schema, "items");
   if (!find_key(schema, "items") || (list_type != "set" && list_type != "map")) return;
@@ -185,7 +185,7 @@ void check_all(const json& schema, const Place& place, const std::string& path, 
   if (preserve && *preserve == false) causes.push_back(cause_invalid(path + ".x-kubernetes-preserve-unknown-fields", false, "must be true or undefined"));
   check_list_type(schema, path, causes);
   if (get_string(schema, "x-kubernetes-list-type") == "map") check_keys(schema, path, causes);
-  check_items(schema, path, causes);
+  check_item_schema(schema, path, causes);
   const json& rules = get_array(schema, "x-kubernetes-validations");
   for (size_t i = 0; i < rules.size(); ++i) check_rule(rules[i], path + ".x-kubernetes-validations[" + std::to_string(i) + "]", causes);
 }

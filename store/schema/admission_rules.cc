@@ -30,7 +30,6 @@ void check_words(const json& rule, const char* key, const char* what, const std:
   if (what && all && words.size() > 1) causes.push_back(cause_invalid(field, words, std::string("if '*' is present, must not specify other ") + what));
 }
 
-json value_at(const json& object, const char* key) { return object.is_object() && object.contains(key) && !object[key].is_null() ? object[key] : json(); }
 
 void check_supported(const json& object, const char* key, std::span<const std::string_view> known, const std::string& path, Causes& causes) {
   const json word = value_at(object, key);

@@ -60,7 +60,7 @@ void label_like_pods(json& tree) {
   if (named && !labels.empty() && object_at(object_at(tree, "metadata"), "labels").empty()) tree["metadata"]["labels"] = labels;
 }
 
-constexpr std::string_view kModes[] = {"NonIndexed", "Indexed"}, kReplacements[] = {"Failed", "TerminatingOrFailed"}, kFailed[] = {"Failed"};
+constexpr std::string_view kCompletionModes[] = {"NonIndexed", "Indexed"}, kReplacements[] = {"Failed", "TerminatingOrFailed"}, kFailed[] = {"Failed"};
 constexpr std::string_view kRestarts[] = {"OnFailure", "Never"};
 constexpr GoField kSuccessRule[] = {{"SucceededIndexes", "succeededIndexes"}, {"SucceededCount", "succeededCount"}};
 constexpr GoField kExitCodes[] = {{"ContainerName", "containerName"}, {"Operator", "operator", "\"\""}, {"Values", "values"}};
@@ -104,7 +104,7 @@ void check_indexed(const json& spec, const std::string& path, Causes& causes) {
     if (integer_at(spec, field) <= limit) return;
     causes.push_back(cause_invalid(path + "." + field, integer_at(spec, field), "must be less than or equal to " + std::to_string(limit) + when));
   };
-  check_supported(spec, "completionMode", kModes, path, causes);
+  check_supported(spec, "completionMode", kCompletionModes, path, causes);
   if (mode == "Indexed") {
     const bool counted = has(spec, "completions");
     if (!counted) causes.push_back(cause_required(path + ".completions", "when completion mode is Indexed"));

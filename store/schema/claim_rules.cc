@@ -9,11 +9,10 @@
 namespace store {
 namespace {
 
-constexpr std::string_view kModes[] = {"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"};
+constexpr std::string_view kClaimModes[] = {"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"};
 constexpr std::string_view kVolumeModes[] = {"Block", "Filesystem"};
 constexpr const char* kClassAnnotation = "volume.beta.kubernetes.io/storage-class";
 
-json value_at(const json& object, const char* key) { return has(object, key) ? object[key] : json(); }
 
 bool is_known_source(const json& source) {
   const std::string kind = string_at(source, "kind"), group = string_at(source, "apiGroup");
@@ -125,7 +124,7 @@ void check_claim_spec(const json& spec, const std::string& path, Causes& causes)
   if (modes.empty()) causes.push_back(cause_required(path + ".accessModes", "at least 1 access mode is required"));
   if (has(spec, "selector")) check_label_selector(spec["selector"], path + ".selector", causes);
   for (const json& mode : modes) {
-    if (std::find(std::begin(kModes), std::end(kModes), mode) == std::end(kModes)) causes.push_back(cause_not_supported(path + ".accessModes", mode, kModes));
+    if (std::find(std::begin(kClaimModes), std::end(kClaimModes), mode) == std::end(kClaimModes)) causes.push_back(cause_not_supported(path + ".accessModes", mode, kClaimModes));
   }
   if (modes.size() > 1 && std::find(modes.begin(), modes.end(), "ReadWriteOncePod") != modes.end()) {
     causes.push_back(cause_forbidden(path + ".accessModes", "may not use ReadWriteOncePod with other access modes"));

@@ -11,17 +11,16 @@ namespace store {
 namespace {
 
 // What the API names at all; a variable and a file each take some of it.
-constexpr std::string_view kFields[] = {
+constexpr std::string_view kDownwardFields[] = {
     "metadata.annotations", "metadata.labels",    "metadata.name",           "metadata.namespace", "metadata.uid",  "spec.host",      "spec.nodeName",
     "spec.restartPolicy",   "spec.schedulerName", "spec.serviceAccountName", "status.hostIP",      "status.hostIPs", "status.phase", "status.podIP",
     "status.podIPs"};
 constexpr std::string_view kVariableFields[] = {"metadata.name",  "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
                                                 "status.hostIP", "status.hostIPs",     "status.podIP", "status.podIPs"};
 constexpr std::string_view kFileFields[] = {"metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"};
-constexpr std::string_view kResources[] = {"limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu", "requests.ephemeral-storage", "requests.memory"};
+constexpr std::string_view kDownwardResources[] = {"limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu", "requests.ephemeral-storage", "requests.memory"};
 constexpr std::string_view kByteUnits[] = {"1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"};
 
-bool among(std::span<const std::string_view> list, std::string_view value) { return std::find(list.begin(), list.end(), value) != list.end(); }
 
 bool of_huge_pages(const std::string& resource) { return resource.starts_with("requests.hugepages-") || resource.starts_with("limits.hugepages-"); }
 
@@ -44,7 +43,7 @@ void check_divisor(const std::string& resource, const json& divisor, const std::
                      : resource.ends_with(".ephemeral-storage") ? "local ephemeral storage"
                      : of_huge_pages(resource)                  ? "hugepages"
                                                                 : nullptr;
-  if (!kind || among(kByteUnits, divisor.is_string() ? divisor.get<std::string>() : divisor.dump())) return;
+  if (!kind || is_among(kByteUnits, divisor.is_string() ? divisor.get<std::string>() : divisor.dump())) return;
   causes.push_back(cause_invalid(field, resource,
                                  "only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported with the " + std::string(kind) + " resource"));
 }
@@ -62,10 +61,10 @@ void check_field_ref(const json& ref, FactIn where, const std::string& path, Cau
     add_problem(causes, path, map == "metadata.annotations" ? base::lower(key) : key, label_key_problem(map == "metadata.annotations" ? base::lower(key) : key));
     return;
   }
-  if (!among(kFields, field)) return unknown("field label not supported: " + field);
+  if (!is_among(kDownwardFields, field)) return unknown("field label not supported: " + field);
   const std::span<const std::string_view> supported = where == FactIn::kVariable ? std::span<const std::string_view>(kVariableFields) : kFileFields;
   const std::string name = field == "spec.host" ? "spec.nodeName" : field;  // Its oldest name.
-  if (!among(supported, name)) causes.push_back(cause_not_supported(here, name, supported));
+  if (!is_among(supported, name)) causes.push_back(cause_not_supported(here, name, supported));
 }
 
 void check_resource_field_ref(const json& ref, FactIn where, const std::string& path, Causes& causes) {
@@ -74,8 +73,8 @@ void check_resource_field_ref(const json& ref, FactIn where, const std::string& 
     causes.push_back(cause_required(path + ".containerName"));
   } else if (resource.empty()) {
     causes.push_back(cause_required(path + ".resource"));
-  } else if (!among(kResources, resource) && !of_huge_pages(resource)) {
-    causes.push_back(cause_not_supported(path + ".resource", resource, kResources));
+  } else if (!is_among(kDownwardResources, resource) && !of_huge_pages(resource)) {
+    causes.push_back(cause_not_supported(path + ".resource", resource, kDownwardResources));
   }
   if (has(ref, "divisor")) check_divisor(resource, ref["divisor"], path, causes);
 }

@@ -19,13 +19,6 @@ constexpr size_t kMaxTopology = 16;
 
 bool says_key(const json& object, std::string_view key) { return object.is_object() && object.contains(key); }
 
-bool among(std::string_view value, std::span<const std::string_view> list) {
-  for (std::string_view known : list) {
-    if (value == known) return true;
-  }
-  return false;
-}
-
 base::Cause too_many(const std::string& field, size_t count, size_t most) {
   return {"FieldValueTooMany", "Too many: " + std::to_string(count) + ": must have at most " + std::to_string(most) + " items", field};
 }
@@ -60,7 +53,7 @@ void check_port(const json& port, bool need_name, const std::string& path, Cause
   const int64_t number = integer_at(port, "port");
   add_problem(causes, path + ".port", number, port_number_problem(number));
   if (protocol.empty()) causes.push_back(cause_required(path + ".protocol"));
-  else if (!among(protocol, kProtocols)) causes.push_back(cause_not_supported(path + ".protocol", protocol, kProtocols));
+  else if (!is_among(kProtocols, protocol)) causes.push_back(cause_not_supported(path + ".protocol", protocol, kProtocols));
   check_app_protocol(port, path, causes);
 }
 
@@ -124,7 +117,7 @@ void check_slice_ports(const json& ports, Causes& causes) {
     const std::string path = item("", "ports", i), name = string_at(ports[i], "name"), protocol = string_at(ports[i], "protocol");
     if (!name.empty()) add_problem(causes, path + ".name", name, name_problem(name, NameRule::kDnsLabel));
     if (!names.insert(name).second) causes.push_back(cause_duplicate(path + ".name", name));
-    if (!among(protocol, kProtocols)) causes.push_back(cause_not_supported(path + ".protocol", protocol, kProtocols));
+    if (!is_among(kProtocols, protocol)) causes.push_back(cause_not_supported(path + ".protocol", protocol, kProtocols));
     check_app_protocol(ports[i], path, causes);
   }
 }
@@ -175,7 +168,7 @@ std::vector<base::Cause> validate_endpointslice(const json& tree, const json* ol
   Causes causes;
   const std::string type = string_at(tree, "addressType");
   if (type.empty()) causes.push_back(cause_required("addressType"));
-  else if (!among(type, kAddressTypes)) causes.push_back(cause_not_supported("addressType", type, kAddressTypes));
+  else if (!is_among(kAddressTypes, type)) causes.push_back(cause_not_supported("addressType", type, kAddressTypes));
   check_slice_ports(array_at(tree, "ports"), causes);
   if (!old || array_at(*old, "endpoints") != array_at(tree, "endpoints")) append(causes, check_endpoints_of_slice(tree));
   if (old && string_at(*old, "addressType") != type) causes.push_back(cause_invalid("addressType", type, "field is immutable"));

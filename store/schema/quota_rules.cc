@@ -11,7 +11,6 @@
 namespace store {
 namespace {
 
-std::string text_of(const json& quantity) { return quantity.is_string() ? quantity.get<std::string>() : quantity.dump(); }
 bool above(const json& a, const json& b) { return quantity_nanos(a).value_or(0) > quantity_nanos(b).value_or(0); }
 
 // Two columns of an entry of which the first may not be above the second, and how upstream says so.
@@ -44,11 +43,11 @@ void check_ratio(const json& entry, const std::string& resource, const std::stri
   const json& ratio = ratios[resource];
   const std::string field = path + ".maxLimitRequestRatio[" + resource + "]";
   const long double value = quantity_nanos(ratio).value_or(0) / 1e9L;
-  if (value < 1) causes.push_back(cause_invalid(field, ratio, "ratio " + text_of(ratio) + " is less than 1"));
+  if (value < 1) causes.push_back(cause_invalid(field, ratio, "ratio " + quantity_text(ratio) + " is less than 1"));
   if (!least.contains(resource) || !most.contains(resource)) return;
   const long double low = quantity_nanos(least[resource]).value_or(0), high = quantity_nanos(most[resource]).value_or(0);
   if (low == 0) return;  // Infinite, or nothing at all.
-  if (value > high / low) causes.push_back(cause_invalid(field, ratio, "ratio " + text_of(ratio) + " is greater than max/min = " + ratio_text(high / low)));
+  if (value > high / low) causes.push_back(cause_invalid(field, ratio, "ratio " + quantity_text(ratio) + " is greater than max/min = " + ratio_text(high / low)));
 }
 
 void check_values(const json& entry, const std::string& resource, const std::string& path, Causes& causes) {
@@ -57,14 +56,14 @@ void check_values(const json& entry, const std::string& resource, const std::str
     if (!low.contains(resource) || !high.contains(resource) || !above(low[resource], high[resource])) continue;
     const json& shown_value = object_at(entry, row.shown)[resource];
     causes.push_back(cause_invalid(path + "." + row.field + "[" + resource + "]", shown_value,
-                                   row.low_word + text_of(low[resource]) + row.high_word + text_of(high[resource])));
+                                   row.low_word + quantity_text(low[resource]) + row.high_word + quantity_text(high[resource])));
   }
   check_ratio(entry, resource, path, causes);
   const json &limits = object_at(entry, "default"), &requests = object_at(entry, "defaultRequest");
   if (may_overcommit(resource) || !limits.contains(resource) || !requests.contains(resource)) return;
   if (quantity_nanos(limits[resource]) == quantity_nanos(requests[resource])) return;
   causes.push_back(cause_invalid(path + ".defaultRequest[" + resource + "]", requests[resource],
-                                 "default value " + text_of(limits[resource]) + " must equal to defaultRequest value " + text_of(requests[resource]) + " in " + resource));
+                                 "default value " + quantity_text(limits[resource]) + " must equal to defaultRequest value " + quantity_text(requests[resource]) + " in " + resource));
 }
 
 void check_type(const std::string& type, const std::string& field, Causes& causes) {
@@ -100,11 +99,6 @@ void check_entry(const json& entry, const std::string& path, Causes& causes) {
 constexpr std::string_view kScopes[] = {"BestEffort", "CrossNamespacePodAffinity", "NotBestEffort", "NotTerminating", "PriorityClass", "Terminating", "VolumeAttributesClass"};
 constexpr std::pair<std::string_view, std::string_view> kOpposites[] = {{"BestEffort", "NotBestEffort"}, {"Terminating", "NotTerminating"}};
 
-template <size_t N>
-bool among(const std::string_view (&list)[N], std::string_view name) {
-  return std::find(std::begin(list), std::end(list), name) != std::end(list);
-}
-
 void check_amounts(const json& amounts, const std::string& path, Causes& causes) {
   for (const auto& [resource, amount] : amounts.items()) {
     const std::string here = path + "[" + resource + "]";
@@ -116,10 +110,10 @@ void check_amounts(const json& amounts, const std::string& path, Causes& causes)
 // Scopes say which pods or claims are counted, and so only fit what counts those.
 bool fits(std::string_view scope, std::string_view resource) {
   static constexpr std::string_view kCompute[] = {"cpu", "limits.cpu", "limits.memory", "memory", "pods", "requests.cpu", "requests.memory"};
-  if (!among(kScopes, scope)) return true;
+  if (!is_among(kScopes, scope)) return true;
   if (scope == "BestEffort") return resource == "pods";
   if (scope == "VolumeAttributesClass") return resource == "persistentvolumeclaims" || resource == "requests.storage";
-  return among(kCompute, resource);
+  return is_among(kCompute, resource);
 }
 
 // How many of the bounds do not fit the scope.
@@ -133,7 +127,7 @@ void check_scopes(const json& spec, Causes& causes) {
   const json& scopes = array_at(spec, "scopes");
   for (const json& value : scopes) {
     const std::string scope = value.is_string() ? value.get<std::string>() : "";
-    if (!among(kScopes, scope)) causes.push_back(cause_invalid("spec.scopes", scopes, "unsupported scope"));
+    if (!is_among(kScopes, scope)) causes.push_back(cause_invalid("spec.scopes", scopes, "unsupported scope"));
     for (size_t i = misfits(spec, scope); i > 0; --i) causes.push_back(cause_invalid("spec.scopes", scopes, "unsupported scope applied to resource"));
   }
   for (const auto& [one, other] : kOpposites) {
@@ -145,12 +139,12 @@ void check_scopes(const json& spec, Causes& causes) {
 void check_scope_requirement(const json& spec, const json& requirement, const std::string& path, Causes& causes) {
   const std::string scope = string_at(requirement, "scopeName"), op = string_at(requirement, "operator");
   const json& values = array_at(requirement, "values");
-  if (!among(kScopes, scope)) causes.push_back(cause_invalid(path + ".scopeName", scope, "unsupported scope"));
+  if (!is_among(kScopes, scope)) causes.push_back(cause_invalid(path + ".scopeName", scope, "unsupported scope"));
   const Type* selector = find_type("io.k8s.api.core.v1.ScopeSelector");
   for (size_t i = misfits(spec, scope); i > 0 && selector; --i) {
     causes.push_back(cause_invalid_struct(path, object_at(spec, "scopeSelector"), *selector, "unsupported scope applied to resource"));
   }
-  const bool plain = among(kScopes, scope) && scope != "PriorityClass" && scope != "VolumeAttributesClass";
+  const bool plain = is_among(kScopes, scope) && scope != "PriorityClass" && scope != "VolumeAttributesClass";
   if (plain && op != "Exists") {
     causes.push_back(cause_invalid(path + ".operator", op,
                                    "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, "

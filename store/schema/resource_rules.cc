@@ -19,22 +19,16 @@ constexpr std::string_view kUnqualified[] = {
 };
 constexpr std::string_view kForPods[] = {"cpu", "hugepages-", "memory"};
 
-template <size_t N>
-bool among(const std::string_view (&list)[N], std::string_view name) {
-  return std::find(std::begin(list), std::end(list), name) != std::end(list);
-}
-
 bool is_qualified(const std::string& name) { return name.find('/') != std::string::npos; }
-std::string text_of(const json& quantity) { return quantity.is_string() ? quantity.get<std::string>() : quantity.dump(); }
 
 void check_container_name(const std::string& name, const std::string& path, Causes& causes) {
   const std::string problem = label_key_problem(name);
   add_problem(causes, path, name, problem);
   if (!is_qualified(name)) {
-    if (problem.empty() && !among(kUnqualified, name) && !is_huge_pages(name) && !name.starts_with("requests.hugepages-")) {
+    if (problem.empty() && !is_among(kUnqualified, name) && !is_huge_pages(name) && !name.starts_with("requests.hugepages-")) {
       causes.push_back(cause_invalid(path, name, "must be a standard resource type or fully qualified"));
     }
-    if (!among(kForContainers, name) && !is_huge_pages(name)) causes.push_back(cause_invalid(path, name, "must be a standard resource for containers"));
+    if (!is_among(kForContainers, name) && !is_huge_pages(name)) causes.push_back(cause_invalid(path, name, "must be a standard resource for containers"));
   } else if (!is_native(name) && !is_extended(name)) {
     causes.push_back(cause_invalid(path, name, "doesn't follow extended resource name standard"));
   }
@@ -56,7 +50,7 @@ void check_amount(const std::string& name, const json& amount, const std::string
   if (*value < 0) causes.push_back(cause_invalid(path, amount, "must be greater than or equal to 0"));
   if (is_extended(name) && std::fmod(*value, 1e9L) != 0) causes.push_back(cause_invalid(path, amount, "must be an integer"));
   if (is_huge_pages(name) && !whole_pages(name, *value)) {
-    causes.push_back(cause_invalid(path, amount, text_of(amount) + " is not positive integer multiple of " + name));
+    causes.push_back(cause_invalid(path, amount, quantity_text(amount) + " is not positive integer multiple of " + name));
   }
 }
 
@@ -68,7 +62,7 @@ void check_request(const std::string& name, const json& amount, const json& limi
   }
   const auto wanted = quantity_nanos(amount), allowed = quantity_nanos(*limit);
   if (!wanted || !allowed) return;
-  const std::string bound = name + " limit of " + text_of(*limit);
+  const std::string bound = name + " limit of " + quantity_text(*limit);
   if (*wanted != *allowed && !may_overcommit(name)) causes.push_back(cause_invalid(path + ".requests", amount, "must be equal to " + bound));
   else if (*wanted > *allowed) causes.push_back(cause_invalid(path + ".requests", amount, "must be less than or equal to " + bound));
 }
@@ -146,7 +140,7 @@ void check_pod_resources(const PodScope& scope, const std::string& path, Causes&
     for (auto it = limits.begin(); it != limits.end(); ++it) {
       if (!most.contains(it.key()) || quantity_nanos(it.value()).value_or(0) <= quantity_nanos(most[it.key()]).value_or(0)) continue;
       causes.push_back(cause_invalid(item(path, "containers", i) + "[" + it.key() + "].limits", it.value(),
-                                     "must be less than or equal to pod limits of " + text_of(most[it.key()])));
+                                     "must be less than or equal to pod limits of " + quantity_text(most[it.key()])));
     }
   }
 }

@@ -37,6 +37,10 @@ std::string item(const std::string& path, std::string_view list, size_t index) {
   return out.append(list).append("[").append(std::to_string(index)).append("]");
 }
 
+std::string quantity_text(const json& quantity) { return quantity.is_string() ? quantity.get<std::string>() : quantity.dump(); }
+
+json value_at(const json& object, std::string_view key) { return has(object, key) ? *object.find(key) : json(); }
+
 bool has(const json& object, std::string_view key) {
   const auto at = object.find(key);
   return object.is_object() && at != object.end() && !at->is_null();

@@ -33,6 +33,7 @@ void check_label_selector(const json& selector, const std::string& path, Causes&
 bool selector_matches(const json& selector, const json& labels);
 // A quantity in billionths, so that "1000m" and "1" compare equal; nothing when it is malformed.
 std::optional<long double> quantity_nanos(const json& quantity);
+std::string quantity_text(const json& quantity);  // A number's, too.
 
 // As upstream: "must be greater than or equal to 0". Absent is fine.
 void check_nonnegative(const json& parent, std::string_view key, const std::string& field, Causes& causes);
@@ -50,6 +51,7 @@ std::string item(const std::string& path, std::string_view list, size_t index);
 const json& array_at(const json& object, std::string_view key);
 const json& object_at(const json& object, std::string_view key);
 std::string string_at(const json& object, std::string_view key);
+json value_at(const json& object, std::string_view key);  // null when absent
 
 // --- Resources, from resource_names.cc ---
 enum class NamedIn { kAnywhere, kContainer, kQuota };

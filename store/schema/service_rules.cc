@@ -31,7 +31,6 @@ int64_t int_at(const json& object, std::string_view key) {
   const auto at = object.find(key);
   return at != object.end() && at->is_number_integer() ? at->get<int64_t>() : 0;
 }
-json value_at(const json& object, std::string_view key) { return says(object, key) ? *object.find(key) : json(); }
 
 bool is_external(const json& spec) {
   const std::string type = string_at(spec, "type");

@@ -23,7 +23,6 @@ constexpr size_t kMaxErrorMessage = 1024;
 
 base::Cause too_long(const std::string& field, size_t limit) { return {"FieldValueTooLong", "Too long: may not be more than " + std::to_string(limit) + " bytes", field}; }
 
-json value_at(const json& object, const char* key) { return has(object, key) ? object[key] : json(); }
 
 void check_word(const json& object, const char* key, std::span<const std::string_view> known, const std::string& field, Causes& causes) {
   const json word = value_at(object, key);

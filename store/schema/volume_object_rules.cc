@@ -9,7 +9,7 @@
 namespace store {
 namespace {
 
-constexpr std::string_view kModes[] = {"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"};
+constexpr std::string_view kVolumeAccessModes[] = {"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"};
 constexpr std::string_view kReclaimPolicies[] = {"Delete", "Recycle", "Retain"};
 constexpr std::string_view kVolumeModes[] = {"Block", "Filesystem"};
 constexpr const char* kInline = " in the context of inline volumes";
@@ -44,9 +44,7 @@ constexpr SourceRow kSources[] = {
     {"csi", "csi"},
 };
 
-json value_at(const json& object, std::string_view key) { return has(object, key) ? object[std::string(key)] : json(); }
-
-bool among(const json& value, std::span<const std::string_view> list) {
+bool is_one_of(const json& value, std::span<const std::string_view> list) {
   return std::any_of(list.begin(), list.end(), [&](std::string_view known) { return value == known; });
 }
 
@@ -54,7 +52,7 @@ void check_modes(const json& spec, const std::string& path, Causes& causes) {
   const json& modes = array_at(spec, "accessModes");
   if (modes.empty()) causes.push_back(cause_required(path + ".accessModes"));
   for (const json& mode : modes) {
-    if (!among(mode, kModes)) causes.push_back(cause_not_supported(path + ".accessModes", mode, kModes));
+    if (!is_one_of(mode, kVolumeAccessModes)) causes.push_back(cause_not_supported(path + ".accessModes", mode, kVolumeAccessModes));
   }
   if (modes.size() > 1 && std::find(modes.begin(), modes.end(), "ReadWriteOncePod") != modes.end()) {
     causes.push_back(cause_forbidden(path + ".accessModes", "may not use ReadWriteOncePod with other access modes"));
@@ -113,7 +111,7 @@ void check_spec(const json& spec, Causes& causes) {
   check_capacity(spec, "spec", causes);
   const std::string policy = string_at(spec, "persistentVolumeReclaimPolicy"), name = string_at(spec, "storageClassName");
   const std::string policy_field = "spec.persistentVolumeReclaimPolicy";
-  if (!policy.empty() && !among(policy, kReclaimPolicies)) causes.push_back(cause_not_supported(policy_field, policy, kReclaimPolicies));
+  if (!policy.empty() && !is_one_of(policy, kReclaimPolicies)) causes.push_back(cause_not_supported(policy_field, policy, kReclaimPolicies));
   check_affinity(spec, "spec", causes);
   check_sources(spec, "spec", causes);
   if (string_at(object_at(spec, "hostPath"), "path") == "/" && policy == "Recycle") {
@@ -121,7 +119,7 @@ void check_spec(const json& spec, Causes& causes) {
   }
   if (!name.empty()) add_problem(causes, "spec.storageClassName", name, name_problem(name, NameRule::kDnsSubdomain));
   const json mode = value_at(spec, "volumeMode");
-  if (mode.is_string() && !among(mode, kVolumeModes)) causes.push_back(cause_not_supported("spec.volumeMode", mode, kVolumeModes));
+  if (mode.is_string() && !is_one_of(mode, kVolumeModes)) causes.push_back(cause_not_supported("spec.volumeMode", mode, kVolumeModes));
   check_attributes_class(spec, "spec", causes);
 }
 

@@ -7,7 +7,7 @@
 namespace server::gateway {
 namespace {
 
-constexpr std::chrono::milliseconds kPatience{60'000};
+constexpr std::chrono::milliseconds kAuthPatience{60'000};
 
 }  // namespace
 
@@ -37,7 +37,7 @@ bool AuthRequest::begin(const TemplateContext& context) {
   open.endpoint = rules_.upstream->endpoints[state_.pick(*rules_.upstream, std::nullopt, {})];
   open.host = head.authority;
   open.max_head = 16 * 1024;
-  lane_.deadlines.arm(deadline_, kPatience);
+  lane_.deadlines.arm(deadline_, kAuthPatience);
   upstream_ = lane_.pool.open(open, this).stream;
   upstream_->send_head(head, true);
   return false;

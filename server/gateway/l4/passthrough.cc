@@ -10,7 +10,7 @@ namespace server::gateway {
 namespace {
 
 constexpr std::chrono::milliseconds kConnect{5'000};
-constexpr size_t kBuffered = 64 * 1024;
+constexpr size_t kPassedAtOnce = 64 * 1024;
 constexpr ThreadBuffer<struct TcpSessionReads> read_buffer;
 
 }  // namespace
@@ -71,7 +71,7 @@ void TcpSession::pump(Side& from) {
     return;
   }
   to.socket->write_through({read_buffer.data(), static_cast<size_t>(n)});
-  if (to.socket->pending() > kBuffered) from.socket->want_read(false);
+  if (to.socket->pending() > kPassedAtOnce) from.socket->want_read(false);
 }
 
 void TcpSession::drained(Side& to) {

@@ -9,7 +9,7 @@
 namespace server::gateway {
 namespace {
 
-constexpr size_t kShards = 16;
+constexpr size_t kCacheShards = 16;
 constexpr size_t kAnswersAShard = 512;
 constexpr size_t kMaxKept = 32 * 1024;  // Bytes of headers; larger answers are asked for again.
 
@@ -148,10 +148,10 @@ struct AuthCache::Shard {
   }
 };
 
-AuthCache::AuthCache() : shards_(std::make_unique<Shard[]>(kShards)) {}
+AuthCache::AuthCache() : shards_(std::make_unique<Shard[]>(kCacheShards)) {}
 AuthCache::~AuthCache() = default;
 
-AuthCache::Shard& AuthCache::shard_of(std::string_view key) const { return shards_[hash_of(key) % kShards]; }
+AuthCache::Shard& AuthCache::shard_of(std::string_view key) const { return shards_[hash_of(key) % kCacheShards]; }
 
 std::optional<AuthCache::Answer> AuthCache::find(std::string_view key, base::MonoTime now) {
   Shard& shard = shard_of(key);
@@ -185,7 +185,7 @@ void AuthCache::keep(const ExternalAuth& auth, std::string_view key, int status,
 
 size_t AuthCache::size() const {
   size_t count = 0;
-  for (size_t i = 0; i < kShards; ++i) {
+  for (size_t i = 0; i < kCacheShards; ++i) {
     std::lock_guard lock(shards_[i].mutex);
     count += shards_[i].answers.size();
   }

@@ -6,7 +6,7 @@
 namespace server {
 namespace {
 
-constexpr const char* kPath = "/apis/batch/v1/namespaces/default/jobs/pi";
+constexpr const char* kJobPath = "/apis/batch/v1/namespaces/default/jobs/pi";
 
 std::string pi(const std::string& more = "", const std::string& restart = "Never") {
   return "apiVersion: batch/v1\nkind: Job\nmetadata: {name: pi}\nspec:\n" + more + "  template:\n    spec:\n      restartPolicy: " + restart +
@@ -43,7 +43,7 @@ struct JobTest : ControllersTest {
     ASSERT_FALSE(all.empty());
     end(all[0], code);
   }
-  json status() { return get(kPath)["status"]; }
+  json status() { return get(kJobPath)["status"]; }
   // "SuccessCriteriaMet=CompletionsReached Complete=CompletionsReached"
   std::string conditions() {
     std::string out;
@@ -197,11 +197,11 @@ TEST_F(JobTest, SuspendEndsPodsAndResumeMakesNewOnes) {
   EXPECT_TRUE(running().empty());
   EXPECT_EQ(conditions(), "Suspended=JobSuspended");
   EXPECT_FALSE(status().contains("startTime"));
-  merge(kPath, {{"spec", {{"suspend", false}}}});
+  merge(kJobPath, {{"spec", {{"suspend", false}}}});
   EXPECT_EQ(running().size(), 1u);
   EXPECT_EQ(conditions(), "");
   EXPECT_TRUE(status().contains("startTime"));
-  merge(kPath, {{"spec", {{"suspend", true}}}});
+  merge(kJobPath, {{"spec", {{"suspend", true}}}});
   EXPECT_TRUE(running().empty());
 }
 
@@ -209,29 +209,29 @@ TEST_F(JobTest, TimeToLiveDeletesItWithItsPods) {
   apply(pi("  ttlSecondsAfterFinished: 60\n"));
   end_one(0);
   pass(std::chrono::seconds(50));
-  EXPECT_EQ(call("GET", kPath).status, 200);
+  EXPECT_EQ(call("GET", kJobPath).status, 200);
   pass(std::chrono::seconds(12));
-  EXPECT_EQ(call("GET", kPath).status, 404);
+  EXPECT_EQ(call("GET", kJobPath).status, 404);
   EXPECT_TRUE(pods().empty());
 }
 
 TEST_F(JobTest, PodsOfADeletedJobAreLetGo) {
   apply(pi("  parallelism: 2\n  completions: 2\n"));
-  remove(kPath, R"({"propagationPolicy":"Background"})");
+  remove(kJobPath, R"({"propagationPolicy":"Background"})");
   EXPECT_TRUE(pods().empty());
   apply(pi());
-  remove(kPath, R"({"propagationPolicy":"Orphan"})");
+  remove(kJobPath, R"({"propagationPolicy":"Orphan"})");
   ASSERT_EQ(pods().size(), 1u);
   EXPECT_FALSE(pods()[0]["metadata"].contains("finalizers"));
 }
 
 TEST_F(JobTest, PodsStayWhenTheClientDoesNotSay) {
   apply(pi());
-  Answer gone = call("DELETE", kPath);
+  Answer gone = call("DELETE", kJobPath);
   EXPECT_EQ(gone.status, 200);
   EXPECT_NE(gone.header("Warning").find("child pods are preserved by default when jobs are deleted"), std::string::npos) << gone.header("Warning");
   idle();
-  EXPECT_EQ(call("GET", kPath).status, 404);
+  EXPECT_EQ(call("GET", kJobPath).status, 404);
   ASSERT_EQ(pods().size(), 1u);
   EXPECT_FALSE(pods()[0]["metadata"].contains("ownerReferences"));
   EXPECT_FALSE(pods()[0]["metadata"].contains("finalizers"));

@@ -115,7 +115,7 @@ TEST_F(ProbesTest, StartupHoldsTheOthersBack) {
   for (size_t i = 4; i < spawner.execs.size(); ++i) EXPECT_NE(spawner.execs[i].spec.argv.back(), "startup");
 }
 
-struct RestartRow {
+struct ProbedRestartRow {
   const char* name;
   const char* kind;
   const char* policy;
@@ -127,7 +127,7 @@ struct RestartRow {
 };
 
 TEST_F(ProbesTest, FailuresRestart) {
-  const RestartRow rows[] = {
+  const ProbedRestartRow rows[] = {
       {"live", "liveness", "Always", "", 143, "Container c failed liveness probe, will be restarted", 30, "1/1 Running 1"},
       {"own-grace", "liveness", "Always", "terminationGracePeriodSeconds: 4, ", 137, "Container c failed liveness probe, will be restarted", 4, "1/1 Running 1"},
       {"least-grace", "liveness", "Always", "terminationGracePeriodSeconds: 1, ", 137, "Container c failed liveness probe, will be restarted", 2, "1/1 Running 1"},
@@ -135,7 +135,7 @@ TEST_F(ProbesTest, FailuresRestart) {
       {"never", "liveness", "Never", "", 137, "Container c failed liveness probe", 30, "0/1 Error 0"},
       {"startup", "startup", "Always", "", 143, "Container c failed startup probe, will be restarted", 30, "0/1 Running 1"},
   };
-  for (const RestartRow& row : rows) {
+  for (const ProbedRestartRow& row : rows) {
     SCOPED_TRACE(row.name);
     size_t process = spawner.processes.size();
     run_pod(row.name, pod(probe(row.kind, std::string(row.grace) + "periodSeconds: 1, failureThreshold: 2"), "restartPolicy: " + std::string(row.policy) + ", "));

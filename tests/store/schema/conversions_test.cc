@@ -26,7 +26,7 @@ TEST(Conversions, EveryVersionNamesOneThatIsKept) {
   EXPECT_EQ(find_conversion("no such conversion"), nullptr);
 }
 
-struct Row {
+struct ConversionRow {
   const char* name;
   const char* api_version;
   const char* kind;
@@ -34,7 +34,7 @@ struct Row {
   const char* kept_form;
 };
 
-constexpr Row kRows[] = {
+constexpr ConversionRow kRows[] = {
     {"event", "events.k8s.io/v1", "Event",
      R"({"apiVersion":"events.k8s.io/v1","kind":"Event","metadata":{"name":"e"},"regarding":{"kind":"Pod","name":"p"},"note":"n","reason":"r",
          "reportingController":"c","deprecatedCount":2,"deprecatedSource":{"component":"c"},"deprecatedFirstTimestamp":"2026-01-01T00:00:00Z",
@@ -63,7 +63,7 @@ constexpr Row kRows[] = {
 };
 
 TEST(Conversions, ThereAndBack) {
-  for (const Row& row : kRows) {
+  for (const ConversionRow& row : kRows) {
     SCOPED_TRACE(row.name);
     const Resource& r = served(row.api_version, row.kind);
     json shown = json::parse(row.served_form), kept = json::parse(row.kept_form);

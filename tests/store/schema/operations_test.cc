@@ -16,7 +16,7 @@ const char kPodSpec[] = "io.k8s.api.core.v1.PodSpec";
 const char kService[] = "io.k8s.api.core.v1.Service";
 const char kDeployment[] = "io.k8s.api.apps.v1.Deployment";
 const char kConfigMap[] = "io.k8s.api.core.v1.ConfigMap";
-const char kSecret[] = "io.k8s.api.core.v1.Secret";
+const char kSecretType[] = "io.k8s.api.core.v1.Secret";
 const char kEndpointSlice[] = "io.k8s.api.discovery.v1.EndpointSlice";
 
 std::vector<std::string> texts(const std::vector<base::Cause>& causes) {
@@ -251,9 +251,9 @@ TEST(CheckTypes, WordsProblemsAsTheDecoderDoes) {
       {"time of wrong type", kPod, R"({"metadata":{"creationTimestamp":5}})", "json: cannot unmarshal number into Go value of type string"},
       {"times, fine", kPod,
        R"({"metadata":{"creationTimestamp":"2026-01-02T03:04:05.123456+02:00","deletionTimestamp":"2026-01-02T03:04:05Z"}})", ""},
-      {"base64", kSecret, R"({"data":{"a":"abc!"}})", "illegal base64 data at input byte 3"},
-      {"base64 padding", kSecret, R"({"data":{"a":"abc"}})", "illegal base64 data at input byte 3"},
-      {"base64, fine", kSecret, R"({"data":{"a":"aGk=","b":"","c":"aGVs\nbG8h"}})", ""},
+      {"base64", kSecretType, R"({"data":{"a":"abc!"}})", "illegal base64 data at input byte 3"},
+      {"base64 padding", kSecretType, R"({"data":{"a":"abc"}})", "illegal base64 data at input byte 3"},
+      {"base64, fine", kSecretType, R"({"data":{"a":"aGk=","b":"","c":"aGVs\nbG8h"}})", ""},
       {"unknown fields are not its business", kPod, R"({"foo":1})", ""},
   };
   for (const Row& row : rows) {

@@ -28,7 +28,7 @@ std::string container(const std::string& fields, const std::string& spec = "") {
 }
 std::string volume(const std::string& source) { return pod(R"("volumes":[{"name":"v",)" + source + "}]"); }
 
-const std::string c = "spec.containers[0].";
+const std::string in_container = "spec.containers[0].";
 const std::string v = "spec.volumes[0].";
 const std::string label =
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. "
@@ -115,7 +115,7 @@ TEST(PodVolumes, Projections) {
 
 TEST(PodEnvironment, Sources) {
   auto from = [](const std::string& source) { return container(R"("env":[{"name":"A","valueFrom":{)" + source + "}}]"); };
-  const std::string at = c + "env[0].valueFrom.";
+  const std::string at = in_container + "env[0].valueFrom.";
   const PodRow rows[] = {
       {"fields", from(R"("fieldRef":{"fieldPath":"metadata.labels['app']"})"), {}},
       {"a field's old name", from(R"("fieldRef":{"fieldPath":"spec.host"})"), {}},
@@ -140,14 +140,14 @@ TEST(PodEnvironment, Sources) {
       {"key", from(R"("configMapKeyRef":{"name":"A","key":".."})"),
        {at + R"(configMapKeyRef.name: Invalid value: "A": )" + subdomain, at + R"(configMapKeyRef.key: Invalid value: "..": must not be '..')"}},
       {"two", from(R"("configMapKeyRef":{"name":"a","key":"k"},"secretKeyRef":{"name":"a","key":"k"})"),
-       {c + R"(env[0].valueFrom: Invalid value: "": may not have more than one field specified at a time)"}},
+       {in_container + R"(env[0].valueFrom: Invalid value: "": may not have more than one field specified at a time)"}},
       {"value, too", container(R"("env":[{"name":"A","value":"x","valueFrom":{"secretKeyRef":{"name":"a","key":"k"}}}])"),
-       {c + R"(env[0].valueFrom: Invalid value: "": may not be specified when `value` is not empty)"}},
-      {"all of nothing", container(R"("envFrom":[{"prefix":"P"}])"), {c + R"(envFrom: Invalid value: "": must specify one of: `configMapRef` or `secretRef`)"}},
+       {in_container + R"(env[0].valueFrom: Invalid value: "": may not be specified when `value` is not empty)"}},
+      {"all of nothing", container(R"("envFrom":[{"prefix":"P"}])"), {in_container + R"(envFrom: Invalid value: "": must specify one of: `configMapRef` or `secretRef`)"}},
       {"all of both", container(R"("envFrom":[{"configMapRef":{"name":"a"},"secretRef":{}}])"),
-       {c + "envFrom[0].secretRef.name: Required value", c + R"(envFrom: Invalid value: "": may not have more than one field specified at a time)"}},
+       {in_container + "envFrom[0].secretRef.name: Required value", in_container + R"(envFrom: Invalid value: "": may not have more than one field specified at a time)"}},
       {"prefix", container(R"("envFrom":[{"prefix":"=","configMapRef":{"name":"a"}}])"),
-       {c + R"(envFrom[0].prefix: Invalid value: "=": a valid environment variable name must consist only of printable ASCII characters other than '=')"}},
+       {in_container + R"(envFrom[0].prefix: Invalid value: "=": a valid environment variable name must consist only of printable ASCII characters other than '=')"}},
   };
   expect(rows);
 }
@@ -159,38 +159,38 @@ TEST(PodContainers, MountsAndDevices) {
   const PodRow rows[] = {
       {"fine", mount(R"("subPath":"a/b","readOnly":true,"recursiveReadOnly":"Enabled")"), {}},
       {"same place twice", container(R"("volumeMounts":[{"name":"v","mountPath":"/v"},{"name":"p","mountPath":"/v"}])", volumes),
-       {c + R"(volumeMounts[1].mountPath: Invalid value: "/v": must be unique)"}},
-      {"sub path", mount(R"("subPath":"/a")"), {c + R"(volumeMounts.subPath: Invalid value: "/a": must be a relative path)"}},
+       {in_container + R"(volumeMounts[1].mountPath: Invalid value: "/v": must be unique)"}},
+      {"sub path", mount(R"("subPath":"/a")"), {in_container + R"(volumeMounts.subPath: Invalid value: "/a": must be a relative path)"}},
       {"both sub paths", mount(R"("subPath":"a","subPathExpr":"..")"),
-       {c + R"(volumeMounts[0].subPathExpr: Invalid value: "..": subPathExpr and subPath are mutually exclusive)",
-        c + R"(volumeMounts.subPathExpr: Invalid value: "..": must not contain '..')"}},
+       {in_container + R"(volumeMounts[0].subPathExpr: Invalid value: "..": subPathExpr and subPath are mutually exclusive)",
+        in_container + R"(volumeMounts.subPathExpr: Invalid value: "..": must not contain '..')"}},
       {"sub path of an image", container(R"("volumeMounts":[{"name":"i","mountPath":"/v","subPath":"a"}])", volumes),
-       {c + R"(volumeMounts[0].subPath: Invalid value: "a": not allowed in image volume sources)"}},
+       {in_container + R"(volumeMounts[0].subPath: Invalid value: "a": not allowed in image volume sources)"}},
       {"both ways", mount(R"("mountPropagation":"Bidirectional")"),
-       {c + "volumeMounts.mountPropagation: Forbidden: Bidirectional mount propagation is available only to privileged containers"}},
+       {in_container + "volumeMounts.mountPropagation: Forbidden: Bidirectional mount propagation is available only to privileged containers"}},
       {"recursive", mount(R"("recursiveReadOnly":"IfPossible","mountPropagation":"HostToContainer")"),
-       {c + "volumeMounts.recursiveReadOnly: Forbidden: may only be specified when readOnly is true",
-        c + "volumeMounts.recursiveReadOnly: Forbidden: may only be specified when mountPropagation is None or not specified"}},
+       {in_container + "volumeMounts.recursiveReadOnly: Forbidden: may only be specified when readOnly is true",
+        in_container + "volumeMounts.recursiveReadOnly: Forbidden: may only be specified when mountPropagation is None or not specified"}},
       {"a volume that is wrong itself cannot be mounted", container(R"("volumeMounts":[{"name":"w","mountPath":"/w"}])", R"("volumes":[{"name":"w","configMap":{}}])"),
-       {"spec.volumes[0].configMap.name: Required value", c + R"(volumeMounts[0].name: Not found: "w")"}},
+       {"spec.volumes[0].configMap.name: Required value", in_container + R"(volumeMounts[0].name: Not found: "w")"}},
       {"a mount of nothing", container(R"("volumeMounts":[{}])"),
-       {c + "volumeMounts[0].name: Required value", c + R"(volumeMounts[0].name: Not found: "")", c + "volumeMounts[0].mountPath: Required value"}},
+       {in_container + "volumeMounts[0].name: Required value", in_container + R"(volumeMounts[0].name: Not found: "")", in_container + "volumeMounts[0].mountPath: Required value"}},
       {"an unknown way", mount(R"("mountPropagation":"Up")"),
-       {c + R"(volumeMounts.mountPropagation: Unsupported value: "Up": supported values: "Bidirectional", "HostToContainer", "None")"}},
+       {in_container + R"(volumeMounts.mountPropagation: Unsupported value: "Up": supported values: "Bidirectional", "HostToContainer", "None")"}},
       {"a file of variables", container(R"("env":[{"name":"A","valueFrom":{"fileKeyRef":{"key":"K","volumeName":"p","path":"../x"}}}])", volumes),
-       {c + R"(env[0].valueFrom.fileKeyRef.path: Invalid value: "../x": must not contain '..')",
-        c + R"(env[0].valueFrom.fileKeyRef.volumeName: Invalid value: "p": referenced volume must be of type emptyDir)"}},
+       {in_container + R"(env[0].valueFrom.fileKeyRef.path: Invalid value: "../x": must not contain '..')",
+        in_container + R"(env[0].valueFrom.fileKeyRef.volumeName: Invalid value: "p": referenced volume must be of type emptyDir)"}},
       {"device", device(R"("name":"p","devicePath":"/dev/x")"), {}},
       {"no block device", device(R"("name":"v","devicePath":"/dev/x")"),
-       {c + R"(volumeDevices[0].name: Invalid value: "v": can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode)"}},
+       {in_container + R"(volumeDevices[0].name: Invalid value: "v": can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode)"}},
       {"unknown device", device(R"("name":"z","devicePath":"/a/../b")"),
-       {c + R"(volumeDevices[0].name: Not found: "z")", c + R"(volumeDevices[0].devicePath: Invalid value: "/a/../b": can not contain backsteps ('..'))"}},
+       {in_container + R"(volumeDevices[0].name: Not found: "z")", in_container + R"(volumeDevices[0].devicePath: Invalid value: "/a/../b": can not contain backsteps ('..'))"}},
       {"device and mount",
        container(R"("volumeDevices":[{"name":"p","devicePath":"/x"}],"volumeMounts":[{"name":"p","mountPath":"/x"}])", volumes),
-       {c + R"(volumeMounts[0].name: Invalid value: "p": must not already exist in volumeDevices)",
-        c + R"(volumeMounts[0].mountPath: Invalid value: "/x": must not already exist as a path in volumeDevices)",
-        c + R"(volumeDevices[0].name: Invalid value: "p": must not already exist in volumeMounts)",
-        c + R"(volumeDevices[0].devicePath: Invalid value: "/x": must not already exist as a path in volumeMounts)"}},
+       {in_container + R"(volumeMounts[0].name: Invalid value: "p": must not already exist in volumeDevices)",
+        in_container + R"(volumeMounts[0].mountPath: Invalid value: "/x": must not already exist as a path in volumeDevices)",
+        in_container + R"(volumeDevices[0].name: Invalid value: "p": must not already exist in volumeMounts)",
+        in_container + R"(volumeDevices[0].devicePath: Invalid value: "/x": must not already exist as a path in volumeMounts)"}},
   };
   expect(rows);
 }
@@ -198,7 +198,7 @@ TEST(PodContainers, MountsAndDevices) {
 TEST(PodContainers, PortsPoliciesAndRules) {
   const PodRow rows[] = {
       {"host port", container(R"("ports":[{"containerPort":1,"hostPort":65536}])"),
-       {c + "ports[0].hostPort: Invalid value: 65536: must be between 1 and 65535, inclusive"}},
+       {in_container + "ports[0].hostPort: Invalid value: 65536: must be between 1 and 65535, inclusive"}},
       {"host port of another container",
        R"({"spec":{"containers":[{"name":"a","image":"x","ports":[{"containerPort":1,"hostPort":80}]},{"name":"b","image":"x","ports":[{"containerPort":2,"hostPort":80}]}]}})",
        {R"(spec.containers[1].ports[0].hostPort: Duplicate value: "TCP//80")"}},
@@ -206,22 +206,22 @@ TEST(PodContainers, PortsPoliciesAndRules) {
        container(R"("ports":[{"containerPort":1,"hostPort":80},{"containerPort":1,"hostPort":80,"protocol":"UDP"},{"containerPort":1,"hostPort":80,"hostIP":"127.0.0.1"}])"), {}},
       {"init containers run one by one",
        pod(R"("initContainers":[{"name":"i","image":"x","ports":[{"containerPort":1,"hostPort":80}]},{"name":"j","image":"x","ports":[{"containerPort":1,"hostPort":80}]}])"), {}},
-      {"image with a space", container(R"("image":" nginx")"), {c + R"(image: Invalid value: " nginx": must not have leading or trailing whitespace)"}},
+      {"image with a space", container(R"("image":" nginx")"), {in_container + R"(image: Invalid value: " nginx": must not have leading or trailing whitespace)"}},
       {"resize policy", container(R"("resizePolicy":[{"resourceName":"cpu","restartPolicy":"NotRequired"},{"resourceName":"cpu","restartPolicy":"NotRequired"},{"resourceName":"disk","restartPolicy":"NotRequired"}])"),
-       {c + R"(resizePolicy[1]: Duplicate value: "cpu")", c + R"(resizePolicy: Unsupported value: "disk": supported values: "cpu", "memory")"}},
+       {in_container + R"(resizePolicy[1]: Duplicate value: "cpu")", in_container + R"(resizePolicy: Unsupported value: "disk": supported values: "cpu", "memory")"}},
       {"resize of a pod that never restarts", container(R"("resizePolicy":[{"resourceName":"cpu","restartPolicy":"RestartContainer"}])", R"("restartPolicy":"Never")"),
-       {c + R"(resizePolicy: Invalid value: "RestartContainer": must be 'NotRequired' when pod `restartPolicy` is 'Never')"}},
+       {in_container + R"(resizePolicy: Invalid value: "RestartContainer": must be 'NotRequired' when pod `restartPolicy` is 'Never')"}},
       {"restart rules", container(R"("restartPolicyRules":[{"action":"Restart"}])"),
-       {c + "restartPolicy: Required value: must specify restartPolicy when restart rules are used", c + "restartPolicyRules[0].exitCodes: Required value: must be specified"}},
+       {in_container + "restartPolicy: Required value: must specify restartPolicy when restart rules are used", in_container + "restartPolicyRules[0].exitCodes: Required value: must be specified"}},
       {"a message policy", container(R"("terminationMessagePolicy":"Log")"),
-       {c + R"(terminationMessagePolicy: Unsupported value: "Log": supported values: "File", "FallbackToLogsOnError")"}},
+       {in_container + R"(terminationMessagePolicy: Unsupported value: "Log": supported values: "File", "FallbackToLogsOnError")"}},
   };
   expect(rows);
 }
 
 TEST(PodResources, NamesAndAmounts) {
   auto resources = [](const std::string& fields) { return container(R"("resources":{)" + fields + "}"); };
-  const std::string at = c + "resources.";
+  const std::string at = in_container + "resources.";
   const PodRow rows[] = {
       {"fine", resources(R"("limits":{"cpu":"1","memory":"1Gi","ephemeral-storage":"1","example.com/gpu":"2"},"requests":{"cpu":"500m","example.com/gpu":2})"), {}},
       {"unknown", resources(R"("requests":{"disk":"1"})"),
@@ -259,7 +259,7 @@ TEST(PodResources, NamesAndAmounts) {
 TEST(PodSecurity, ContextsAndSystems) {
   auto context = [](const std::string& fields, const std::string& spec = "") { return container(R"("securityContext":{)" + fields + "}", spec); };
   auto whole = [](const std::string& fields) { return pod(R"("securityContext":{)" + fields + "}"); };
-  const std::string at = c + "securityContext.", p = "spec.securityContext.";
+  const std::string at = in_container + "securityContext.", p = "spec.securityContext.";
   const std::string id = "must be between 0 and 2147483647, inclusive";
   const PodRow rows[] = {
       {"fine", context(R"("runAsUser":0,"runAsGroup":2147483647,"seccompProfile":{"type":"Localhost","localhostProfile":"a/b"},"capabilities":{"add":["NET_ADMIN"]})"), {}},
@@ -269,9 +269,9 @@ TEST(PodSecurity, ContextsAndSystems) {
       {"/proc", context(R"("procMount":"Unmasked")"), {at + R"(procMount: Invalid value: "Unmasked": `hostUsers` must be false to use `Unmasked`)"}},
       {"/proc of other users", context(R"("procMount":"Unmasked")", R"("hostUsers":false)"), {}},
       {"no rights but all", context(R"("allowPrivilegeEscalation":false,"privileged":true)"),
-       {c + R"(securityContext: Invalid value: {"Capabilities":null,"Privileged":true,"SELinuxOptions":null,"WindowsOptions":null,"RunAsUser":null,"RunAsGroup":null,"RunAsNonRoot":null,"ReadOnlyRootFilesystem":null,"AllowPrivilegeEscalation":false,"ProcMount":null,"SeccompProfile":null,"AppArmorProfile":null}: cannot set `allowPrivilegeEscalation` to false and `privileged` to true)"}},
+       {in_container + R"(securityContext: Invalid value: {"Capabilities":null,"Privileged":true,"SELinuxOptions":null,"WindowsOptions":null,"RunAsUser":null,"RunAsGroup":null,"RunAsNonRoot":null,"ReadOnlyRootFilesystem":null,"AllowPrivilegeEscalation":false,"ProcMount":null,"SeccompProfile":null,"AppArmorProfile":null}: cannot set `allowPrivilegeEscalation` to false and `privileged` to true)"}},
       {"no rights but nearly all", context(R"("allowPrivilegeEscalation":false,"capabilities":{"add":["CAP_SYS_ADMIN"]})"),
-       {c + R"(securityContext: Invalid value: {"Capabilities":{"Add":["CAP_SYS_ADMIN"],"Drop":null},"Privileged":null,"SELinuxOptions":null,"WindowsOptions":null,"RunAsUser":null,"RunAsGroup":null,"RunAsNonRoot":null,"ReadOnlyRootFilesystem":null,"AllowPrivilegeEscalation":false,"ProcMount":null,"SeccompProfile":null,"AppArmorProfile":null}: )"
+       {in_container + R"(securityContext: Invalid value: {"Capabilities":{"Add":["CAP_SYS_ADMIN"],"Drop":null},"Privileged":null,"SELinuxOptions":null,"WindowsOptions":null,"RunAsUser":null,"RunAsGroup":null,"RunAsNonRoot":null,"ReadOnlyRootFilesystem":null,"AllowPrivilegeEscalation":false,"ProcMount":null,"SeccompProfile":null,"AppArmorProfile":null}: )"
             "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"}},
       {"profile without type", whole(R"("seccompProfile":{})"), {p + "seccompProfile.type: Required value: type is required when seccompProfile is set"}},
       {"profile without file", whole(R"("seccompProfile":{"type":"Localhost"})"),

@@ -6,7 +6,7 @@ namespace {
 
 using Wanted = std::vector<std::string>;
 
-struct Row {
+struct PolicyRow {
   const char* name;
   const char* kind;
   std::string in;
@@ -14,15 +14,15 @@ struct Row {
   Wanted want;
 };
 
-void check(std::span<const Row> rows) {
-  for (const Row& row : rows) {
+void check(std::span<const PolicyRow> rows) {
+  for (const PolicyRow& row : rows) {
     SCOPED_TRACE(row.name);
     EXPECT_EQ(problems(row.kind, row.in, row.old), row.want);
   }
 }
 
 TEST(ValidatePodDisruptionBudget, AsUpstream) {
-  const Row rows[] = {
+  const PolicyRow rows[] = {
       {"a number", "PodDisruptionBudget", R"({"spec":{"minAvailable":1,"selector":{"matchLabels":{"a":"b"}}}})", "", {}},
       {"nothing at all", "PodDisruptionBudget", R"({"spec":{}})", "", {}},
       {"both", "PodDisruptionBudget", R"({"spec":{"minAvailable":1,"maxUnavailable":1}})", "",
@@ -66,7 +66,7 @@ TEST(PrepareAutoscaler, FillsMetricsAndBehaviour) {
 
 TEST(ValidateAutoscaler, AsUpstream) {
   const char* kKind = "HorizontalPodAutoscaler";
-  const Row rows[] = {
+  const PolicyRow rows[] = {
       {"plain", kKind, scaler(""), "", {}},
       {"bounds", kKind, R"({"spec":{"minReplicas":4,"maxReplicas":3,"scaleTargetRef":{"apiVersion":"a/v1","kind":"D","name":"d"}}})", "",
        {"spec.maxReplicas: Invalid value: 3: must be greater than or equal to `minReplicas`"}},
@@ -98,7 +98,7 @@ TEST(ValidateAutoscaler, AsUpstream) {
 
 TEST(ValidateEvent, WithATimeItMustSayWhoReports) {
   const std::string involved = R"("metadata":{"namespace":"a"},"involvedObject":{"namespace":"a"})";
-  const Row rows[] = {
+  const PolicyRow rows[] = {
       {"old", "Event", "{" + involved + "}", "", {}},
       {"elsewhere", "Event", R"({"metadata":{"namespace":"a"},"involvedObject":{"namespace":"b"}})", "",
        {"involvedObject.namespace: Invalid value: \"b\": does not match event.namespace"}},

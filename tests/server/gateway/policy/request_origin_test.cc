@@ -19,7 +19,7 @@ std::vector<base::Cidr> ranges(std::initializer_list<const char*> all) {
   return out;
 }
 
-struct Row {
+struct OriginRow {
   const char* name;
   std::initializer_list<const char*> trusted;
   const char* peer;
@@ -28,7 +28,7 @@ struct Row {
   uint16_t port = 0;
 };
 
-const Row kRows[] = {
+const OriginRow kRows[] = {
     {"nobody says anything", {"0.0.0.0/0"}, "10.0.0.1", "", "10.0.0.1", 7},
     {"all are trusted: the first", {"0.0.0.0/0"}, "10.0.0.1", "1.1.1.1, 2.2.2.2,3.3.3.3", "1.1.1.1"},
     {"a peer that is not trusted", {"10.0.0.0/8"}, "11.0.0.1", "1.1.1.1", "11.0.0.1", 7},
@@ -46,7 +46,7 @@ const Row kRows[] = {
 };
 
 TEST(LastUntrusted, AsNginx) {
-  for (const Row& row : kRows) {
+  for (const OriginRow& row : kRows) {
     uint16_t port = 7;
     EXPECT_EQ(last_untrusted(ranges(row.trusted), *base::Ip::parse(row.peer), row.chain, &port).text(), row.want) << row.name;
     EXPECT_EQ(port, row.port) << row.name;
