@@ -44,8 +44,8 @@ std::vector<GroupRows> by_group(const Registry& registry) {
   return groups;
 }
 
-json string_array(std::span<const std::string_view> items) {
-  json out = json::array();
+Ordered string_array(std::span<const std::string_view> items) {
+  Ordered out = Ordered::array();
   for (std::string_view item : items) out.push_back(item);
   return out;
 }
@@ -74,10 +74,10 @@ DiscoveredKind within(const Resource& resource, DiscoveredKind gvk) {
   return gvk;
 }
 
-json response_kind(const DiscoveredKind& gvk) { return {{"group", gvk.group}, {"version", gvk.version}, {"kind", gvk.kind}}; }
+Ordered response_kind(const DiscoveredKind& gvk) { return {{"group", gvk.group}, {"version", gvk.version}, {"kind", gvk.kind}}; }
 
-json aggregated_resource(const Resource& resource) {
-  json out = {{"resource", resource.plural},
+Ordered aggregated_resource(const Resource& resource) {
+  Ordered out = {{"resource", resource.plural},
               {"responseKind", response_kind(within(resource, {resource.group, resource.version, resource.kind}))},
               {"scope", resource.namespaced ? "Namespaced" : "Cluster"},
               {"singularResource", resource.singular},
@@ -92,34 +92,34 @@ json aggregated_resource(const Resource& resource) {
   return out;
 }
 
-json aggregated(const Registry& registry, DiscoveryVersion version, bool core) {
-  json items = json::array();
+Ordered aggregated(const Registry& registry, DiscoveryVersion version, bool core) {
+  Ordered items = Ordered::array();
   for (const GroupRows& group : by_group(registry)) {
     if (group.group.empty() != core) continue;
-    json versions = json::array();
+    Ordered versions = Ordered::array();
     for (const VersionRows& rows : group.versions) {
-      json resources = json::array();
+      Ordered resources = Ordered::array();
       for (const Resource* resource : rows.resources) resources.push_back(aggregated_resource(*resource));
-      versions.push_back({{"version", rows.version}, {"freshness", "Current"}, {"resources", std::move(resources)}});
+      versions.push_back({{"version", rows.version}, {"resources", std::move(resources)}, {"freshness", "Current"}});
     }
-    json metadata = json::object();
+    Ordered metadata = Ordered::object();
     if (!core) metadata["name"] = group.group;
     items.push_back({{"metadata", std::move(metadata)}, {"versions", std::move(versions)}});
   }
   return {{"kind", "APIGroupDiscoveryList"},
           {"apiVersion", version == DiscoveryVersion::kV2 ? "apidiscovery.k8s.io/v2" : "apidiscovery.k8s.io/v2beta1"},
-          {"metadata", json::object()},
+          {"metadata", Ordered::object()},
           {"items", std::move(items)}};
 }
 
-json group_version(std::string_view group, std::string_view version) {
+Ordered group_version(std::string_view group, std::string_view version) {
   return {{"groupVersion", std::string(group) + "/" + std::string(version)}, {"version", version}};
 }
 
-json group_entry(const GroupRows& group) {
-  json versions = json::array();
+Ordered group_entry(const GroupRows& group) {
+  Ordered versions = Ordered::array();
   for (const VersionRows& rows : group.versions) versions.push_back(group_version(group.group, rows.version));
-  json preferred = versions[0];
+  Ordered preferred = versions[0];
   return {{"name", group.group}, {"versions", std::move(versions)}, {"preferredVersion", std::move(preferred)}};
 }
 
@@ -135,8 +135,8 @@ std::string storage_version_hash(const Resource& resource) {
   return out + "=";
 }
 
-void append_resource_rows(json& out, const Resource& resource) {
-  json row = {{"name", resource.plural},
+void append_resource_rows(Ordered& out, const Resource& resource) {
+  Ordered row = {{"name", resource.plural},
               {"singularName", resource.singular},
               {"namespaced", resource.namespaced},
               {"kind", resource.kind},
@@ -148,53 +148,52 @@ void append_resource_rows(json& out, const Resource& resource) {
   out.push_back(std::move(row));
   for (const Subresource* sub : sorted_subresources(resource)) {
     DiscoveredKind gvk = subresource_kind(resource, *sub);
-    json sub_row = {{"name", std::string(resource.plural) + "/" + std::string(sub->name)},
+    Ordered sub_row = {{"name", std::string(resource.plural) + "/" + std::string(sub->name)},
                     {"singularName", ""},
-                    {"namespaced", resource.namespaced},
-                    {"kind", gvk.kind},
-                    {"verbs", string_array(sub->verbs)}};
+                    {"namespaced", resource.namespaced}};
     if (gvk.group != resource.group || gvk.version != resource.version) {
       sub_row["group"] = gvk.group;
       sub_row["version"] = gvk.version;
     }
+    sub_row["kind"] = gvk.kind;
+    sub_row["verbs"] = string_array(sub->verbs);
     out.push_back(std::move(sub_row));
   }
 }
 
 }  // namespace
 
-json aggregated_core(const Registry& registry, DiscoveryVersion version) { return aggregated(registry, version, true); }
+Ordered aggregated_core(const Registry& registry, DiscoveryVersion version) { return aggregated(registry, version, true); }
 
-json aggregated_groups(const Registry& registry, DiscoveryVersion version) { return aggregated(registry, version, false); }
+Ordered aggregated_groups(const Registry& registry, DiscoveryVersion version) { return aggregated(registry, version, false); }
 
-json api_versions(const std::string& server_address) {
+Ordered api_versions(const std::string& server_address) {
   return {{"kind", "APIVersions"},
           {"versions", {"v1"}},
-          {"serverAddressByClientCIDRs", json::array({{{"clientCIDR", "0.0.0.0/0"}, {"serverAddress", server_address}}})}};
+          {"serverAddressByClientCIDRs", Ordered::array({{{"clientCIDR", "0.0.0.0/0"}, {"serverAddress", server_address}}})}};
 }
 
-json api_group_list(const Registry& registry) {
-  json groups = json::array();
+Ordered api_group_list(const Registry& registry) {
+  Ordered groups = Ordered::array();
   for (const GroupRows& group : by_group(registry)) {
     if (!group.group.empty()) groups.push_back(group_entry(group));
   }
   return {{"kind", "APIGroupList"}, {"apiVersion", "v1"}, {"groups", std::move(groups)}};
 }
 
-std::optional<json> api_group(const Registry& registry, std::string_view group) {
+std::optional<Ordered> api_group(const Registry& registry, std::string_view group) {
   if (group.empty()) return std::nullopt;  // The core group has no name to ask by.
   for (const GroupRows& rows : by_group(registry)) {
     if (rows.group != group) continue;
-    json out = group_entry(rows);
-    out["kind"] = "APIGroup";
-    out["apiVersion"] = "v1";
+    Ordered out = {{"kind", "APIGroup"}, {"apiVersion", "v1"}};
+    out.update(group_entry(rows));
     return out;
   }
   return std::nullopt;
 }
 
-std::optional<json> api_resource_list(const Registry& registry, std::string_view group, std::string_view version) {
-  json resources = json::array();
+std::optional<Ordered> api_resource_list(const Registry& registry, std::string_view group, std::string_view version) {
+  Ordered resources = Ordered::array();
   std::string name;
   for (const Resource* resource : registry.resources()) {
     if (resource->group != group || resource->version != version) continue;
@@ -202,13 +201,15 @@ std::optional<json> api_resource_list(const Registry& registry, std::string_view
     append_resource_rows(resources, *resource);
   }
   if (resources.empty()) return std::nullopt;
-  json out = {{"kind", "APIResourceList"}, {"groupVersion", name}, {"resources", std::move(resources)}};
+  Ordered out = {{"kind", "APIResourceList"}};
   if (!group.empty()) out["apiVersion"] = "v1";  // The core group's list is older than that.
+  out["groupVersion"] = name;
+  out["resources"] = std::move(resources);
   return out;
 }
 
 // Clients parse gitVersion as a semantic version and compare major and minor with their own; the part after '+' is free.
-json version_info() {
+Ordered version_info() {
   return {{"major", "1"},
           {"minor", "36"},
           {"emulationMajor", "1"},

@@ -1,5 +1,6 @@
 // kubectl-compat/discovery/discovery.h - what clients learn about the served kinds, from the Registry. Pure; any
-// thread. Order is the Registry's: clients take it as preference. "Nothing" (nullopt) means 404.
+// thread. Order is the Registry's: clients take it as preference; members are in upstream's order, which
+// scripts compare as text. "Nothing" (nullopt) means 404.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -11,18 +12,18 @@
 
 namespace compat {
 
-using json = nlohmann::json;
+using Ordered = nlohmann::ordered_json;
 
 enum class DiscoveryVersion { kV2, kV2Beta1 };
 
 // GET /api (core) and /apis (the rest) in aggregated form.
-json aggregated_core(const store::Registry& registry, DiscoveryVersion version);
-json aggregated_groups(const store::Registry& registry, DiscoveryVersion version);
+Ordered aggregated_core(const store::Registry& registry, DiscoveryVersion version);
+Ordered aggregated_groups(const store::Registry& registry, DiscoveryVersion version);
 // Legacy forms.
-json api_versions(const std::string& server_address);                       // GET /api
-json api_group_list(const store::Registry& registry);                       // GET /apis
-std::optional<json> api_group(const store::Registry& registry, std::string_view group);           // GET /apis/G
-std::optional<json> api_resource_list(const store::Registry& registry, std::string_view group, std::string_view version);
-json version_info();                                                        // GET /version
+Ordered api_versions(const std::string& server_address);                       // GET /api
+Ordered api_group_list(const store::Registry& registry);                       // GET /apis
+std::optional<Ordered> api_group(const store::Registry& registry, std::string_view group);           // GET /apis/G
+std::optional<Ordered> api_resource_list(const store::Registry& registry, std::string_view group, std::string_view version);
+Ordered version_info();                                                        // GET /version
 
 }  // namespace compat

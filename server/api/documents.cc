@@ -72,7 +72,9 @@ std::optional<HttpResponse> Documents::answer(const HttpRequest& request) {
   if (request.path == "/version" || request.path == "/version/") {
     static constexpr std::string_view kJson[] = {"application/json"};
     if (base::Status routed = check_routed(request, kJson); !routed.ok()) return error_response(routed.error());
-    return json_response(200, compat::version_info());
+    HttpResponse response;
+    response.body = compat::version_info().dump(2);  // The one document that upstream indents.
+    return response;
   }
   if (auto response = discovery(request)) return response;
   return openapi(request);
@@ -102,7 +104,7 @@ std::optional<HttpResponse> Documents::discovery(const HttpRequest& request) {
     size_t slash = rest.find('/');
     if (core ? slash != std::string::npos : (slash != std::string::npos && rest.find('/', slash + 1) != std::string::npos)) return std::nullopt;
     document = cached(path, "application/json", [&]() -> std::optional<std::string> {
-      std::optional<json> made;
+      std::optional<compat::Ordered> made;
       if (core) made = compat::api_resource_list(registry_, "", rest);
       else if (slash == std::string::npos) made = compat::api_group(registry_, rest);
       else made = compat::api_resource_list(registry_, rest.substr(0, slash), rest.substr(slash + 1));

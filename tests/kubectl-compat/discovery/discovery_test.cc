@@ -37,7 +37,7 @@ const store::Registry& small_registry() {
 }
 
 // Compares with tests/golden/NAME; KUBELAN_UPDATE_GOLDENS=1 writes it instead.
-void expect_golden(const std::string& name, const json& document) {
+void expect_golden(const std::string& name, const Ordered& document) {
   std::string path = std::string(KUBELAN_SOURCE_DIR) + "/tests/golden/" + name;
   std::string got = document.dump(2) + "\n";
   if (std::getenv("KUBELAN_UPDATE_GOLDENS") != nullptr) {
@@ -82,7 +82,7 @@ TEST(Discovery, Groups) {
     auto got = api_group(r, row.group);
     ASSERT_EQ(got.has_value(), row.want[0] != 0);
     if (got) {
-      EXPECT_EQ(*got, json::parse(row.want));
+      EXPECT_EQ(*got, Ordered::parse(row.want));
     }
   }
   EXPECT_FALSE(api_resource_list(r, "apps", "v2").has_value());
@@ -90,18 +90,18 @@ TEST(Discovery, Groups) {
 }
 
 TEST(Discovery, SubresourceKinds) {
-  json list = *api_resource_list(small_registry(), "apps", "v1");
+  Ordered list = *api_resource_list(small_registry(), "apps", "v1");
   EXPECT_EQ(list["groupVersion"], "apps/v1");
-  json want = json::parse(R"({"name":"deployments/scale","singularName":"","namespaced":true,"kind":"Scale","group":"autoscaling",
-                              "version":"v1","verbs":["get","patch","update"]})");
+  Ordered want = Ordered::parse(R"({"name":"deployments/scale","singularName":"","namespaced":true,"group":"autoscaling",
+                              "version":"v1","kind":"Scale","verbs":["get","patch","update"]})");
   EXPECT_EQ(list["resources"][1], want);
 }
 
 TEST(Discovery, ApiVersionsAndVersion) {
   EXPECT_EQ(api_versions("127.0.0.1:6443"),
-            json::parse(R"({"kind":"APIVersions","versions":["v1"],
+            Ordered::parse(R"({"kind":"APIVersions","versions":["v1"],
                 "serverAddressByClientCIDRs":[{"clientCIDR":"0.0.0.0/0","serverAddress":"127.0.0.1:6443"}]})"));
-  json version = version_info();
+  Ordered version = version_info();
   EXPECT_EQ(version["major"], "1");
   EXPECT_EQ(version["minor"], "36");
   EXPECT_EQ(version["gitVersion"], std::string("v1.36.0+kubelan-") + KUBELAN_VERSION);
