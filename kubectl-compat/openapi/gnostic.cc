@@ -33,7 +33,7 @@ class Message {
   std::string bytes_;
 };
 
-std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+std::string dump_gnostic(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 void put_text(Message& out, int field, const json& object, const char* key) {
   auto it = object.find(key);
@@ -51,7 +51,7 @@ void put_bool(Message& out, int field, const json& object, const char* key) { ou
 // Any value goes as YAML text, of which JSON is a part.
 Message any(const json& value) {
   Message out;
-  out.text(2, dump(value) + "\n");
+  out.text(2, dump_gnostic(value) + "\n");
   return out;
 }
 

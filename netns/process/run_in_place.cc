@@ -59,7 +59,7 @@ base::Status join(const Place& place) {
   return {};
 }
 
-std::vector<char*> pointers(const std::vector<std::string>& strings) {
+std::vector<char*> argument_pointers(const std::vector<std::string>& strings) {
   std::vector<char*> out;
   for (const std::string& each : strings) out.push_back(const_cast<char*>(each.c_str()));
   out.push_back(nullptr);
@@ -72,7 +72,7 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
   base::Result<std::string> program = find_program(argv.empty() ? "" : argv[0], env);
   std::string failure;
   if (program.ok()) {
-    ::execve(program->c_str(), pointers(argv).data(), pointers(env).data());
+    ::execve(program->c_str(), argument_pointers(argv).data(), argument_pointers(env).data());
     failure = "exec " + *program + ": " + std::strerror(errno);
   } else {
     failure = program.error().message;

@@ -13,7 +13,7 @@ constexpr std::string_view kExtra = "impersonate-extra-";
 
 base::Error unauthorized() { return base::Error(base::Code::kUnauthorized, "Unauthorized"); }
 
-std::string quoted(const std::string& text) { return json(text).dump(-1, ' ', false, json::error_handler_t::replace); }
+std::string in_quotes(const std::string& text) { return json(text).dump(-1, ' ', false, json::error_handler_t::replace); }
 
 // Upstream's answers may be shown in a browser.
 std::string sanitized(const std::string& text) {
@@ -23,10 +23,10 @@ std::string sanitized(const std::string& text) {
 }
 
 std::string describe(const auth::User& user, const auth::Attributes& what) {
-  if (!what.is_resource) return "User " + quoted(user.name) + " cannot " + what.verb + " path " + quoted(what.path);
+  if (!what.is_resource) return "User " + in_quotes(user.name) + " cannot " + what.verb + " path " + in_quotes(what.path);
   const std::string resource = what.resource + (what.subresource.empty() ? "" : "/" + what.subresource);
-  return "User " + quoted(user.name) + " cannot " + what.verb + " resource " + quoted(resource) + " in API group " + quoted(what.group) +
-         (what.ns.empty() ? " at the cluster scope" : " in the namespace " + quoted(what.ns));
+  return "User " + in_quotes(user.name) + " cannot " + what.verb + " resource " + in_quotes(resource) + " in API group " + in_quotes(what.group) +
+         (what.ns.empty() ? " at the cluster scope" : " in the namespace " + in_quotes(what.ns));
 }
 
 base::Error forbidden_to(const auth::User& user, const auth::Attributes& what, const std::string& reason) {
@@ -93,7 +93,7 @@ std::string selected_name(const HttpRequest& request) {
   return "";
 }
 
-std::string verb_of(const HttpRequest& request, const RequestInfo& info) {
+std::string access_verb(const HttpRequest& request, const RequestInfo& info) {
   if (info.verb != Verb::kNone) return verb_name(info.verb);
   if (request.method == "POST") return "create";
   if (request.method == "PUT") return "update";
@@ -111,7 +111,7 @@ auth::Attributes attributes_of(const HttpRequest& request, const RequestInfo& in
     out.verb = base::lower(request.method);
     return out;
   }
-  out.verb = verb_of(request, info);
+  out.verb = access_verb(request, info);
   out.group = info.group;
   out.version = info.version;
   out.resource = info.plural;
@@ -164,7 +164,7 @@ base::Result<auth::User> AccessControl::impersonate(const HttpRequest& request, 
     as.extra[base::lower(unescape(at->first.substr(kExtra.size())))].push_back(at->second);
   }
   if (as.name.empty() && as.uid.empty() && as.groups.empty() && as.extra.empty()) return user;
-  if (as.name.empty()) return base::Error(base::Code::kInternal, "Internal Server Error: " + quoted(request.path) + ": requested impersonation without impersonating a user");
+  if (as.name.empty()) return base::Error(base::Code::kInternal, "Internal Server Error: " + in_quotes(request.path) + ": requested impersonation without impersonating a user");
   auth::Attributes what;
   what.verb = "impersonate";
   what.version = "v1";

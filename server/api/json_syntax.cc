@@ -13,7 +13,7 @@ using json = nlohmann::json;
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
-std::string quoted(char c) {
+std::string quoted_character(char c) {
   if (c == '\'') return "'\\''";
   if (c == '"') return "'\"'";
   if (c == '\\') return "'\\\\'";
@@ -45,7 +45,7 @@ class Scanner {
   bool failed() const { return !problem_.empty(); }
   void unexpected(const std::string& where) {
     if (failed()) return;
-    problem_ = at_ >= text_.size() ? "unexpected end of JSON input" : "invalid character " + quoted(text_[at_]) + " " + where;
+    problem_ = at_ >= text_.size() ? "unexpected end of JSON input" : "invalid character " + quoted_character(text_[at_]) + " " + where;
   }
   void skip() {
     while (at_ < text_.size() && is_blank(text_[at_])) ++at_;

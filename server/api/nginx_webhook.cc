@@ -31,7 +31,7 @@ std::string host_of(const json& rule) {
   std::string host = store::get_string(rule, "host");
   return host.empty() ? "_" : host;
 }
-std::string path_of(const json& entry) {
+std::string rule_path(const json& entry) {
   std::string path = store::get_string(entry, "path");
   return path.empty() ? "/" : path;
 }
@@ -120,7 +120,7 @@ void add_locations(const std::string& host, const json& ingress, std::vector<Loc
     if (host_of(rule) != host) continue;
     for (const json& entry : store::get_array(rule, "http.paths")) {
       if (!has_service(entry)) continue;
-      Location wanted{path_of(entry), store::get_string(entry, "pathType") == "Exact", &ingress};
+      Location wanted{rule_path(entry), store::get_string(entry, "pathType") == "Exact", &ingress};
       // The first of a path decides whether one of the same type is there, as in ingress-nginx.
       const auto first = std::find_if(out.begin(), out.end(), [&](const Location& l) { return l.path == wanted.path; });
       if (first == out.end() || first->exact != wanted.exact) out.push_back(std::move(wanted));
@@ -202,7 +202,7 @@ std::vector<NginxRoute> nginx_routes(const json& ingress) {
   if (is_catch_all(ingress)) add({"_", "/"});
   for (const json& rule : store::get_array(ingress, "spec.rules")) {
     for (const json& entry : store::get_array(rule, "http.paths")) {
-      if (has_service(entry)) add({host_of(rule), path_of(entry)});
+      if (has_service(entry)) add({host_of(rule), rule_path(entry)});
     }
   }
   return out;

@@ -74,12 +74,12 @@ NamesPtr alt_names(X509_REQ* request) {
   return names;
 }
 
-bool has(const std::vector<std::string>& list, const char* item) { return std::find(list.begin(), list.end(), item) != list.end(); }
+bool asks_for(const std::vector<std::string>& list, const char* item) { return std::find(list.begin(), list.end(), item) != list.end(); }
 bool only(const std::vector<std::string>& usages, std::initializer_list<const char*> allowed, const char* needed) {
   for (const std::string& usage : usages) {
     if (std::find(allowed.begin(), allowed.end(), usage) == allowed.end()) return false;
   }
-  return has(usages, needed);
+  return asks_for(usages, needed);
 }
 
 std::string node_problem(const CertificateRequest& r) {
@@ -100,7 +100,7 @@ base::Status extend(X509* cert, X509* issuer, int nid, const std::string& value)
 base::Status add_usages(X509* cert, X509* issuer, const std::vector<std::string>& usages) {
   std::string key, extended;
   for (const UsageRow& row : kUsages) {
-    if (!has(usages, row.usage)) continue;
+    if (!asks_for(usages, row.usage)) continue;
     std::string& to = row.key ? key : extended;
     to += (to.empty() ? "" : ",") + std::string(row.key ? row.key : row.extended);
   }

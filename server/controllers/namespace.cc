@@ -14,7 +14,7 @@ namespace {
 constexpr const char* kNamespaces = "namespaces";
 constexpr const char* kOurs = "kubernetes";  // The entry of spec.finalizers that stands for this controller.
 
-bool deleting(const store::Object& object) { return store::find(object.tree(), "metadata.deletionTimestamp") != nullptr; }
+bool is_deleting(const store::Object& object) { return store::find(object.tree(), "metadata.deletionTimestamp") != nullptr; }
 
 // What is still there, by "resource.group" (the group may be empty) and by finalizer.
 struct Remaining {
@@ -68,22 +68,22 @@ class NamespaceController final : public Controller {
   explicit NamespaceController(ControlLoop& loop)
       : loop_(loop), queue_(loop.make_queue("namespace", [this](const store::Key& key) { return reconcile(key); })) {
     loop.on_change(kNamespaces, [this](const store::Object&, const store::Object& after) {
-      if (after && deleting(after)) queue_.add(after.key());
+      if (after && is_deleting(after)) queue_.add(after.key());
     });
     // The last object that goes lets its namespace go. One may also come: created while the deletion was being written.
     loop.on_change("", [this](const store::Object& before, const store::Object& after) {
       const store::Object& object = after ? after : before;
       if (object.ns().empty()) return;
       const store::Object* ns = loop_.cache(kNamespaces).find("", object.ns());
-      if (ns == nullptr || !deleting(*ns)) return;
-      if (!before || !after || deleting(before) != deleting(after)) queue_.add(ns->key());
+      if (ns == nullptr || !is_deleting(*ns)) return;
+      if (!before || !after || is_deleting(before) != is_deleting(after)) queue_.add(ns->key());
     });
   }
 
  private:
   base::Result<Requeue> reconcile(const store::Key& key) {
     const store::Object* ns = loop_.cache(kNamespaces).find("", key.name);
-    if (ns == nullptr || !deleting(*ns)) return Requeue{};
+    if (ns == nullptr || !is_deleting(*ns)) return Requeue{};
     bool pending = false;  // Removed here, but not yet out of the caches.
     Remaining left = TRY(remove_content(key.name, pending));
     if (pending) return Requeue{};  // Each removal comes back as an event.
@@ -97,7 +97,7 @@ class NamespaceController final : public Controller {
     for (const store::Resource* resource : loop_.client().registry().resources()) {
       if (!resource->namespaced || !seen.insert(resource->storage()).second) continue;
       for (const store::Object& object : loop_.cache(resource->storage()).list(ns)) {
-        if (!deleting(object)) {
+        if (!is_deleting(object)) {
           TRY_STATUS(remove_object(loop_.client(), object));
           pending = true;
           continue;

@@ -19,7 +19,7 @@ constexpr size_t kMaxSelectable = 8;
 constexpr size_t kMaxDeprecation = 256;
 constexpr const char* kApproval = "api-approved.kubernetes.io";
 
-void check_name(const json& tree, const json& spec, Causes& causes) {
+void check_definition_name(const json& tree, const json& spec, Causes& causes) {
   const std::string name = get_string(tree, "metadata.name");
   if (!name.empty() && name != get_string(spec, "names.plural") + "." + get_string(spec, "group")) causes.push_back(cause_invalid("metadata.name", name, "must be spec.names.plural+\".\"+spec.group"));
 }
@@ -36,7 +36,7 @@ void check_one_of(const std::string& field, const std::string& value, std::span<
   else if (std::find(accepted.begin(), accepted.end(), value) == accepted.end()) causes.push_back(cause_not_supported(field, value, accepted));
 }
 
-void check_names(const json& names, Causes& causes) {
+void check_definition_names(const json& names, Causes& causes) {
   for (const char* field : {"plural", "singular", "kind", "listKind"}) {
     if (get_string(names, field).empty()) causes.push_back(cause_required(std::string("spec.names.") + field));
   }
@@ -63,7 +63,7 @@ void check_names(const json& names, Causes& causes) {
 
 // --- Parts of a version, which may also stand at spec ---
 
-void check_path(const json& scale, const char* name, bool needed, std::initializer_list<std::string_view> roots, const std::string& path, Causes& causes) {
+void check_definition_path(const json& scale, const char* name, bool needed, std::initializer_list<std::string_view> roots, const std::string& path, Causes& causes) {
   const std::string text = get_string(scale, name), field = path + ".scale." + name;
   if (text.empty()) {
     if (needed) causes.push_back(cause_required(field));
@@ -78,9 +78,9 @@ void check_path(const json& scale, const char* name, bool needed, std::initializ
 void check_subresources(const json& parts, const std::string& path, Causes& causes) {
   const json* scale = find_key(parts, "scale");
   if (!scale) return;
-  check_path(*scale, "specReplicasPath", true, {".spec."}, path, causes);
-  check_path(*scale, "statusReplicasPath", true, {".status."}, path, causes);
-  check_path(*scale, "labelSelectorPath", false, {".spec.", ".status."}, path, causes);
+  check_definition_path(*scale, "specReplicasPath", true, {".spec."}, path, causes);
+  check_definition_path(*scale, "statusReplicasPath", true, {".status."}, path, causes);
+  check_definition_path(*scale, "labelSelectorPath", false, {".spec.", ".status."}, path, causes);
 }
 
 void check_columns(const json& columns, const std::string& path, Causes& causes) {
@@ -263,13 +263,13 @@ void check_versions(const json& spec, Causes& causes) {
   // What upstream derives from the first version, and judges, too.
   const std::string first = versions.empty() ? "" : get_string(versions[0], "name");
   if (!first.empty()) add_problem(causes, "spec.version", first, text_problem(first, NameRule::kDns1035Label));
-  check_names(get_object(spec, "names"), causes);
+  check_definition_names(get_object(spec, "names"), causes);
   check_shared(versions, shared, causes);
 }
 
 // --- Conversion ---
 
-void check_url(const std::string& url, const std::string& field, Causes& causes) {
+void check_conversion_url(const std::string& url, const std::string& field, Causes& causes) {
   static constexpr const char* kForm = "; desired format: https://host[/path]";
   const size_t colon = url.find("://");
   const std::string scheme = colon == std::string::npos ? "" : url.substr(0, colon), rest = colon == std::string::npos ? "" : url.substr(colon + 3);
@@ -277,10 +277,10 @@ void check_url(const std::string& url, const std::string& field, Causes& causes)
   if (rest.empty() || rest.front() == '/') causes.push_back(cause_invalid(field, "", std::string("host must be specified") + kForm));
 }
 
-void check_client(const json& client, const std::string& path, Causes& causes) {
+void check_conversion_client(const json& client, const std::string& path, Causes& causes) {
   const json *url = find_key(client, "url"), *service = find_key(client, "service");
   if (!url == !service) return causes.push_back(cause_required(path, "exactly one of url or service is required"));
-  if (url) return check_url(get_string(client, "url"), path + ".url", causes);
+  if (url) return check_conversion_url(get_string(client, "url"), path + ".url", causes);
   // Upstream hands the two over in the wrong order.
   if (get_string(*service, "namespace").empty()) causes.push_back(cause_required(path + ".service.name"));
   if (get_string(*service, "name").empty()) causes.push_back(cause_required(path + ".service.namespace"));
@@ -313,7 +313,7 @@ void check_conversion(const json& spec, Causes& causes) {
   check_one_of(path + ".strategy", strategy, kStrategies, causes);
   const json *client = find(*conversion, "webhook.clientConfig"), &versions = get_array(*conversion, "webhook.conversionReviewVersions");
   if (strategy == "Webhook") {
-    if (client) check_client(*client, path + ".webhookClientConfig", causes);
+    if (client) check_conversion_client(*client, path + ".webhookClientConfig", causes);
     else causes.push_back(cause_required(path + ".webhookClientConfig", "required when strategy is set to Webhook"));
     return check_review_versions(versions, path + ".conversionReviewVersions", causes);
   }
@@ -386,7 +386,7 @@ Causes validate_customresourcedefinition(const json& tree, const json* old) {
   static constexpr std::string_view kScopes[] = {"Cluster", "Namespaced"};
   Causes causes;
   const json& spec = get_object(tree, "spec");
-  if (!old) check_name(tree, spec, causes);
+  if (!old) check_definition_name(tree, spec, causes);
   check_group(get_string(spec, "group"), causes);
   check_one_of("spec.scope", get_string(spec, "scope"), kScopes, causes);
   check_versions(spec, causes);

@@ -21,7 +21,7 @@ void drop_zeros(json& object, const char* const (&fields)[N]) {
   }
 }
 
-json* member(json& object, const char* name) {
+json* tidied_member(json& object, const char* name) {
   if (!object.is_object()) return nullptr;
   const auto at = object.find(name);
   return at == object.end() ? nullptr : &*at;
@@ -34,13 +34,13 @@ void tidy_schema(json& schema) {
                                            "x-kubernetes-int-or-string", "x-kubernetes-list-map-keys", "x-kubernetes-validations"};
   drop_zeros(schema, kZeros);
   for (const char* name : {"default", "example", "additionalProperties", "additionalItems"}) {
-    if (json* value = member(schema, name); value && value->is_null()) schema.erase(name);
+    if (json* value = tidied_member(schema, name); value && value->is_null()) schema.erase(name);
   }
   for (const char* name : {"items", "not", "additionalProperties"}) {
-    if (json* child = member(schema, name)) tidy_schema(*child);
+    if (json* child = tidied_member(schema, name)) tidy_schema(*child);
   }
   for (const char* name : {"allOf", "oneOf", "anyOf", "properties"}) {
-    if (json* children = member(schema, name); children && children->is_structured()) {
+    if (json* children = tidied_member(schema, name); children && children->is_structured()) {
       for (json& child : *children) tidy_schema(child);
     }
   }
@@ -50,15 +50,15 @@ void tidy_schema(json& schema) {
 // without a word, as it does below items.
 void prune_additional(json& schema, const Type& type) {
   if (!schema.is_object()) return;
-  if (json* additional = member(schema, "additionalProperties"); additional && additional->is_object()) {
+  if (json* additional = tidied_member(schema, "additionalProperties"); additional && additional->is_object()) {
     drop_nulls(*additional, type);
     prune_unknown(*additional, type);
   }
   for (const char* name : {"items", "not", "additionalProperties"}) {
-    if (json* child = member(schema, name)) prune_additional(*child, type);
+    if (json* child = tidied_member(schema, name)) prune_additional(*child, type);
   }
   for (const char* name : {"allOf", "oneOf", "anyOf", "properties"}) {
-    if (json* children = member(schema, name); children && children->is_structured()) {
+    if (json* children = tidied_member(schema, name); children && children->is_structured()) {
       for (json& child : *children) prune_additional(child, type);
     }
   }
@@ -68,13 +68,13 @@ void tidy_version(json& version) {
   if (!version.is_object()) return;
   static constexpr const char* kZeros[] = {"deprecated", "additionalPrinterColumns", "selectableFields"}, *kColumn[] = {"format", "description", "priority"};
   drop_zeros(version, kZeros);
-  if (json* columns = member(version, "additionalPrinterColumns"); columns && columns->is_array()) {
+  if (json* columns = tidied_member(version, "additionalPrinterColumns"); columns && columns->is_array()) {
     for (json& column : *columns) {
       if (column.is_object()) drop_zeros(column, kColumn);
     }
   }
-  json* holder = member(version, "schema");
-  json* schema = holder ? member(*holder, "openAPIV3Schema") : nullptr;
+  json* holder = tidied_member(version, "schema");
+  json* schema = holder ? tidied_member(*holder, "openAPIV3Schema") : nullptr;
   if (!schema) return;
   if (const Type* type = find_type("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps")) prune_additional(*schema, *type);
   tidy_schema(*schema);
@@ -101,7 +101,7 @@ void prepare_customresourcedefinition(json& tree) {
   fill_names(spec);
   static constexpr const char* kZeros[] = {"preserveUnknownFields"};
   drop_zeros(spec, kZeros);
-  if (json* versions = member(spec, "versions"); versions && versions->is_array()) {
+  if (json* versions = tidied_member(spec, "versions"); versions && versions->is_array()) {
     for (json& version : *versions) tidy_version(version);
   }
 }

@@ -14,48 +14,48 @@
 namespace store {
 namespace {
 
-std::string under(const std::string& path, const std::string& key) { return path.empty() ? key : path + "." + key; }
+std::string field_under(const std::string& path, const std::string& key) { return path.empty() ? key : path + "." + key; }
 std::string keyed(const std::string& path, const std::string& key) { return path + "[" + key + "]"; }
-std::string at(const std::string& path, size_t i) { return path + "[" + std::to_string(i) + "]"; }
+std::string item_at(const std::string& path, size_t i) { return path + "[" + std::to_string(i) + "]"; }
 
 // Calls `visit` with each child of an object or a list that the schema speaks of.
 template <class Visit>
 void each_child(const json& value, const SchemaNode& schema, const std::string& path, const Visit& visit) {
   if (value.is_array() && schema.items) {
-    for (size_t i = 0; i < value.size(); ++i) visit(value[i], *schema.items, at(path, i));
+    for (size_t i = 0; i < value.size(); ++i) visit(value[i], *schema.items, item_at(path, i));
   }
   if (!value.is_object()) return;
   for (auto it = value.begin(); it != value.end(); ++it) {
-    if (const SchemaNode* child = schema.property(it.key())) visit(*it, *child, under(path, it.key()));
+    if (const SchemaNode* child = schema.property(it.key())) visit(*it, *child, field_under(path, it.key()));
     else if (schema.additional) visit(*it, *schema.additional, keyed(path, it.key()));
   }
 }
 
 // The second of each that are alike.
-void check_unique(const std::vector<json>& keys, const std::string& path, Causes& causes) {
+void check_custom_unique(const std::vector<json>& keys, const std::string& path, Causes& causes) {
   std::map<std::string, int> seen;
   for (size_t i = 0; i < keys.size(); ++i) {
-    if (++seen[shown(keys[i])] == 2) causes.push_back(cause_duplicate(at(path, i), keys[i]));
+    if (++seen[shown(keys[i])] == 2) causes.push_back(cause_duplicate(item_at(path, i), keys[i]));
   }
 }
 
-void check_list(const json& list, const SchemaNode& schema, const std::string& path, Causes& causes) {
-  if (schema.list_type == "set") return check_unique(list.get<std::vector<json>>(), path, causes);
+void check_custom_list(const json& list, const SchemaNode& schema, const std::string& path, Causes& causes) {
+  if (schema.list_type == "set") return check_custom_unique(list.get<std::vector<json>>(), path, causes);
   if (schema.list_type != "map") return;
   std::vector<json> keys;
   for (size_t i = 0; i < list.size(); ++i) {
-    if (!list[i].is_object() && !list[i].is_null()) return causes.push_back(cause_invalid(at(path, i), list[i], "must be an object for an array of list-type map"));
+    if (!list[i].is_object() && !list[i].is_null()) return causes.push_back(cause_invalid(item_at(path, i), list[i], "must be an object for an array of list-type map"));
     json key = json::object();
     for (const std::string& name : schema.list_keys) {
       if (const json* part = find_key(list[i], name)) key[name] = *part;
     }
     keys.push_back(std::move(key));
   }
-  check_unique(keys, path, causes);
+  check_custom_unique(keys, path, causes);
 }
 
 void check_lists(const json& value, const SchemaNode& schema, const std::string& path, Causes& causes) {
-  if (value.is_array()) check_list(value, schema, path, causes);
+  if (value.is_array()) check_custom_list(value, schema, path, causes);
   each_child(value, schema, path, [&](const json& child, const SchemaNode& node, const std::string& here) { check_lists(child, node, here, causes); });
 }
 
@@ -81,7 +81,7 @@ void check_inner_metadata(const json& object, const std::string& path, Causes& c
   json head = {{"metadata", get_object(object, "metadata")}};
   if (get_string(head, "metadata.name").empty()) head["metadata"]["name"] = "fakename";
   for (base::Cause& cause : validate_object_meta(head, resource)) {
-    cause.field = under(path, cause.field);
+    cause.field = field_under(path, cause.field);
     causes.push_back(std::move(cause));
   }
 }
@@ -89,10 +89,10 @@ void check_inner_metadata(const json& object, const std::string& path, Causes& c
 void check_embedded(const json& value, const SchemaNode& schema, const std::string& path, Causes& causes) {
   if (value.is_object() && schema.embedded) {
     for (const char* name : {"apiVersion", "kind"}) {
-      if (!value.contains(name)) causes.push_back(cause_required(under(path, name)));
+      if (!value.contains(name)) causes.push_back(cause_required(field_under(path, name)));
     }
-    if (const json* version = find_key(value, "apiVersion")) check_api_version(*version, under(path, "apiVersion"), causes);
-    if (const json* kind = find_key(value, "kind")) check_kind(*kind, under(path, "kind"), causes);
+    if (const json* version = find_key(value, "apiVersion")) check_api_version(*version, field_under(path, "apiVersion"), causes);
+    if (const json* kind = find_key(value, "kind")) check_kind(*kind, field_under(path, "kind"), causes);
     if (value.contains("metadata")) check_inner_metadata(value, path, causes);
   }
   each_child(value, schema, path, [&](const json& child, const SchemaNode& node, const std::string& here) { check_embedded(child, node, here, causes); });
@@ -111,7 +111,7 @@ std::string go_text(const json& value) {
   for (const json& item : value) out += (out.empty() ? "" : " ") + go_text(item);
   return "[" + out + "]";
 }
-const char* go_type(const json& value) {
+const char* go_value_type(const json& value) {
   switch (value.type()) {
     case json::value_t::null: return "<nil>";
     case json::value_t::object: return "map[string]interface {}";
@@ -123,7 +123,7 @@ const char* go_type(const json& value) {
   }
 }
 std::string accessor_problem(const std::string& path, const json& value, const char* wanted) {
-  return "." + path + " accessor error: " + go_text(value) + " is of the type " + go_type(value) + ", expected " + wanted;
+  return "." + path + " accessor error: " + go_text(value) + " is of the type " + go_value_type(value) + ", expected " + wanted;
 }
 
 // What a path of the scale subresource leads to; nullptr: nothing, or (then *problem is set) something that is in the way.

@@ -10,7 +10,7 @@
 namespace store {
 namespace {
 
-const json& member(const json& object, const char* key) {
+const json& schema_member(const json& object, const char* key) {
   static const json kNull;
   const auto at = object.find(key);
   return at == object.end() ? kNull : *at;
@@ -37,7 +37,7 @@ void read_scalars(const json& schema, SchemaNode& node) {
   node.list_keys = texts(schema, "x-kubernetes-list-map-keys");
   node.required = texts(schema, "required");
   if (is_known_format(node.int_or_string ? "" : node.type, node.format)) node.known_format = node.format;
-  if (member(schema, "enum").is_array()) node.one_of_values = member(schema, "enum").get<std::vector<json>>();
+  if (schema_member(schema, "enum").is_array()) node.one_of_values = schema_member(schema, "enum").get<std::vector<json>>();
 }
 
 void read_limits(const json& schema, SchemaNode& node) {
@@ -47,7 +47,7 @@ void read_limits(const json& schema, SchemaNode& node) {
   };
   static constexpr Number kNumbers[] = {{"minimum", &SchemaNode::minimum}, {"maximum", &SchemaNode::maximum}, {"multipleOf", &SchemaNode::multiple_of}};
   for (const Number& row : kNumbers) {
-    if (member(schema, row.name).is_number()) node.*row.member = member(schema, row.name).get<double>();
+    if (schema_member(schema, row.name).is_number()) node.*row.member = schema_member(schema, row.name).get<double>();
   }
   struct Count {
     const char* name;
@@ -57,7 +57,7 @@ void read_limits(const json& schema, SchemaNode& node) {
                                       {"minItems", &SchemaNode::min_items},           {"maxItems", &SchemaNode::max_items},
                                       {"minProperties", &SchemaNode::min_properties}, {"maxProperties", &SchemaNode::max_properties}};
   for (const Count& row : kCounts) {
-    if (member(schema, row.name).is_number_integer()) node.*row.member = member(schema, row.name).get<int64_t>();
+    if (schema_member(schema, row.name).is_number_integer()) node.*row.member = schema_member(schema, row.name).get<int64_t>();
   }
   node.exclusive_minimum = get_bool(schema, "exclusiveMinimum");
   node.exclusive_maximum = get_bool(schema, "exclusiveMaximum");
@@ -75,10 +75,10 @@ void read_children(const json& schema, SchemaNode& node) {
     node.has_defaults |= child->has_defaults;
     node.properties.emplace_back(it.key(), std::move(child));
   }
-  const json& additional = member(schema, "additionalProperties");
+  const json& additional = schema_member(schema, "additionalProperties");
   node.any_additional = additional.is_boolean() && additional.get<bool>();
   if (additional.is_object()) node.additional = compile(additional);
-  if (member(schema, "items").is_object()) node.items = compile(member(schema, "items"));
+  if (schema_member(schema, "items").is_object()) node.items = compile(schema_member(schema, "items"));
   if (node.additional) node.has_defaults |= node.additional->has_defaults;
   if (node.items) node.has_defaults |= node.items->has_defaults;
   struct Row {
@@ -89,7 +89,7 @@ void read_children(const json& schema, SchemaNode& node) {
   for (const Row& row : kRows) {
     for (const json& part : get_array(schema, row.name)) (node.*row.member).push_back(compile(part));
   }
-  if (member(schema, "not").is_object()) node.not_of = compile(member(schema, "not"));
+  if (schema_member(schema, "not").is_object()) node.not_of = compile(schema_member(schema, "not"));
 }
 
 SchemaPtr compile(const json& schema) {
@@ -98,7 +98,7 @@ SchemaPtr compile(const json& schema) {
   read_scalars(schema, *node);
   read_limits(schema, *node);
   read_children(schema, *node);
-  if (const json& value = member(schema, "default"); !value.is_null()) {
+  if (const json& value = schema_member(schema, "default"); !value.is_null()) {
     json pruned = value;
     prune_value(pruned, *node);
     node->default_value = std::make_unique<const json>(std::move(pruned));

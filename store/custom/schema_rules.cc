@@ -133,7 +133,7 @@ void check_item_schema(const json& schema, const std::string& path, Causes& caus
 bool has_newline(const std::string& text) { return text.find('\n') != std::string::npos; }
 
 // Rules in CEL, as far as they can be judged without reading the expression.
-void check_rule(const json& rule, const std::string& path, Causes& causes) {
+void check_schema_rule(const json& rule, const std::string& path, Causes& causes) {
   static constexpr std::string_view kReasons[] = {"FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"};
   const std::string message = get_string(rule, "message"), expression = get_string(rule, "messageExpression"), field = get_string(rule, "fieldPath");
   const std::string text = trimmed(get_string(rule, "rule")), said = trimmed(message);
@@ -187,7 +187,7 @@ void check_all(const json& schema, const Place& place, const std::string& path, 
   if (get_string(schema, "x-kubernetes-list-type") == "map") check_keys(schema, path, causes);
   check_item_schema(schema, path, causes);
   const json& rules = get_array(schema, "x-kubernetes-validations");
-  for (size_t i = 0; i < rules.size(); ++i) check_rule(rules[i], path + ".x-kubernetes-validations[" + std::to_string(i) + "]", causes);
+  for (size_t i = 0; i < rules.size(); ++i) check_schema_rule(rules[i], path + ".x-kubernetes-validations[" + std::to_string(i) + "]", causes);
 }
 
 // --- Defaults ---

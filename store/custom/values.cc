@@ -17,8 +17,8 @@ constexpr const char* kObjectMeta = "io.k8s.apimachinery.pkg.apis.meta.v1.Object
 // Fields that every object has, at the root and in embedded resources.
 bool is_object_field(const std::string& name) { return name == "apiVersion" || name == "kind" || name == "metadata"; }
 
-std::string under(const std::string& path, const std::string& key) { return path.empty() ? key : path + "." + key; }
-std::string at(const std::string& path, size_t i) { return path + "[" + std::to_string(i) + "]"; }
+std::string member_under(const std::string& path, const std::string& key) { return path.empty() ? key : path + "." + key; }
+std::string element_at(const std::string& path, size_t i) { return path + "[" + std::to_string(i) + "]"; }
 std::string unknown(const std::string& path) { return "unknown field \"" + path + "\""; }
 
 using Removed = std::vector<std::string>;
@@ -26,29 +26,29 @@ using Removed = std::vector<std::string>;
 // Below additionalProperties: true nothing is known: keys stay, and what is in them goes.
 void prune_all(json& value, const std::string& path, Removed& removed) {
   if (value.is_array()) {
-    for (size_t i = 0; i < value.size(); ++i) prune_all(value[i], at(path, i), removed);
+    for (size_t i = 0; i < value.size(); ++i) prune_all(value[i], element_at(path, i), removed);
   } else if (value.is_object()) {
-    for (auto it = value.begin(); it != value.end(); ++it) removed.push_back(under(path, it.key()));
+    for (auto it = value.begin(); it != value.end(); ++it) removed.push_back(member_under(path, it.key()));
     value = json::object();
   }
 }
 
 // `keeps`: below a schema that keeps what it does not name; it reaches through lists.
-void prune(json& value, const SchemaNode& schema, bool resource, bool keeps, const std::string& path, Removed& removed) {
+void drop_unknown(json& value, const SchemaNode& schema, bool resource, bool keeps, const std::string& path, Removed& removed) {
   if (value.is_array()) {
     for (size_t i = 0; schema.items && i < value.size(); ++i) {
-      prune(value[i], *schema.items, schema.items->embedded, keeps || schema.items->preserve, at(path, i), removed);
+      drop_unknown(value[i], *schema.items, schema.items->embedded, keeps || schema.items->preserve, element_at(path, i), removed);
     }
   }
   if (!value.is_object()) return;
   for (auto it = value.begin(); it != value.end();) {
-    const std::string here = under(path, it.key());
+    const std::string here = member_under(path, it.key());
     const SchemaNode* child = schema.property(it.key());
     if (!child) child = schema.additional.get();
     if (resource && is_object_field(it.key())) {
       ++it;
     } else if (child) {
-      prune(*it, *child, child->embedded, child->preserve, here, removed);
+      drop_unknown(*it, *child, child->embedded, child->preserve, here, removed);
       ++it;
     } else if (schema.any_additional && !keeps) {
       prune_all(*it, here, removed);
@@ -88,7 +88,7 @@ base::Status tidy_metadata(json& object, const std::string& path, Removed& remov
   const auto metadata = object.find("metadata");
   const Type* type = find_type(kObjectMeta);
   if (metadata == object.end() || !type) return {};
-  const std::string here = under(path, "metadata");
+  const std::string here = member_under(path, "metadata");
   if (metadata->is_null()) *metadata = json::object();
   if (!metadata->is_object()) return misfit(here, *metadata, std::string("json: cannot unmarshal ") + metadata->type_name() + " into Go value of type v1.ObjectMeta");
   store::drop_nulls(*metadata, *type);
@@ -107,20 +107,20 @@ base::Status tidy_metadata(json& object, const std::string& path, Removed& remov
 
 base::Status tidy_embedded(json& value, const SchemaNode& schema, const std::string& path, Removed& removed) {
   if (value.is_array() && schema.items) {
-    for (size_t i = 0; i < value.size(); ++i) TRY_STATUS(tidy_embedded(value[i], *schema.items, at(path, i), removed));
+    for (size_t i = 0; i < value.size(); ++i) TRY_STATUS(tidy_embedded(value[i], *schema.items, element_at(path, i), removed));
   }
   if (!value.is_object()) return {};
   if (schema.embedded) {
     for (const char* name : {"apiVersion", "kind"}) {
       const json* text = find_key(value, name);
-      if (text && !text->is_string()) return misfit(under(path, name), *text, "must be a string");
+      if (text && !text->is_string()) return misfit(member_under(path, name), *text, "must be a string");
     }
     TRY_STATUS(tidy_metadata(value, path, removed));
   }
   for (auto it = value.begin(); it != value.end(); ++it) {
     const SchemaNode* child = schema.property(it.key());
     if (!child) child = schema.additional.get();
-    if (child) TRY_STATUS(tidy_embedded(*it, *child, under(path, it.key()), removed));
+    if (child) TRY_STATUS(tidy_embedded(*it, *child, member_under(path, it.key()), removed));
   }
   return {};
 }
@@ -162,7 +162,7 @@ void append(std::vector<std::string>& out, Removed paths) {
 base::Result<std::vector<std::string>> prune_custom(json& tree, const CustomVersion& version) {
   const SchemaNode& schema = *version.schema;
   Removed removed, within;
-  prune(tree, schema, true, schema.preserve, "", removed);
+  drop_unknown(tree, schema, true, schema.preserve, "", removed);
   drop_nulls(tree, schema);
   TRY_STATUS(tidy_embedded(tree, schema, "", within));
   std::vector<std::string> out;
@@ -185,7 +185,7 @@ void tidy_numbers(json& value) {
 
 std::vector<std::string> prune_value(json& value, const SchemaNode& schema) {
   Removed removed;
-  prune(value, schema, schema.embedded, schema.preserve, "", removed);
+  drop_unknown(value, schema, schema.embedded, schema.preserve, "", removed);
   std::vector<std::string> out;
   append(out, std::move(removed));
   return out;

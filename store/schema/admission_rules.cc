@@ -67,7 +67,7 @@ void check_resources(const json& rule, const std::string& path, Causes& causes) 
   if (all && plain) causes.push_back(cause_invalid(field, words, "if '*' is present, must not specify other resources without subresources"));
 }
 
-void check_rule(const json& rule, const std::string& path, Causes& causes) {
+void check_admission_rule(const json& rule, const std::string& path, Causes& causes) {
   static constexpr std::string_view kOperations[] = {"*", "CONNECT", "CREATE", "DELETE", "UPDATE"}, kScopes[] = {"*", "Cluster", "Namespaced"};
   check_words(rule, "operations", "operations", path, causes);
   const json& operations = array_at(rule, "operations");
@@ -87,7 +87,7 @@ void check_rule(const json& rule, const std::string& path, Causes& causes) {
 }
 
 // The parts of a URL that matter here; none of them has a meaning without the one before.
-void check_url(const std::string& text, const std::string& field, Causes& causes) {
+void check_webhook_url(const std::string& text, const std::string& field, Causes& causes) {
   constexpr std::string_view kForm = "; desired format: https://host[/path]";
   const size_t colon = text.find("://");
   const std::string scheme = colon == std::string::npos ? "" : text.substr(0, colon);
@@ -128,10 +128,10 @@ void check_service_path(const std::string& text, const std::string& field, Cause
   }
 }
 
-void check_client(const json& client, const std::string& path, Causes& causes) {
+void check_webhook_client(const json& client, const std::string& path, Causes& causes) {
   const json url = value_at(client, "url"), service = value_at(client, "service");
   if (url.is_null() == service.is_null()) return causes.push_back(cause_required(path, "exactly one of url or service is required"));
-  if (url.is_string()) return check_url(url.get<std::string>(), path + ".url", causes);
+  if (url.is_string()) return check_webhook_url(url.get<std::string>(), path + ".url", causes);
   const std::string here = path + ".service";
   // The two are mixed up upstream.
   if (string_at(service, "namespace").empty()) causes.push_back(cause_required(here + ".name"));
@@ -171,7 +171,7 @@ void check_webhook(const json& webhook, const std::string& path, Causes& causes)
                                     kAgain[] = {"IfNeeded", "Never"};
   check_domain(string_at(webhook, "name"), path + ".name", causes);
   const json& rules = array_at(webhook, "rules");
-  for (size_t i = 0; i < rules.size(); ++i) check_rule(rules[i], item(path, "rules", i), causes);
+  for (size_t i = 0; i < rules.size(); ++i) check_admission_rule(rules[i], item(path, "rules", i), causes);
   check_supported(webhook, "failurePolicy", kFailures, path, causes);
   check_supported(webhook, "matchPolicy", kMatches, path, causes);
   if (value_at(webhook, "sideEffects").is_null()) causes.push_back(cause_required(path + ".sideEffects", "must specify one of None, NoneOnDryRun"));
@@ -182,7 +182,7 @@ void check_webhook(const json& webhook, const std::string& path, Causes& causes)
   }
   for (const char* selector : {"namespaceSelector", "objectSelector"}) check_label_selector(object_at(webhook, selector), path + "." + selector, causes);
   check_supported(webhook, "reinvocationPolicy", kAgain, path, causes);
-  check_client(object_at(webhook, "clientConfig"), path + ".clientConfig", causes);
+  check_webhook_client(object_at(webhook, "clientConfig"), path + ".clientConfig", causes);
   check_conditions(webhook, path, causes);
   check_reviews(webhook, path, causes);
 }

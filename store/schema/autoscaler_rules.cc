@@ -74,7 +74,7 @@ void check_resource_target(const json& source, const std::string& path, Causes& 
   if (share && value) causes.push_back(cause_forbidden(path + ".target.averageValue", "may not set both a target raw value and a target utilization"));
 }
 
-void check_source(const std::string& kind, const json& source, const std::string& path, Causes& causes) {
+void check_metric_source(const std::string& kind, const json& source, const std::string& path, Causes& causes) {
   const json& target = object_at(source, "target");
   if (kind == "containerResource" || kind == "resource") {
     const std::string name = string_at(source, "name"), container = string_at(source, "container");
@@ -110,7 +110,7 @@ void check_metric(const json& metric, const std::string& path, Causes& causes) {
     if (type == row.type) expected = row.field;
     if (!has(metric, row.field)) continue;
     present.insert(row.field);
-    if (present.size() == 1) check_source(row.field, metric[row.field], path + "." + row.field, causes);
+    if (present.size() == 1) check_metric_source(row.field, metric[row.field], path + "." + row.field, causes);
   }
   if (expected.empty()) causes.push_back(cause_not_supported(path + ".type", type, kMetricTypes));  // Upstream says so twice.
   else if (!has(metric, expected.c_str())) causes.push_back(cause_required(path + "." + expected, "must populate information for the given metric source"));
@@ -131,7 +131,7 @@ void check_policy(const json& policy, const std::string& path, Causes& causes) {
   }
 }
 
-void check_rules(const json& rules, const std::string& path, Causes& causes) {
+void check_scaling_rules(const json& rules, const std::string& path, Causes& causes) {
   static constexpr std::string_view kSelect[] = {"Disabled", "Max", "Min"};
   if (has(rules, "stabilizationWindowSeconds")) {
     if (number_at(rules, "stabilizationWindowSeconds") < 0) {
@@ -203,7 +203,7 @@ std::vector<base::Cause> validate_autoscaler(const json& tree, const json* old) 
   }
   const json& behavior = object_at(spec, "behavior");
   for (const char* direction : {"scaleUp", "scaleDown"}) {
-    if (has(behavior, direction)) check_rules(behavior[direction], std::string("spec.behavior.") + direction, causes);
+    if (has(behavior, direction)) check_scaling_rules(behavior[direction], std::string("spec.behavior.") + direction, causes);
   }
   if (!old) return causes;
   for (const char* number : {"currentReplicas", "desiredReplicas"}) check_nonnegative(object_at(tree, "status"), number, std::string("status.") + number, causes);

@@ -19,7 +19,7 @@ bool is_known_source(const json& source) {
   return (kind == "PersistentVolumeClaim" && group.empty()) || (kind == "VolumeSnapshot" && group == "snapshot.storage.k8s.io");
 }
 
-void check_source(const json& source, const std::string& path, Causes& causes) {
+void check_data_source(const json& source, const std::string& path, Causes& causes) {
   const std::string group = string_at(source, "apiGroup"), kind = string_at(source, "kind"), ns = string_at(source, "namespace");
   if (string_at(source, "name").empty()) causes.push_back(cause_required(path + ".name"));
   if (kind.empty()) causes.push_back(cause_required(path + ".kind"));
@@ -30,10 +30,10 @@ void check_source(const json& source, const std::string& path, Causes& causes) {
   if (!ns.empty()) add_problem(causes, path + ".namespace", ns, name_problem(ns, NameRule::kDnsLabel));
 }
 
-void check_sources(const json& spec, const std::string& path, Causes& causes) {
+void check_data_sources(const json& spec, const std::string& path, Causes& causes) {
   const bool one = has(spec, "dataSource"), other = has(spec, "dataSourceRef");
-  if (one) check_source(spec["dataSource"], path + ".dataSource", causes);
-  if (other) check_source(spec["dataSourceRef"], path + ".dataSourceRef", causes);
+  if (one) check_data_source(spec["dataSource"], path + ".dataSource", causes);
+  if (other) check_data_source(spec["dataSourceRef"], path + ".dataSourceRef", causes);
   if (!one || !other) return;
   // Upstream shows a path where the value belongs, and that has no fields to show.
   const json nothing = json::object();
@@ -65,7 +65,7 @@ json meaning(const json& value) {
 
 // The spec as it would have to be for nothing to have changed that must not: the volume may be set once, the class where there was
 // none, and size and attributes of a claim that has its volume.
-void check_frozen(const json& tree, const json& old, Causes& causes) {
+void check_frozen_claim(const json& tree, const json& old, Causes& causes) {
   json now = object_at(tree, "spec"), before = object_at(old, "spec");
   if (string_at(before, "volumeName").empty()) before["volumeName"] = value_at(now, "volumeName");
   const std::string annotated = class_annotation(old);
@@ -83,12 +83,12 @@ void check_frozen(const json& tree, const json& old, Causes& causes) {
 
 long double storage_of(const json& amounts) { return amounts.contains("storage") ? quantity_nanos(amounts["storage"]).value_or(0) : 0; }
 
-void check_change(const json& tree, const json& old, Causes& causes) {
+void check_claim_change(const json& tree, const json& old, Causes& causes) {
   const json &spec = object_at(tree, "spec"), &before = object_at(old, "spec");
   if (class_annotation(tree) != class_annotation(old)) {
     causes.push_back(cause_invalid(std::string("metadata.annotations[") + kClassAnnotation + "]", class_annotation(tree), "field is immutable"));
   }
-  check_frozen(tree, old, causes);
+  check_frozen_claim(tree, old, causes);
   const long double wanted = storage_of(object_at(object_at(spec, "resources"), "requests"));
   const long double had = storage_of(object_at(object_at(before, "resources"), "requests"));
   if (wanted < had && wanted <= storage_of(object_at(object_at(old, "status"), "capacity"))) {
@@ -138,14 +138,14 @@ void check_claim_spec(const json& spec, const std::string& path, Causes& causes)
   check_class_name(spec, "storageClassName", path, causes);
   const json mode = value_at(spec, "volumeMode");
   if (mode.is_string() && mode != "Block" && mode != "Filesystem") causes.push_back(cause_not_supported(path + ".volumeMode", mode, kVolumeModes));
-  check_sources(spec, path, causes);
+  check_data_sources(spec, path, causes);
   check_class_name(spec, "volumeAttributesClassName", path, causes);
 }
 
 std::vector<base::Cause> validate_persistentvolumeclaim(const json& tree, const json* old) {
   Causes causes;
   check_claim_spec(object_at(tree, "spec"), "spec", causes);
-  if (old) check_change(tree, *old, causes);
+  if (old) check_claim_change(tree, *old, causes);
   return causes;
 }
 

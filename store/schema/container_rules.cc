@@ -8,12 +8,12 @@
 namespace store {
 namespace {
 
-constexpr std::string_view kProtocols[] = {"SCTP", "TCP", "UDP"};
+constexpr std::string_view kContainerProtocols[] = {"SCTP", "TCP", "UDP"};
 constexpr std::string_view kPullPolicies[] = {"Always", "IfNotPresent", "Never"};
 constexpr std::string_view kMessagePolicies[] = {"File", "FallbackToLogsOnError"};
 constexpr std::string_view kPropagations[] = {"Bidirectional", "HostToContainer", "None"};
 constexpr std::string_view kRecursive[] = {"Disabled", "Enabled", "IfPossible"};
-constexpr std::string_view kRestartPolicies[] = {"Always", "Never", "OnFailure"};
+constexpr std::string_view kContainerRestartPolicies[] = {"Always", "Never", "OnFailure"};
 constexpr std::string_view kRestartActions[] = {"Restart", "RestartAllContainers"};
 constexpr std::string_view kOperators[] = {"In", "NotIn"};
 
@@ -31,7 +31,7 @@ void check_ports(const json& container, const std::string& path, Causes& causes)
     if (port == 0) causes.push_back(cause_required(here + ".containerPort"));
     else add_problem(causes, here + ".containerPort", port, port_number_problem(port));
     if (host_port != 0) add_problem(causes, here + ".hostPort", host_port, port_number_problem(host_port));
-    check_supported(ports[i], "protocol", kProtocols, here, causes);
+    check_supported(ports[i], "protocol", kContainerProtocols, here, causes);
   }
 }
 
@@ -151,7 +151,7 @@ void check_restart_rules(const json& container, const std::string& path, Causes&
   if (!rules.empty() && !has(container, "restartPolicy")) {
     causes.push_back(cause_required(path + ".restartPolicy", "must specify restartPolicy when restart rules are used"));
   }
-  check_supported(container, "restartPolicy", kRestartPolicies, path, causes);
+  check_supported(container, "restartPolicy", kContainerRestartPolicies, path, causes);
   too_many(path + ".restartPolicyRules", rules.size(), 20);
   for (size_t i = 0; i < rules.size(); ++i) {
     const std::string rule = item(path, "restartPolicyRules", i), here = rule + ".exitCodes", action = string_at(rules[i], "action");

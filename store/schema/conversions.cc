@@ -9,7 +9,7 @@ struct Row {
   std::string_view name;
   Conversion conversion;
 };
-constexpr Row kRows[] = {
+constexpr Row kConversions[] = {
     {"autoscaler", {conversions::autoscaler_to_stored, conversions::autoscaler_from_stored}},
     {"event", {conversions::event_to_stored, conversions::event_from_stored}},
 };
@@ -54,7 +54,7 @@ bool is_of_other_version(const Resource& r, const json& tree) {
 }  // namespace
 
 const Conversion* find_conversion(std::string_view name) {
-  for (const Row& row : kRows) {
+  for (const Row& row : kConversions) {
     if (row.name == name) return &row.conversion;
   }
   return nullptr;

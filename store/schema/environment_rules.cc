@@ -30,7 +30,7 @@ void check_file_key(const json& ref, const std::string& path, Causes& causes) {
   else check_no_backsteps(file, path + ".path", causes);
 }
 
-void check_source(const json& variable, const std::string& path, Causes& causes) {
+void check_value_source(const json& variable, const std::string& path, Causes& causes) {
   const json& source = variable["valueFrom"];
   size_t sources = 0;
   auto found = [&](const char* kind) { return has(source, kind) && ++sources > 0; };
@@ -63,7 +63,7 @@ void check_environment(const json& container, const std::string& path, Causes& c
     const std::string here = item(path, "env", i), name = string_at(env[i], "name");
     if (name.empty()) causes.push_back(cause_required(here + ".name"));
     else add_problem(causes, here + ".name", name, variable_problem(name));
-    if (has(env[i], "valueFrom")) check_source(env[i], here + ".valueFrom", causes);
+    if (has(env[i], "valueFrom")) check_value_source(env[i], here + ".valueFrom", causes);
   }
   const json& from = array_at(container, "envFrom");
   for (size_t i = 0; i < from.size(); ++i) {

@@ -196,7 +196,7 @@ class Printer {
   bool first_ = true;
 };
 
-const json& member(const json& object, std::string_view key) {
+const json& pod_member(const json& object, std::string_view key) {
   static const json kNull;
   const auto at = object.is_object() ? object.find(key) : object.end();
   return object.is_object() && at != object.end() ? *at : kNull;
@@ -265,7 +265,7 @@ void print_field(const json& object, const Type& type, std::string_view word, Pr
   const size_t sign = word.find_first_of("=?");
   const std::string_view name = word.substr(0, sign);
   if (sign != std::string_view::npos && word[sign] == '?') {
-    const json& value = member(object, base::lower(name.substr(0, 1)) + std::string(name.substr(1)));
+    const json& value = pod_member(object, base::lower(name.substr(0, 1)) + std::string(name.substr(1)));
     out.key(name);
     if (value.is_null()) out.text.append(word.substr(sign + 1));
     else out.scalar(value);
@@ -273,7 +273,7 @@ void print_field(const json& object, const Type& type, std::string_view word, Pr
   }
   const Field* field = field_named(type, sign == std::string_view::npos ? name : word.substr(sign + 1));
   if (!field) return;
-  const json& value = member(object, field->name);
+  const json& value = pod_member(object, field->name);
   out.key(name);
   const bool holds_struct = field->type->kind == TypeKind::kObject && !field->pointer;
   if (!value.is_null() || holds_struct) print(value, *field->type, out);
@@ -293,7 +293,7 @@ void print(const json& value, const Type& type, Printer& out) {
       print_field(value, type, word, out);
       continue;
     }
-    const json& metadata = member(value, word.substr(1));
+    const json& metadata = pod_member(value, word.substr(1));
     for (const char* map : {"labels", "annotations"}) {
       if (!object_at(metadata, map).empty()) out.key(map), print_plain(metadata[map], out);
     }

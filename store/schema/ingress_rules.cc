@@ -9,7 +9,7 @@
 namespace store {
 namespace {
 
-constexpr const char* kClassAnnotation = "kubernetes.io/ingress.class";
+constexpr const char* kIngressClassAnnotation = "kubernetes.io/ingress.class";
 constexpr std::string_view kBadSequences[] = {"//", "/./", "/../", "%2f", "%2F"};
 constexpr std::string_view kBadEnds[] = {"/..", "/."};
 constexpr std::string_view kPathTypes[] = {"Exact", "ImplementationSpecific", "Prefix"};
@@ -47,7 +47,7 @@ std::string host_problem(const std::string& host) {
 }
 
 // An object of any kind: TypedLocalObjectReference, and the first half of a class' parameters.
-void check_reference(const json& reference, const std::string& here, Causes& causes) {
+void check_backend_reference(const json& reference, const std::string& here, Causes& causes) {
   if (has(reference, "apiGroup")) {
     const std::string group = string_at(reference, "apiGroup");
     add_problem(causes, here + ".apiGroup", group, name_problem(group, NameRule::kDnsSubdomain));
@@ -59,7 +59,7 @@ void check_reference(const json& reference, const std::string& here, Causes& cau
   }
 }
 
-void check_service(const json& service, const std::string& backend, Causes& causes) {
+void check_ingress_service(const json& service, const std::string& backend, Causes& causes) {
   const std::string here = backend + ".service", name = string_at(service, "name");
   // Names that begin with a digit too: so Services may be named since v1.36.
   if (name.empty()) causes.push_back(cause_required(here + ".name"));
@@ -76,8 +76,8 @@ void check_service(const json& service, const std::string& backend, Causes& caus
 void check_backend(const json& backend, const std::string& here, Causes& causes) {
   const bool resource = has(backend, "resource"), service = has(backend, "service");
   if (resource && service) causes.push_back(cause_invalid(here, "", "cannot set both resource and service backends"));
-  else if (resource) check_reference(object_at(backend, "resource"), here + ".resource", causes);
-  else if (service) check_service(object_at(backend, "service"), here, causes);
+  else if (resource) check_backend_reference(object_at(backend, "resource"), here + ".resource", causes);
+  else if (service) check_ingress_service(object_at(backend, "service"), here, causes);
   else causes.push_back(cause_invalid(here, "", "resource or service backend is required"));
 }
 
@@ -90,7 +90,7 @@ void check_path_text(const std::string& path, const std::string& field, Causes& 
   }
 }
 
-void check_path(const json& entry, const std::string& here, Causes& causes) {
+void check_ingress_path(const json& entry, const std::string& here, Causes& causes) {
   if (!has(entry, "pathType")) return causes.push_back(cause_required(here + ".pathType", "pathType must be specified"));
   const std::string type = string_at(entry, "pathType"), path = string_at(entry, "path");
   const bool exact = type == "Exact" || type == "Prefix";
@@ -101,7 +101,7 @@ void check_path(const json& entry, const std::string& here, Causes& causes) {
   check_backend(object_at(entry, "backend"), here + ".backend", causes);
 }
 
-void check_rule(const json& rule, const std::string& here, Causes& causes) {
+void check_ingress_rule(const json& rule, const std::string& here, Causes& causes) {
   if (const std::string host = string_at(rule, "host"); !host.empty()) {
     if (parse_legacy_ip(host)) causes.push_back(cause_invalid(here + ".host", host, kNotAnAddress));
     add_problem(causes, here + ".host", host, host_problem(host));
@@ -109,7 +109,7 @@ void check_rule(const json& rule, const std::string& here, Causes& causes) {
   if (!has(rule, "http")) return;
   const json& paths = array_at(object_at(rule, "http"), "paths");
   if (paths.empty()) causes.push_back(cause_required(here + ".http.paths"));
-  for (size_t i = 0; i < paths.size(); ++i) check_path(paths[i], item(here + ".http", "paths", i), causes);
+  for (size_t i = 0; i < paths.size(); ++i) check_ingress_path(paths[i], item(here + ".http", "paths", i), causes);
 }
 
 void check_tls(const json& tls, const std::string& here, Causes& causes) {
@@ -124,7 +124,7 @@ void check_tls(const json& tls, const std::string& here, Causes& causes) {
 
 const json& addresses_of(const json& tree) { return array_at(object_at(object_at(tree, "status"), "loadBalancer"), "ingress"); }
 
-void check_status(const json& tree, const json* old, Causes& causes) {
+void check_ingress_status(const json& tree, const json* old, Causes& causes) {
   const json& list = addresses_of(tree);
   std::set<std::string> before;
   for (const json& address : old ? addresses_of(*old) : json::array()) before.insert(string_at(address, "ip"));
@@ -139,11 +139,11 @@ void check_status(const json& tree, const json* old, Causes& causes) {
 
 void check_class_annotation(const json& tree, const json& spec, Causes& causes) {
   const json& annotations = object_at(object_at(tree, "metadata"), "annotations");
-  if (!has(annotations, kClassAnnotation) || !has(spec, "ingressClassName")) return;
-  const std::string annotated = string_at(annotations, kClassAnnotation);
+  if (!has(annotations, kIngressClassAnnotation) || !has(spec, "ingressClassName")) return;
+  const std::string annotated = string_at(annotations, kIngressClassAnnotation);
   if (annotated == string_at(spec, "ingressClassName")) return;
   // Without "metadata.": so upstream names it.
-  causes.push_back(cause_invalid(std::string("annotations.") + kClassAnnotation, annotated, "must match `ingressClassName` when both are specified"));
+  causes.push_back(cause_invalid(std::string("annotations.") + kIngressClassAnnotation, annotated, "must match `ingressClassName` when both are specified"));
 }
 
 // "acme.io/foo": a subdomain, then what may stand in the path of a URL.
@@ -163,9 +163,9 @@ void check_prefixed_path(const std::string& text, const std::string& field, Caus
   }
 }
 
-void check_parameters(const json& parameters, Causes& causes) {
+void check_class_parameters(const json& parameters, Causes& causes) {
   const std::string here = "spec.parameters", scope = string_at(parameters, "scope");
-  check_reference(parameters, here, causes);
+  check_backend_reference(parameters, here, causes);
   const bool named = has(parameters, "namespace");
   static constexpr std::string_view kScopes[] = {"Cluster", "Namespace"};
   if (scope != "Cluster" && scope != "Namespace") causes.push_back(cause_not_supported(here + ".scope", scope, kScopes));
@@ -205,14 +205,14 @@ std::vector<base::Cause> validate_ingress(const json& tree, const json* old) {
     causes.push_back(cause_invalid("spec", json(), "either `defaultBackend` or `rules` must be specified"));
   }
   if (has(spec, "defaultBackend")) check_backend(object_at(spec, "defaultBackend"), "spec.defaultBackend", causes);
-  for (size_t i = 0; i < rules.size(); ++i) check_rule(rules[i], item("spec", "rules", i), causes);
+  for (size_t i = 0; i < rules.size(); ++i) check_ingress_rule(rules[i], item("spec", "rules", i), causes);
   for (size_t i = 0; i < tls.size(); ++i) check_tls(tls[i], item("spec", "tls", i), causes);
   if (has(spec, "ingressClassName")) {
     const std::string name = string_at(spec, "ingressClassName");
     add_problem(causes, "spec.ingressClassName", name, name_problem(name, NameRule::kDnsSubdomain));
   }
   if (!old) check_class_annotation(tree, spec, causes);
-  check_status(tree, old, causes);
+  check_ingress_status(tree, old, causes);
   return causes;
 }
 
@@ -225,7 +225,7 @@ std::vector<base::Cause> validate_ingressclass(const json& tree, const json* old
   if (controller.size() > kMaxController) causes.push_back({"FieldValueTooLong", "Too long: may not be more than 250 bytes", "spec.controller"});
   if (controller.empty()) causes.push_back(cause_required("spec.controller"));
   else check_prefixed_path(controller, "spec.controller", causes);
-  if (has(spec, "parameters")) check_parameters(object_at(spec, "parameters"), causes);
+  if (has(spec, "parameters")) check_class_parameters(object_at(spec, "parameters"), causes);
   return causes;
 }
 

@@ -9,7 +9,7 @@
 namespace store {
 namespace {
 
-void check_port(const json& port, const std::string& path, Causes& causes) {
+void check_policy_port(const json& port, const std::string& path, Causes& causes) {
   static constexpr std::string_view kProtocols[] = {"TCP", "UDP", "SCTP"};
   const std::string protocol = string_at(port, "protocol");
   if (port.is_object() && port.contains("protocol") && std::find(std::begin(kProtocols), std::end(kProtocols), protocol) == std::end(kProtocols)) {
@@ -67,12 +67,12 @@ void check_peer(const json& peer, const Prefixes& before, const std::string& pat
   if (block && count > 0) causes.push_back(cause_forbidden(path, "may not specify both ipBlock and another peer"));
 }
 
-void check_rules(const json& spec, const char* direction, const char* peers, const Prefixes& before, Causes& causes) {
+void check_policy_rules(const json& spec, const char* direction, const char* peers, const Prefixes& before, Causes& causes) {
   const json& rules = array_at(spec, direction);
   for (size_t i = 0; i < rules.size(); ++i) {
     const std::string here = item("spec", direction, i);
     const json &ports = array_at(rules[i], "ports"), &others = array_at(rules[i], peers);
-    for (size_t p = 0; p < ports.size(); ++p) check_port(ports[p], item(here, "ports", p), causes);
+    for (size_t p = 0; p < ports.size(); ++p) check_policy_port(ports[p], item(here, "ports", p), causes);
     for (size_t p = 0; p < others.size(); ++p) check_peer(others[p], before, item(here, peers, p), causes);
   }
 }
@@ -109,8 +109,8 @@ std::vector<base::Cause> validate_networkpolicy(const json& tree, const json* ol
   const Prefixes before = old ? prefixes_of(object_at(*old, "spec")) : Prefixes();
   const json& spec = object_at(tree, "spec");
   check_label_selector(object_at(spec, "podSelector"), "spec.podSelector", causes);
-  check_rules(spec, "ingress", "from", before, causes);
-  check_rules(spec, "egress", "to", before, causes);
+  check_policy_rules(spec, "ingress", "from", before, causes);
+  check_policy_rules(spec, "egress", "to", before, causes);
   const json& types = array_at(spec, "policyTypes");
   if (types.size() > 2) {
     causes.push_back(cause_invalid("spec.policyTypes", types, "may not specify more than two policyTypes"));

@@ -42,7 +42,7 @@ void check_taints(const json& spec, Causes& causes) {
   }
 }
 
-void check_amounts(const json& status, Causes& causes) {
+void check_node_amounts(const json& status, Causes& causes) {
   for (const char* list : {"capacity", "allocatable"}) {
     for (const auto& [resource, amount] : object_at(status, list).items()) {
       check_resource_amount(resource, amount, std::string("status.") + list + "." + resource, causes);
@@ -50,7 +50,7 @@ void check_amounts(const json& status, Causes& causes) {
   }
 }
 
-void check_change(const json& tree, const json& old, Causes& causes) {
+void check_node_change(const json& tree, const json& old, Causes& causes) {
   const json &spec = object_at(tree, "spec"), &before = object_at(old, "spec");
   const json &now = array_at(spec, "podCIDRs"), &had = array_at(before, "podCIDRs");
   const std::string detail = "node updates may not change podCIDR except from \"\" to valid";
@@ -93,11 +93,11 @@ std::vector<base::Cause> validate_node(const json& tree, const json* old) {
   Causes causes;
   const json &spec = object_at(tree, "spec"), &status = object_at(tree, "status");
   check_taints(spec, causes);
-  check_amounts(status, causes);
+  check_node_amounts(status, causes);
   check_prefixes(spec, causes);
   if (!old) return causes;
   check_addresses(status, causes);
-  check_change(tree, *old, causes);
+  check_node_change(tree, *old, causes);
   return causes;
 }
 

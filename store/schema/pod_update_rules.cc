@@ -13,15 +13,15 @@ namespace {
 constexpr GoField kRequirement[] = {{"Key", "key", "\"\""}, {"Operator", "operator", "\"\""}, {"Values", "values"}};
 constexpr GoField kTerm[] = {{"MatchExpressions", "matchExpressions", "null", kRequirement}, {"MatchFields", "matchFields", "null", kRequirement}};
 
-const json& at(const json& object, std::string_view key) {
+const json& child_at(const json& object, std::string_view key) {
   static const json kNull;
   return has(object, key) ? object[std::string(key)] : kNull;
 }
 
 // True when nothing more is to be said.
-bool check_deadline(const json& after, const json& before, Causes& causes) {
+bool check_deadline_change(const json& after, const json& before, Causes& causes) {
   const std::string field = "spec.activeDeadlineSeconds";
-  const json &now = at(after, "activeDeadlineSeconds"), &then = at(before, "activeDeadlineSeconds");
+  const json &now = child_at(after, "activeDeadlineSeconds"), &then = child_at(before, "activeDeadlineSeconds");
   if (now.is_null()) {
     if (!then.is_null()) causes.push_back(cause_invalid(field, now, "must not update from a positive integer to nil value"));
     return false;
@@ -128,7 +128,7 @@ bool same_count(const json& after, const json& before, const char* list, Causes&
 void check_pod_update(const json& tree, const json& old, Causes& causes) {
   const json &before = object_at(old, "spec"), &after = object_at(tree, "spec");
   if (!same_count(after, before, "containers", causes) || !same_count(after, before, "initContainers", causes)) return;
-  if (check_deadline(after, before, causes)) return;
+  if (check_deadline_change(after, before, causes)) return;
   check_only_added_tolerations(after, before, causes);
   check_only_removed_gates(after, before, causes);
   const bool gated = !array_at(before, "schedulingGates").empty(), placed = !string_at(before, "nodeName").empty();

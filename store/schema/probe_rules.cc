@@ -9,14 +9,14 @@
 namespace store {
 namespace {
 
-int64_t int_at(const json& object, const char* key) {
+int64_t probe_number(const json& object, const char* key) {
   const auto at = object.find(key);
   return at != object.end() && at->is_number_integer() ? at->get<int64_t>() : 0;
 }
 
-void check_port(const json& action, const std::string& path, Causes& causes) {
+void check_probe_port(const json& action, const std::string& path, Causes& causes) {
   const std::string name = string_at(action, "port");
-  const int64_t number = int_at(action, "port");
+  const int64_t number = probe_number(action, "port");
   const auto port = action.find("port");
   if (port != action.end() && port->is_string()) add_problem(causes, path + ".port", name, port_name_problem(name));
   else add_problem(causes, path + ".port", number, port_number_problem(number));
@@ -30,7 +30,7 @@ void check_exec(const json& action, const std::string& path, Causes& causes) {
 
 void check_http(const json& action, const std::string& path, Causes& causes) {
   if (string_at(action, "path").empty()) causes.push_back(cause_required(path + ".path"));
-  check_port(action, path, causes);
+  check_probe_port(action, path, causes);
   check_supported(action, "scheme", kSchemes, path, causes);
   for (const json& header : array_at(action, "httpHeaders")) {
     const std::string name = string_at(header, "name");
@@ -43,7 +43,7 @@ void check_http(const json& action, const std::string& path, Causes& causes) {
 }
 
 void check_sleep(const json& action, int64_t grace, const std::string& path, Causes& causes) {
-  const int64_t seconds = int_at(action, "seconds");
+  const int64_t seconds = probe_number(action, "seconds");
   if (seconds >= 0 && seconds <= grace) return;
   causes.push_back(cause_invalid(path, seconds, "must be non-negative and less than terminationGracePeriodSeconds (" + std::to_string(grace) + ")"));
 }
@@ -62,7 +62,7 @@ void check_handler(const json& handler, int64_t grace, const std::string& path, 
     } else if (name == "httpGet") {
       check_http(*at, here, causes);
     } else if (name == "tcpSocket" || name == "grpc") {
-      check_port(*at, here, causes);
+      check_probe_port(*at, here, causes);
     } else if (name == "sleep") {
       check_sleep(*at, grace, here, causes);
     }
@@ -84,7 +84,7 @@ void check_probe(const json& container, const std::string& field, int64_t grace,
     if (*own_grace <= 0) causes.push_back(cause_invalid(path + ".terminationGracePeriodSeconds", *own_grace, "must be greater than 0"));
     if (readiness) causes.push_back(cause_invalid(path + ".terminationGracePeriodSeconds", *own_grace, "must not be set for readinessProbes"));
   }
-  const int64_t threshold = int_at(*at, "successThreshold");
+  const int64_t threshold = probe_number(*at, "successThreshold");
   if (!readiness && threshold != 1) causes.push_back(cause_invalid(path + ".successThreshold", threshold, "must be 1"));
 }
 
@@ -99,7 +99,7 @@ void check_probes(const json& container, ContainerRole role, const json& pod_spe
     }
     return;
   }
-  const int64_t grace = pod_spec.contains("terminationGracePeriodSeconds") ? int_at(pod_spec, "terminationGracePeriodSeconds") : 30;
+  const int64_t grace = pod_spec.contains("terminationGracePeriodSeconds") ? probe_number(pod_spec, "terminationGracePeriodSeconds") : 30;
   const json& lifecycle = object_at(container, "lifecycle");
   for (const char* hook : {"postStart", "preStop"}) {
     const auto at = lifecycle.find(hook);

@@ -10,12 +10,12 @@ namespace store {
 namespace {
 
 enum Use : unsigned { kOfContainers = 1, kOfQuotas = 2, kCounted = 4 };
-struct NameRow {
+struct ResourceNameRow {
   std::string_view name;
   unsigned uses;
 };
 // Names without a domain.
-constexpr NameRow kNames[] = {
+constexpr ResourceNameRow kResourceNames[] = {
     {"configmaps", kOfQuotas | kCounted},
     {"cpu", kOfContainers | kOfQuotas},
     {"ephemeral-storage", kOfContainers | kOfQuotas},
@@ -38,9 +38,9 @@ constexpr NameRow kNames[] = {
     {"storage", 0},
 };
 
-const NameRow* find_name(const std::string& name) {
-  const auto at = std::find_if(std::begin(kNames), std::end(kNames), [&](const NameRow& row) { return row.name == name; });
-  return at == std::end(kNames) ? nullptr : at;
+const ResourceNameRow* find_name(const std::string& name) {
+  const auto at = std::find_if(std::begin(kResourceNames), std::end(kResourceNames), [&](const ResourceNameRow& row) { return row.name == name; });
+  return at == std::end(kResourceNames) ? nullptr : at;
 }
 
 }  // namespace
@@ -54,14 +54,14 @@ bool is_extended(const std::string& name) {
 bool may_overcommit(const std::string& name) { return is_native(name) && !is_huge_pages(name); }
 
 bool is_quota_resource(const std::string& name) {
-  const NameRow* row = find_name(name);
+  const ResourceNameRow* row = find_name(name);
   return (row && row->uses & kOfQuotas) || is_huge_pages(name) || name.starts_with("requests.hugepages-");
 }
 
 void check_resource_name(const std::string& name, NamedIn where, const std::string& field, Causes& causes) {
   const std::string problem = label_key_problem(name);
   add_problem(causes, field, name, problem);
-  const NameRow* row = find_name(name);
+  const ResourceNameRow* row = find_name(name);
   const bool plain = name.find('/') == std::string::npos;
   if (problem.empty() && plain && !row && !is_quota_resource(name)) {
     causes.push_back(cause_invalid(field, name, "must be a standard resource type or fully qualified"));
@@ -79,7 +79,7 @@ void check_resource_amount(const std::string& name, const json& amount, const st
   const auto value = quantity_nanos(amount);
   if (!value) return;
   if (*value < 0) causes.push_back(cause_invalid(field, amount, "must be greater than or equal to 0"));
-  const NameRow* row = find_name(name);
+  const ResourceNameRow* row = find_name(name);
   const bool whole = (row && row->uses & kCounted) || is_extended(name);
   if (whole && std::fmod(*value, 1e9L) != 0) causes.push_back(cause_invalid(field, amount, "must be an integer"));
 }

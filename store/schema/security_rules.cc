@@ -124,7 +124,7 @@ constexpr std::string_view kNotInWindowsContainers[] = {"appArmorProfile", "seLi
                                                         "allowPrivilegeEscalation", "procMount", "runAsUser", "runAsGroup"};
 
 // Set at all; false and an empty list count as not set where Go has no pointer.
-bool is_set(const json& object, std::string_view key) {
+bool is_named(const json& object, std::string_view key) {
   if (!has(object, key)) return false;
   const json& value = object[std::string(key)];
   return !((key == "hostPID" || key == "hostIPC") && value == false) && !(value.is_array() && value.empty());
@@ -136,12 +136,12 @@ void check_windows(const json& spec, const std::string& path, Causes& causes) {
   for (std::string_view field : kNotOnWindows) {
     const bool in_context = field.starts_with(kContext);
     const json& holder = in_context ? object_at(spec, "securityContext") : spec;
-    if (is_set(holder, in_context ? field.substr(kContext.size()) : field)) causes.push_back(cause_forbidden(path + "." + std::string(field), kNot));
+    if (is_named(holder, in_context ? field.substr(kContext.size()) : field)) causes.push_back(cause_forbidden(path + "." + std::string(field), kNot));
   }
   each_container_of(spec, path, [&](const json& container, const std::string& here) {
     const json& context = object_at(container, "securityContext");
     for (std::string_view field : kNotInWindowsContainers) {
-      if (is_set(context, field)) causes.push_back(cause_forbidden(here + ".securityContext." + std::string(field), kNot));
+      if (is_named(context, field)) causes.push_back(cause_forbidden(here + ".securityContext." + std::string(field), kNot));
     }
   });
 }

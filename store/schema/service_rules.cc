@@ -16,17 +16,17 @@ constexpr const char* kTopologyHints = "service.kubernetes.io/topology-aware-hin
 constexpr const char* kTopologyMode = "service.kubernetes.io/topology-mode";
 constexpr const char* kOnlyLoadBalancer = "may only be used when `type` is 'LoadBalancer'";
 
-constexpr std::string_view kProtocols[] = {"SCTP", "TCP", "UDP"};
+constexpr std::string_view kServiceProtocols[] = {"SCTP", "TCP", "UDP"};
 constexpr std::string_view kServiceTypes[] = {"ClusterIP", "ExternalName", "LoadBalancer", "NodePort"};
 constexpr std::string_view kAffinities[] = {"ClientIP", "None"};
 constexpr std::string_view kTrafficPolicies[] = {"Cluster", "Local"};
 
-void check_word(const std::string& word, std::span<const std::string_view> known, const std::string& field, Causes& causes) {
+void check_service_word(const std::string& word, std::span<const std::string_view> known, const std::string& field, Causes& causes) {
   if (std::find(known.begin(), known.end(), word) == known.end()) causes.push_back(cause_not_supported(field, word, known));
 }
 
 bool says(const json& object, std::string_view key) { return object.is_object() && object.contains(key); }
-int64_t int_at(const json& object, std::string_view key) {
+int64_t number_at(const json& object, std::string_view key) {
   if (!object.is_object()) return 0;
   const auto at = object.find(key);
   return at != object.end() && at->is_number_integer() ? at->get<int64_t>() : 0;
@@ -41,7 +41,7 @@ bool needs_health_check(const json& spec) {
 }
 
 // Upstream's fields that are no pointers are left out when they say nothing.
-void drop_empty(json& spec) {
+void drop_empty_words(json& spec) {
   static constexpr const char* kFields[] = {"clusterIP",   "clusterIPs",     "externalIPs", "externalName", "externalTrafficPolicy", "healthCheckNodePort",
                                             "ipFamilies", "loadBalancerIP", "loadBalancerSourceRanges", "ports", "publishNotReadyAddresses", "selector"};
   for (const char* field : kFields) {
@@ -79,16 +79,16 @@ void default_ingress_modes(json& tree) {
   }
 }
 
-void check_port(const json& port, const std::string& here, bool need_name, std::set<std::string>& names, Causes& causes) {
+void check_service_port(const json& port, const std::string& here, bool need_name, std::set<std::string>& names, Causes& causes) {
   const std::string name = string_at(port, "name"), protocol = string_at(port, "protocol");
   if (name.empty() && need_name) causes.push_back(cause_required(here + ".name"));
   if (!name.empty()) {
     add_problem(causes, here + ".name", name, name_problem(name, NameRule::kDnsLabel));
     if (!names.insert(name).second) causes.push_back(cause_duplicate(here + ".name", name));
   }
-  add_problem(causes, here + ".port", int_at(port, "port"), port_number_problem(int_at(port, "port")));
+  add_problem(causes, here + ".port", number_at(port, "port"), port_number_problem(number_at(port, "port")));
   if (protocol.empty()) causes.push_back(cause_required(here + ".protocol"));
-  else check_word(protocol, kProtocols, here + ".protocol", causes);
+  else check_service_word(protocol, kServiceProtocols, here + ".protocol", causes);
   const json target = value_at(port, "targetPort");
   if (target.is_number_integer()) add_problem(causes, here + ".targetPort", target, port_number_problem(target.get<int64_t>()));
   if (target.is_string()) add_problem(causes, here + ".targetPort", target, port_name_problem(target.get_ref<const std::string&>()));
@@ -97,10 +97,10 @@ void check_port(const json& port, const std::string& here, bool need_name, std::
   }
 }
 
-void check_ports(const json& spec, Causes& causes) {
+void check_service_ports(const json& spec, Causes& causes) {
   const json& ports = array_at(spec, "ports");
   std::set<std::string> names;
-  for (size_t i = 0; i < ports.size(); ++i) check_port(ports[i], item("spec", "ports", i), ports.size() > 1, names, causes);
+  for (size_t i = 0; i < ports.size(); ++i) check_service_port(ports[i], item("spec", "ports", i), ports.size() > 1, names, causes);
 }
 
 // Node ports and ports, each with the protocol, are there once.
@@ -108,21 +108,21 @@ void check_port_numbers(const json& spec, Causes& causes) {
   const json& ports = array_at(spec, "ports");
   if (string_at(spec, "type") == "ClusterIP") {
     for (size_t i = 0; i < ports.size(); ++i) {
-      if (int_at(ports[i], "nodePort") != 0) {
+      if (number_at(ports[i], "nodePort") != 0) {
         causes.push_back(cause_forbidden(item("spec", "ports", i) + ".nodePort", "may not be used when `type` is 'ClusterIP'"));
       }
     }
   }
   std::set<std::pair<std::string, int64_t>> node_ports, numbers;
   for (size_t i = 0; i < ports.size(); ++i) {
-    const int64_t node_port = int_at(ports[i], "nodePort");
+    const int64_t node_port = number_at(ports[i], "nodePort");
     if (node_port != 0 && !node_ports.emplace(string_at(ports[i], "protocol"), node_port).second) {
       causes.push_back(cause_duplicate(item("spec", "ports", i) + ".nodePort", node_port));
     }
   }
   for (size_t i = 0; i < ports.size(); ++i) {
     const std::string protocol = string_at(ports[i], "protocol");
-    const int64_t number = int_at(ports[i], "port");
+    const int64_t number = number_at(ports[i], "port");
     if (numbers.emplace(protocol, number).second) continue;
     // Upstream shows the whole of its own struct here, with its own names.
     nlohmann::ordered_json key = {{"Name", ""}, {"Protocol", protocol}, {"AppProtocol", nullptr}, {"Port", number}, {"TargetPort", 0}, {"NodePort", 0}};
@@ -130,7 +130,7 @@ void check_port_numbers(const json& spec, Causes& causes) {
   }
 }
 
-void check_type(const json& spec, Causes& causes) {
+void check_service_type(const json& spec, Causes& causes) {
   const std::string type = string_at(spec, "type");
   const json &ports = array_at(spec, "ports"), &addresses = array_at(spec, "clusterIPs");
   if (ports.empty() && !is_headless(addresses) && type != "ExternalName") causes.push_back(cause_required("spec.ports"));
@@ -147,8 +147,8 @@ void check_type(const json& spec, Causes& causes) {
   else add_problem(causes, "spec.externalName", name, name_problem(name, NameRule::kDnsSubdomain));
 }
 
-void check_affinity(const json& spec, Causes& causes) {
-  check_word(string_at(spec, "sessionAffinity"), kAffinities, "spec.sessionAffinity", causes);
+void check_session_affinity(const json& spec, Causes& causes) {
+  check_service_word(string_at(spec, "sessionAffinity"), kAffinities, "spec.sessionAffinity", causes);
   if (string_at(spec, "sessionAffinity") != "ClientIP") return;
   const json seconds = value_at(object_at(object_at(spec, "sessionAffinityConfig"), "clientIP"), "timeoutSeconds");
   if (!seconds.is_number_integer()) return;
@@ -172,7 +172,7 @@ void check_external_ips(const json& spec, const json* before, Causes& causes) {
   }
 }
 
-std::string trimmed(const std::string& text) {
+std::string without_space(const std::string& text) {
   const size_t first = text.find_first_not_of(" \t\r\n");
   return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
 }
@@ -184,10 +184,10 @@ void check_annotated_ranges(const json& tree, const json* old, bool balanced, Ca
   if (!balanced) causes.push_back(cause_forbidden(field, kOnlyLoadBalancer));
   const std::string text = string_at(annotations, kSourceRangesAnnotation);
   if (old && string_at(object_at(object_at(*old, "metadata"), "annotations"), kSourceRangesAnnotation) == text) return;
-  if (trimmed(text).empty()) return;
+  if (without_space(text).empty()) return;
   for (size_t start = 0; start <= text.size();) {
     const size_t end = std::min(text.find(',', start), text.size());
-    const std::string value = trimmed(text.substr(start, end - start));
+    const std::string value = without_space(text.substr(start, end - start));
     add_problem(causes, field, value, legacy_cidr_problem(value));
     start = end + 1;
   }
@@ -202,10 +202,10 @@ void check_source_ranges(const json& tree, const json* old, Causes& causes) {
   if (!balanced) causes.push_back(cause_forbidden("spec.LoadBalancerSourceRanges", kOnlyLoadBalancer));
   std::set<std::string> before;
   if (old) {
-    for (const json& range : array_at(object_at(*old, "spec"), "loadBalancerSourceRanges")) before.insert(range.is_string() ? trimmed(range.get<std::string>()) : "");
+    for (const json& range : array_at(object_at(*old, "spec"), "loadBalancerSourceRanges")) before.insert(range.is_string() ? without_space(range.get<std::string>()) : "");
   }
   for (size_t i = 0; i < ranges.size(); ++i) {
-    const std::string value = ranges[i].is_string() ? trimmed(ranges[i].get<std::string>()) : "";
+    const std::string value = ranges[i].is_string() ? without_space(ranges[i].get<std::string>()) : "";
     if (!before.count(value)) add_problem(causes, item("spec", "LoadBalancerSourceRanges", i), value, legacy_cidr_problem(value));
   }
 }
@@ -218,21 +218,21 @@ void check_class(const json& spec, Causes& causes) {
 }
 
 // What an update may not change, besides addresses.
-void check_change(const json& spec, const json& before, Causes& causes) {
+void check_service_change(const json& spec, const json& before, Causes& causes) {
   const bool balanced = string_at(spec, "type") == "LoadBalancer" && string_at(before, "type") == "LoadBalancer";
   const json name = value_at(spec, "loadBalancerClass");
   if (balanced && value_at(before, "loadBalancerClass") != name) causes.push_back(cause_invalid("spec.loadBalancerClass", name, "may not change once set"));
   check_class(spec, causes);
-  if (needs_health_check(spec) && needs_health_check(before) && int_at(spec, "healthCheckNodePort") != int_at(before, "healthCheckNodePort")) {
+  if (needs_health_check(spec) && needs_health_check(before) && number_at(spec, "healthCheckNodePort") != number_at(before, "healthCheckNodePort")) {
     causes.push_back(cause_forbidden("spec.healthCheckNodePort", "field is immutable"));
   }
 }
 
 void check_outside(const json& spec, Causes& causes) {
   const std::string policy = string_at(spec, "externalTrafficPolicy");
-  if (is_external(spec)) check_word(policy, kTrafficPolicies, "spec.externalTrafficPolicy", causes);
+  if (is_external(spec)) check_service_word(policy, kTrafficPolicies, "spec.externalTrafficPolicy", causes);
   else if (!policy.empty()) causes.push_back(cause_invalid("spec.externalTrafficPolicy", policy, "may only be set for externally-accessible services"));
-  const int64_t health = int_at(spec, "healthCheckNodePort");
+  const int64_t health = number_at(spec, "healthCheckNodePort");
   if (health == 0) return;
   if (needs_health_check(spec)) return add_problem(causes, "spec.healthCheckNodePort", health, port_number_problem(health));
   causes.push_back(cause_invalid("spec.healthCheckNodePort", health, "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"));
@@ -240,9 +240,9 @@ void check_outside(const json& spec, Causes& causes) {
 
 void check_traffic(const json& spec, Causes& causes) {
   check_outside(spec, causes);
-  if (says(spec, "internalTrafficPolicy")) check_word(string_at(spec, "internalTrafficPolicy"), kTrafficPolicies, "spec.internalTrafficPolicy", causes);
+  if (says(spec, "internalTrafficPolicy")) check_service_word(string_at(spec, "internalTrafficPolicy"), kTrafficPolicies, "spec.internalTrafficPolicy", causes);
   static constexpr std::string_view kDistributions[] = {"PreferClose", "PreferSameZone", "PreferSameNode"};
-  if (says(spec, "trafficDistribution")) check_word(string_at(spec, "trafficDistribution"), kDistributions, "spec.trafficDistribution", causes);
+  if (says(spec, "trafficDistribution")) check_service_word(string_at(spec, "trafficDistribution"), kDistributions, "spec.trafficDistribution", causes);
 }
 
 void check_ingress(const json& ingress, const std::string& here, const std::set<std::string>& before, Causes& causes) {
@@ -281,7 +281,7 @@ void check_hints(const json& annotations, Causes& causes) {
                                  std::string("must match annotations[") + kTopologyHints + "] when both are specified"));
 }
 
-void add_if(std::vector<std::string>& list, std::string text) {
+void warn_if(std::vector<std::string>& list, std::string text) {
   if (!text.empty()) list.push_back(std::move(text));
 }
 
@@ -290,7 +290,7 @@ void add_if(std::vector<std::string>& list, std::string text) {
 void prepare_service(json& tree) {
   if (!tree.is_object() || object_at(tree, "spec").empty()) return;
   json& spec = tree["spec"];
-  drop_empty(spec);
+  drop_empty_words(spec);
   default_ports(spec);
   default_affinity(spec);
   const std::string type = string_at(spec, "type");
@@ -306,16 +306,16 @@ std::vector<base::Cause> validate_service(const json& tree, const json* old) {
   const json* before = old ? &object_at(*old, "spec") : nullptr;
   if (before) {
     check_service_address_change(spec, *before, causes);
-    check_change(spec, *before, causes);
+    check_service_change(spec, *before, causes);
   }
   check_hints(object_at(object_at(tree, "metadata"), "annotations"), causes);
-  check_type(spec, causes);
-  check_ports(spec, causes);
+  check_service_type(spec, causes);
+  check_service_ports(spec, causes);
   check_labels(object_at(spec, "selector"), "spec.selector", causes);
-  check_affinity(spec, causes);
+  check_session_affinity(spec, causes);
   for (base::Cause& cause : validate_service_addresses(tree, old)) causes.push_back(std::move(cause));
   check_external_ips(spec, before, causes);
-  check_word(string_at(spec, "type"), kServiceTypes, "spec.type", causes);
+  check_service_word(string_at(spec, "type"), kServiceTypes, "spec.type", causes);
   check_port_numbers(spec, causes);
   check_source_ranges(tree, old, causes);
   if (string_at(spec, "type") != "LoadBalancer" && says(spec, "allocateLoadBalancerNodePorts")) {
@@ -336,20 +336,20 @@ std::vector<std::string> service_warnings(const json& tree) {
   auto each = [&](const char* key, std::string (*warning)(const std::string&, const std::string&)) {
     const json& list = array_at(spec, key);
     for (size_t i = 0; i < list.size(); ++i) {
-      if (list[i].is_string()) add_if(out, warning(item("spec", key, i), list[i].get_ref<const std::string&>()));
+      if (list[i].is_string()) warn_if(out, warning(item("spec", key, i), list[i].get_ref<const std::string&>()));
     }
   };
   if (says(object_at(object_at(tree, "metadata"), "annotations"), kTopologyHints)) {
     out.push_back("annotation service.kubernetes.io/topology-aware-hints is deprecated, please use service.kubernetes.io/topology-mode instead");
   }
-  if (array_at(spec, "clusterIPs").empty()) add_if(out, legacy_ip_warning("spec.clusterIPs[0]", string_at(spec, "clusterIP")));
+  if (array_at(spec, "clusterIPs").empty()) warn_if(out, legacy_ip_warning("spec.clusterIPs[0]", string_at(spec, "clusterIP")));
   each("clusterIPs", legacy_ip_warning);
   if (headless && says(spec, "loadBalancerIP")) out.push_back("spec.loadBalancerIP is ignored for headless services");
   if (headless && external) out.push_back("spec.externalIPs is ignored for headless services");
   if (headless && string_at(spec, "sessionAffinity") == "ClientIP") out.push_back("spec.SessionAffinity is ignored for headless services");
   each("externalIPs", legacy_ip_warning);
   if (external && !headless && type != "ExternalName") out.push_back("spec.externalIPs is deprecated and may no longer be implemented in some clusters");
-  if (const std::string ip = string_at(spec, "loadBalancerIP"); !ip.empty()) add_if(out, legacy_ip_warning("spec.loadBalancerIP", ip));
+  if (const std::string ip = string_at(spec, "loadBalancerIP"); !ip.empty()) warn_if(out, legacy_ip_warning("spec.loadBalancerIP", ip));
   const json& ranges = array_at(spec, "loadBalancerSourceRanges");
   for (size_t i = 0; i < ranges.size(); ++i) {
     if (!ranges[i].is_string()) continue;

@@ -24,7 +24,7 @@ constexpr size_t kMaxErrorMessage = 1024;
 base::Cause too_long(const std::string& field, size_t limit) { return {"FieldValueTooLong", "Too long: may not be more than " + std::to_string(limit) + " bytes", field}; }
 
 
-void check_word(const json& object, const char* key, std::span<const std::string_view> known, const std::string& field, Causes& causes) {
+void check_class_word(const json& object, const char* key, std::span<const std::string_view> known, const std::string& field, Causes& causes) {
   const json word = value_at(object, key);
   if (word.is_string() && std::find(known.begin(), known.end(), word.get_ref<const std::string&>()) == known.end()) {
     causes.push_back(cause_not_supported(field, word, known));
@@ -109,7 +109,7 @@ void check_tokens(const json& spec, Causes& causes) {
 void check_csi_spec(const json& spec, Causes& causes) {
   static constexpr std::string_view kPolicies[] = {"File", "None", "ReadWriteOnceWithFSType"};
   static constexpr std::string_view kModes[] = {"Persistent", "Ephemeral"};
-  check_word(spec, "fsGroupPolicy", kPolicies, "spec.fsGroupPolicy", causes);
+  check_class_word(spec, "fsGroupPolicy", kPolicies, "spec.fsGroupPolicy", causes);
   check_tokens(spec, causes);
   for (const json& mode : array_at(spec, "volumeLifecycleModes")) {
     if (mode != "Persistent" && mode != "Ephemeral") causes.push_back(cause_not_supported("spec.volumeLifecycleModes", mode, kModes));
@@ -161,8 +161,8 @@ std::vector<base::Cause> validate_storageclass(const json& tree, const json* old
   Causes causes;
   check_provisioner(tree, "provisioner", causes);
   check_parameters(tree, Emptiness::kAllowed, causes);
-  if (!string_at(tree, "reclaimPolicy").empty()) check_word(tree, "reclaimPolicy", kPolicies, "reclaimPolicy", causes);
-  check_word(tree, "volumeBindingMode", kModes, "volumeBindingMode", causes);
+  if (!string_at(tree, "reclaimPolicy").empty()) check_class_word(tree, "reclaimPolicy", kPolicies, "reclaimPolicy", causes);
+  check_class_word(tree, "volumeBindingMode", kModes, "volumeBindingMode", causes);
   check_topologies(tree, causes);
   if (!old) return causes;
   if (object_at(tree, "parameters") != object_at(*old, "parameters")) causes.push_back(cause_invalid("parameters", value_at(tree, "parameters"), "field is immutable"));

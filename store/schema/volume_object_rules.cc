@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kVolumeAccessModes[] = {"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"};
 constexpr std::string_view kReclaimPolicies[] = {"Delete", "Recycle", "Retain"};
-constexpr std::string_view kVolumeModes[] = {"Block", "Filesystem"};
+constexpr std::string_view kObjectVolumeModes[] = {"Block", "Filesystem"};
 constexpr const char* kInline = " in the context of inline volumes";
 
 // In the order in which upstream looks at them, which also says how it names them.
@@ -73,14 +73,14 @@ void check_capacity(const json& spec, const std::string& path, Causes& causes) {
   }
 }
 
-void check_affinity(const json& spec, const std::string& path, Causes& causes) {
+void check_node_affinity(const json& spec, const std::string& path, Causes& causes) {
   if (!has(spec, "nodeAffinity")) return;
   const json& affinity = spec["nodeAffinity"];
   if (!has(affinity, "required")) return causes.push_back(cause_required(path + ".nodeAffinity.required", "must specify required node constraints"));
   check_node_selector(affinity["required"], path + ".nodeAffinity.required", causes);
 }
 
-void check_sources(const json& spec, const std::string& path, Causes& causes) {
+void check_volume_sources(const json& spec, const std::string& path, Causes& causes) {
   size_t count = 0;
   for (const SourceRow& row : kSources) {
     if (!has(spec, row.field)) continue;
@@ -112,14 +112,14 @@ void check_spec(const json& spec, Causes& causes) {
   const std::string policy = string_at(spec, "persistentVolumeReclaimPolicy"), name = string_at(spec, "storageClassName");
   const std::string policy_field = "spec.persistentVolumeReclaimPolicy";
   if (!policy.empty() && !is_one_of(policy, kReclaimPolicies)) causes.push_back(cause_not_supported(policy_field, policy, kReclaimPolicies));
-  check_affinity(spec, "spec", causes);
-  check_sources(spec, "spec", causes);
+  check_node_affinity(spec, "spec", causes);
+  check_volume_sources(spec, "spec", causes);
   if (string_at(object_at(spec, "hostPath"), "path") == "/" && policy == "Recycle") {
     causes.push_back(cause_forbidden(policy_field, "may not be 'recycle' for a hostPath mount of '/'"));
   }
   if (!name.empty()) add_problem(causes, "spec.storageClassName", name, name_problem(name, NameRule::kDnsSubdomain));
   const json mode = value_at(spec, "volumeMode");
-  if (mode.is_string() && !is_one_of(mode, kVolumeModes)) causes.push_back(cause_not_supported("spec.volumeMode", mode, kVolumeModes));
+  if (mode.is_string() && !is_one_of(mode, kObjectVolumeModes)) causes.push_back(cause_not_supported("spec.volumeMode", mode, kObjectVolumeModes));
   check_attributes_class(spec, "spec", causes);
 }
 
@@ -143,7 +143,7 @@ std::string sources_text(const json& spec, const Type& type) {
   return out.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
-void check_change(const json& spec, const json& before, Causes& causes) {
+void check_volume_change(const json& spec, const json& before, Causes& causes) {
   json now = sources_of(spec);
   const json had = sources_of(before);
   if (has(object_at(now, "csi"), "controllerExpandSecretRef") && had.contains("csi") && !has(had["csi"], "controllerExpandSecretRef")) now["csi"].erase("controllerExpandSecretRef");
@@ -173,7 +173,7 @@ void check_inline_volume(const json& spec, const std::string& path, Causes& caus
   const std::string policy = string_at(spec, "persistentVolumeReclaimPolicy");
   if (!policy.empty() && policy != "Retain") causes.push_back(cause_forbidden(path + ".persistentVolumeReclaimPolicy", std::string("may only be Retain") + kInline));
   if (has(spec, "nodeAffinity")) causes.push_back(cause_forbidden(path + ".nodeAffinity", may_not));
-  check_sources(spec, path, causes);
+  check_volume_sources(spec, path, causes);
   if (!string_at(spec, "storageClassName").empty()) causes.push_back(cause_forbidden(path + ".storageClassName", may_not));
   const std::string mode = string_at(spec, "volumeMode");
   if (has(spec, "volumeMode") && mode != "Filesystem") {
@@ -186,7 +186,7 @@ std::vector<base::Cause> validate_persistentvolume(const json& tree, const json*
   Causes causes;
   const json& spec = object_at(tree, "spec");
   check_spec(spec, causes);
-  if (old) check_change(spec, object_at(*old, "spec"), causes);
+  if (old) check_volume_change(spec, object_at(*old, "spec"), causes);
   return causes;
 }
 

@@ -291,7 +291,7 @@ void check_own(const VolumeSourceRow& row, const json& source, const std::string
   if (row.check) row.check(source, path, causes);
 }
 
-void check_source(const json& volume, const std::string& path, Causes& causes) {
+void check_volume_source(const json& volume, const std::string& path, Causes& causes) {
   bool found = false;
   for (const VolumeSourceRow& row : kVolumeSources) {
     if (!has(volume, row.name)) continue;
@@ -329,7 +329,7 @@ void check_volumes(const std::string& path, PodScope& scope, Causes& causes) {
     if (!volumes[i].is_object()) continue;
     const std::string here = item(path, "volumes", i), name = string_at(volumes[i], "name");
     const size_t before = causes.size();
-    check_source(volumes[i], here, causes);
+    check_volume_source(volumes[i], here, causes);
     if (name.empty()) causes.push_back(cause_required(here + ".name"));
     else add_problem(causes, here + ".name", name, name_problem(name, NameRule::kDnsLabel));
     if (scope.volumes.count(name)) causes.push_back(cause_duplicate(here + ".name", name));

@@ -8,20 +8,20 @@ namespace store {
 namespace {
 
 // `dotted_names`: pods and their hosts take this object's name, or part of it.
-struct Row {
+struct WarningRow {
   std::string_view storage;
   std::vector<const char*> path;  // To the template.
   bool dotted_names = false;
 };
 
-const Row* find_row(std::string_view storage) {
-  static const Row kRows[] = {
+const WarningRow* find_warning_row(std::string_view storage) {
+  static const WarningRow kRows[] = {
       {"deployments.apps", {"spec", "template"}, true},  {"replicasets.apps", {"spec", "template"}, true},
       {"statefulsets.apps", {"spec", "template"}},       {"daemonsets.apps", {"spec", "template"}},
       {"replicationcontrollers", {"spec", "template"}, true}, {"podtemplates", {"template"}},
       {"jobs.batch", {"spec", "template"}, true},        {"cronjobs.batch", {"spec", "jobTemplate", "spec", "template"}, true},
   };
-  for (const Row& row : kRows) {
+  for (const WarningRow& row : kRows) {
     if (row.storage == storage) return &row;
   }
   return nullptr;
@@ -56,7 +56,7 @@ void warn_of_set(const json& tree, bool is_new, std::vector<std::string>& out) {
 
 }  // namespace
 
-bool has_workload_warnings(std::string_view storage_name) { return storage_name == "pods" || find_row(storage_name); }
+bool has_workload_warnings(std::string_view storage_name) { return storage_name == "pods" || find_warning_row(storage_name); }
 
 std::vector<std::string> workload_warnings(std::string_view storage_name, const json& tree, const json* old) {
   std::vector<std::string> out;
@@ -66,7 +66,7 @@ std::vector<std::string> workload_warnings(std::string_view storage_name, const 
     for (std::string& warning : pod_warnings(tree, "")) out.push_back(std::move(warning));
     return out;
   }
-  const Row* row = find_row(storage_name);
+  const WarningRow* row = find_warning_row(storage_name);
   if (!row) return out;
   if (!old && row->dotted_names) warn_of_name(tree, "Pod names and hostnames", out);
   const json *holder = &tree, *before = old ? old : &tree;

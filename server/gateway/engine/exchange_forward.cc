@@ -271,12 +271,12 @@ void Exchange::take_present_endpoints() {
   if (present == (newer_ ? newer_ : table_)) return;
   UpstreamPtr upstream = present->find_upstream(upstream_of_->name);
   if (!upstream || upstream->endpoints.empty()) return;  // Gone altogether: those of before are as good as none.
-  const std::vector<Endpoint>& before = upstream_of_->endpoints;
+  const std::vector<Endpoint>& earlier = upstream_of_->endpoints;
   std::vector<bool> tried(upstream->endpoints.size(), false);
   size_t index = tried.size();
   for (size_t i = 0; i < tried.size(); ++i) {
-    auto at = static_cast<size_t>(std::find(before.begin(), before.end(), upstream->endpoints[i]) - before.begin());
-    tried[i] = at < before.size() && tried_[at];
+    auto at = static_cast<size_t>(std::find(earlier.begin(), earlier.end(), upstream->endpoints[i]) - earlier.begin());
+    tried[i] = at < earlier.size() && tried_[at];
     if (at == endpoint_index_) index = i;
   }
   tried_ = std::move(tried);

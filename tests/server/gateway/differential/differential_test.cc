@@ -36,7 +36,7 @@ const char* kHash = "$apr1$saltsalt$LrttParrLPdxvgutaSXWJ0";
 
 std::string find_nginx() {
   const char* named = getenv("KUBELAN_NGINX");
-  for (const std::string path : {std::string(named != nullptr ? named : ""), std::string("/usr/sbin/nginx"), std::string("/usr/local/sbin/nginx"), std::string("/usr/bin/nginx")}) {
+  for (const std::string& path : {std::string(named != nullptr ? named : ""), std::string("/usr/sbin/nginx"), std::string("/usr/local/sbin/nginx"), std::string("/usr/bin/nginx")}) {
     if (!path.empty() && access(path.c_str(), X_OK) == 0) return path;
   }
   return "";
