@@ -39,6 +39,10 @@ class Comparer {
     bool mixed = from_value && to_value && shape_of(type, *after) != shape;
     bool nothing = (before == nullptr || before->empty()) && (after == nullptr || after->empty());
     if (mixed || shape == Shape::kLeaf || nothing) {
+      if (mixed && shape != Shape::kLeaf) {  // What was below it is no more.
+        compare(before, nullptr, type, level, out);
+        out.removed.member = false;
+      }
       leaf(before, after, out);
       return;
     }

@@ -85,6 +85,15 @@ base::Error exists_error(const store::Resource& r, const store::Object& known) {
 }
 
 // Told whatever becomes of the write.
+// Upstream checks what a custom object's metadata shares with all objects three times over on an update, and the causes show it.
+void repeat_metadata_causes(std::vector<base::Cause>& causes) {
+  std::vector<base::Cause> shared;
+  for (const base::Cause& cause : causes) {
+    if (cause.field.starts_with("metadata.labels") || cause.field.starts_with("metadata.annotations") || cause.field.starts_with("metadata.ownerReferences")) shared.push_back(cause);
+  }
+  for (int i = 0; i < 2; ++i) causes.insert(causes.begin(), shared.begin(), shared.end());
+}
+
 void note_early(std::vector<std::string> warnings, WriteContext& context) {
   if (warnings.empty()) return;
   context.warnings.insert(context.warnings.begin() + static_cast<ptrdiff_t>(context.early), warnings.begin(), warnings.end());
@@ -153,6 +162,7 @@ base::Status Pipeline::validate(const store::Resource& r, const json& shown_tree
   const json& tree = r.is_stored() ? shown_tree : converted;
   const json* old_tree = r.is_stored() || !shown_old ? shown_old : &converted_old;
   std::vector<base::Cause> causes = store::validate_object_meta(tree, kept);
+  if (r.custom && old_tree) repeat_metadata_causes(causes);
   auto add = [&](std::vector<base::Cause> more) {
     const std::ptrdiff_t before = static_cast<std::ptrdiff_t>(causes.size());
     for (base::Cause& cause : more) {

@@ -82,6 +82,13 @@ std::string without_prefix(const store::Resource& r, const std::string& message)
   return message.starts_with(prefix) ? message.substr(prefix.size()) : message;
 }
 
+// Upstream reads a custom object's metadata by itself, so that it is no field of anything in the message.
+base::Error of_metadata_alone(const store::Resource& r, base::Error error) {
+  const std::string field = "Go struct field " + std::string(r.kind) + ".metadata of type";
+  if (const size_t at = error.message.find(field); at != std::string::npos) error.message.replace(at, field.size(), "Go value of type");
+  return error;
+}
+
 }  // namespace
 
 // Types and unknown fields. Of a custom object only the metadata has types of Go; the rest is judged by validation.
@@ -96,7 +103,7 @@ base::Result<std::vector<std::string>> Pipeline::decode_fields(const store::Reso
   json head = json::object();
   if (const json* metadata = store::find_key(tree, "metadata")) head["metadata"] = *metadata;
   store::drop_nulls(head, *r.type);
-  TRY_STATUS(store::check_types(head, r));
+  if (base::Status typed = store::check_types(head, r); !typed.ok()) return of_metadata_alone(r, typed.error());
   std::vector<std::string> issues = store::prune_unknown(head, *r.type);
   if (head.contains("metadata")) tree["metadata"] = std::move(head["metadata"]);
   auto removed = store::prune_custom(tree, *r.custom);

@@ -174,7 +174,7 @@ const Type* CustomKind::root_type(const SchemaNode& schema, std::string_view nam
   }
   fields.push_back({.name = "apiVersion", .type = &kText, .doc = "Group and version of the object."});
   fields.push_back({.name = "kind", .type = &kText, .doc = "Kind of the object."});
-  fields.push_back({.name = "metadata", .type = find_type("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"), .doc = "Name, labels and what else every object has."});
+  fields.push_back({.name = "metadata", .type = find_type("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"), .doc = "Name, labels and what else every object has.", .always = true});
   for (Field& field : fields) field.required = std::find(schema.required.begin(), schema.required.end(), field.name) != schema.required.end();
   std::sort(fields.begin(), fields.end(), [](const Field& a, const Field& b) { return a.name < b.name; });
   return &types_.emplace_back(Type{.name = name, .kind = TypeKind::kObject, .doc = doc, .fields = fields, .open = schema.keeps_unknown()});

@@ -72,6 +72,16 @@ check "dependent follows" k -n tabs wait --for=delete configmap/dependent --time
 check "another object" k -n tabs apply -f "$OBJECT"
 check "namespace deleted" k delete namespace tabs --timeout=30s
 
+# Who owns what: metadata has its own type, whatever the definition says of the rest.
+check "an object to own" k create -f - <<Y
+apiVersion: stable.example.com/v1
+kind: CronTab
+metadata: {name: owned, labels: {a: b}}
+spec: {cronSpec: "* * * * *", image: x}
+Y
+check "its owner" prints '{"f:labels":{".":{},"f:a":{}}} {".":{},"f:cronSpec":{},"f:image":{},"f:replicas":{}}' \
+  k get ct owned --show-managed-fields -o 'jsonpath={.metadata.managedFields[0].fieldsV1.f:metadata} {.metadata.managedFields[0].fieldsV1.f:spec}'
+
 # Who may do what.
 check "role" k create clusterrole tabs --verb=get,list --resource=crontabs.stable.example.com
 check "binding" k create clusterrolebinding tabs --clusterrole=tabs --user=ann

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 import yaml
 
@@ -59,6 +60,16 @@ class Comparison:
         for server in self.servers:  # A server without controllers makes no account.
             server.ask("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
             server.ask("POST", f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts", {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}})
+
+        with open(os.path.join(HERE, "definition.yaml"), encoding="utf-8") as text:
+            definition = yaml.safe_load(text)
+        for server in self.servers:
+            server.ask("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
+        for server in self.servers:
+            for _ in range(100):  # Its document of types has it last.
+                if b"com.example.peer." in server.ask("GET", "/openapi/v2").body:
+                    break
+                time.sleep(0.1)
 
     def stored(self, title, sample, path):
         one = path + "/" + sample["metadata"]["name"]

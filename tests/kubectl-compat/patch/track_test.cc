@@ -128,6 +128,23 @@ TEST(Track, RemovedFieldsLoseTheirOwners) {
   EXPECT_FALSE(two["metadata"].contains("managedFields")) << two;
 }
 
+// What was below a value that became another kind of value is nobody's any more.
+TEST(Track, AMapThatBecomesTextTakesItsKeysAlong) {
+  const store::Resource& resource = tracked_resource("apps/v1", "ControllerRevision");
+  json tree = json::parse(R"({"apiVersion":"apps/v1","kind":"ControllerRevision","metadata":{"name":"r"},"revision":1})");
+  static const store::Type kAnything{.kind = store::TypeKind::kAny};
+  store::Resource open = resource;
+  const store::Field fields[] = {{.name = "metadata", .type = resource.type->find_field("metadata")->type, .always = true}, {.name = "spec", .type = &kAnything}};
+  const store::Type type{.kind = store::TypeKind::kObject, .fields = fields, .open = true};
+  open.type = &type;
+  tree["spec"] = json::parse(R"({"deep":{"list":[1],"empty":{}},"b":1})");
+  json one = track_update(nullptr, tree, open, {"a", "apps/v1", ""}, at(1)), next = one;
+  next["spec"]["deep"] = "text";
+  json two = track_update(one, next, open, {"b", "apps/v1", ""}, at(2));
+  EXPECT_EQ(fields_of(two, "a")["f:spec"], json::parse(R"({".":{},"f:b":{}})"));
+  EXPECT_EQ(fields_of(two, "b")["f:spec"], json::parse(R"({"f:deep":{}})"));
+}
+
 TEST(Track, ClientsSpellingIsMadeOurs) {
   const store::Resource& resource = tracked_resource("v1", "Pod");
   json pod = json::parse(R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[{"name":"c","image":"i",
