@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::chrono::seconds kCloseWait{2};  // For the client to close after the status was sent.
 constexpr size_t kChunk = 32 * 1024;
+constexpr std::chrono::milliseconds kStreamsMade{10};  // makes_streams_late(): those of such a client are there by then.
 
 // One session. The connection's thread reads from the client; one thread an output stream writes to it.
 class RemoteSession {
@@ -187,7 +188,9 @@ HttpResponse serve_remote(const Call& call, StartProcess start) {
   compat::RemoteStreams streams{options.in, options.out, options.err && !options.tty, options.tty};
   HttpResponse response;
   response.headers = kind == UpgradeKind::kWebSocket ? websocket_headers(call.request, choice->name) : spdy_headers(choice->name);
-  response.upgrade = [process, streams, protocol = choice->protocol](Connection& connection) {
+  const bool late = kind == UpgradeKind::kWebSocket && makes_streams_late(call.request.header("user-agent"));
+  response.upgrade = [process, streams, protocol = choice->protocol, late](Connection& connection) {
+    if (late) std::this_thread::sleep_for(kStreamsMade);
     RemoteSession(connection, compat::RemoteCommand::make(protocol, streams), process).run();
   };
   return response;

@@ -1,5 +1,7 @@
 #include "server/api/subresources/stream_common.h"
 
+#include <cstdlib>
+
 #include "kubectl-compat/stream/websocket.h"
 #include "server/api/status.h"
 #include "store/base/text.h"
@@ -43,6 +45,13 @@ Headers spdy_headers(const std::string& protocol) {
   Headers out = {{"Connection", "Upgrade"}, {"Upgrade", "SPDY/3.1"}};
   if (!protocol.empty()) out.emplace_back("X-Stream-Protocol-Version", protocol);
   return out;
+}
+
+bool makes_streams_late(std::string_view user_agent) {
+  if (user_agent.find(") kubernetes/") == std::string_view::npos) return false;  // "kubectl/v1.32.0 (linux/amd64) kubernetes/70d3cc9"
+  constexpr std::string_view kKubectl = "kubectl/v1.";
+  if (!user_agent.starts_with(kKubectl)) return true;
+  return std::atoi(std::string(user_agent.substr(kKubectl.size(), 3)).c_str()) < 33;
 }
 
 base::Result<PodRuntime*> find_runtime(const Call& call) {
