@@ -19,13 +19,20 @@ json one_object(json tree, const store::Resource& resource) {
   return tree;
 }
 
+// As it is when it is stored.
+json whole_object(json tree, const store::Resource& resource) {
+  tree = one_object(std::move(tree), resource);
+  store::apply_defaults(tree, *resource.type);
+  return tree;
+}
+
 void scene(std::vector<json> lines, const store::Resource& resource) {
-  json live = one_object(lines[0], resource);
+  json live = whole_object(lines[0], resource);
   live = compat::track_update(nullptr, live, resource, {"first", resource.api_version(), ""}, base::WallTime());
   for (size_t i = 1; i < lines.size() && i < 8; ++i) {
     bool update = lines[i].is_object() && lines[i].contains("update");
     if (update) lines[i].erase("update");
-    json config = one_object(lines[i], resource);
+    json config = update ? whole_object(lines[i], resource) : one_object(lines[i], resource);
     compat::Manager manager{i % 2 == 0 ? "kubectl" : "m", resource.api_version(), ""};
     if (update) {
       live = compat::track_update(live, config, resource, manager, base::WallTime());

@@ -30,7 +30,9 @@ class RemoteSession {
     if (output_.joinable()) output_.join();
   }
 
-  void run() {
+  void run(bool late) {
+    pollfd ended{wake_.get(), POLLIN, 0};
+    if (late) ::poll(&ended, 1, static_cast<int>(kStreamsMade.count()));
     {
       std::lock_guard lock(mutex_);
       if (!handle(protocol_->start())) return;
@@ -190,8 +192,7 @@ HttpResponse serve_remote(const Call& call, StartProcess start) {
   response.headers = kind == UpgradeKind::kWebSocket ? websocket_headers(call.request, choice->name) : spdy_headers(choice->name);
   const bool late = kind == UpgradeKind::kWebSocket && makes_streams_late(call.request.header("user-agent"));
   response.upgrade = [process, streams, protocol = choice->protocol, late](Connection& connection) {
-    if (late) std::this_thread::sleep_for(kStreamsMade);
-    RemoteSession(connection, compat::RemoteCommand::make(protocol, streams), process).run();
+    RemoteSession(connection, compat::RemoteCommand::make(protocol, streams), process).run(late);
   };
   return response;
 }
