@@ -5,15 +5,17 @@
 #include "server/api/status.h"
 #include "store/base/log.h"
 #include "store/base/text.h"
+#include "store/schema/validate.h"
 
 namespace server {
 namespace {
+
+using store::shown;
 
 constexpr std::string_view kExtra = "impersonate-extra-";
 
 base::Error unauthorized() { return base::Error(base::Code::kUnauthorized, "Unauthorized"); }
 
-std::string in_quotes(const std::string& text) { return json(text).dump(-1, ' ', false, json::error_handler_t::replace); }
 
 // Upstream's answers may be shown in a browser.
 std::string sanitized(const std::string& text) {
@@ -23,10 +25,10 @@ std::string sanitized(const std::string& text) {
 }
 
 std::string describe(const auth::User& user, const auth::Attributes& what) {
-  if (!what.is_resource) return "User " + in_quotes(user.name) + " cannot " + what.verb + " path " + in_quotes(what.path);
+  if (!what.is_resource) return "User " + shown(user.name) + " cannot " + what.verb + " path " + shown(what.path);
   const std::string resource = what.resource + (what.subresource.empty() ? "" : "/" + what.subresource);
-  return "User " + in_quotes(user.name) + " cannot " + what.verb + " resource " + in_quotes(resource) + " in API group " + in_quotes(what.group) +
-         (what.ns.empty() ? " at the cluster scope" : " in the namespace " + in_quotes(what.ns));
+  return "User " + shown(user.name) + " cannot " + what.verb + " resource " + shown(resource) + " in API group " + shown(what.group) +
+         (what.ns.empty() ? " at the cluster scope" : " in the namespace " + shown(what.ns));
 }
 
 base::Error forbidden_to(const auth::User& user, const auth::Attributes& what, const std::string& reason) {
@@ -164,7 +166,7 @@ base::Result<auth::User> AccessControl::impersonate(const HttpRequest& request, 
     as.extra[base::lower(unescape(at->first.substr(kExtra.size())))].push_back(at->second);
   }
   if (as.name.empty() && as.uid.empty() && as.groups.empty() && as.extra.empty()) return user;
-  if (as.name.empty()) return base::Error(base::Code::kInternal, "Internal Server Error: " + in_quotes(request.path) + ": requested impersonation without impersonating a user");
+  if (as.name.empty()) return base::Error(base::Code::kInternal, "Internal Server Error: " + shown(request.path) + ": requested impersonation without impersonating a user");
   auth::Attributes what;
   what.verb = "impersonate";
   what.version = "v1";

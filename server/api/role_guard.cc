@@ -6,16 +6,18 @@
 #include "server/auth/csr.h"
 #include "store/base/text.h"
 #include "store/object/access.h"
+#include "store/schema/validate.h"
 
 namespace server {
 namespace {
+
+using store::shown;
 
 using store::get_array;
 using store::get_string;
 
 constexpr const char* kGroup = "rbac.authorization.k8s.io";
 
-std::string rule_in_quotes(const std::string& text) { return json(text).dump(-1, ' ', false, json::error_handler_t::replace); }
 
 // "": the user holds all of `wanted` in `ns`.
 std::string escalation(const AccessControl& access, const auth::User& user, const std::string& ns, const auth::Rules& wanted) {
@@ -27,8 +29,8 @@ std::string escalation(const AccessControl& access, const auth::User& user, cons
   std::sort(lines.begin(), lines.end());
   lines.erase(std::unique(lines.begin(), lines.end()), lines.end());
   std::string groups;
-  for (const std::string& group : user.groups) groups += (groups.empty() ? "" : " ") + rule_in_quotes(group);
-  std::string out = "user " + rule_in_quotes(user.name) + " (groups=[" + groups + "]) is attempting to grant RBAC permissions not currently held:";
+  for (const std::string& group : user.groups) groups += (groups.empty() ? "" : " ") + shown(group);
+  std::string out = "user " + shown(user.name) + " (groups=[" + groups + "]) is attempting to grant RBAC permissions not currently held:";
   for (const std::string& line : lines) out += "\n" + line;
   if (unresolved.empty()) return out;
   std::string errors;
@@ -149,7 +151,7 @@ base::Status limit_certificate_update(const AccessControl& access, const store::
     const bool changed = conditions_of(old, true) != conditions_of(tree, true) || get_array(old, "status.conditions").size() != conditions.size();
     const std::string signer = get_string(old, "spec.signerName"), name = get_string(old, "metadata.name");
     if (changed && user && !may_approve(access, *user, signer)) {
-      return forbidden(r, name, "user not permitted to approve requests with signerName " + rule_in_quotes(signer));
+      return forbidden(r, name, "user not permitted to approve requests with signerName " + shown(signer));
     }
   }
   if (conditions.empty()) store::erase(tree, "status.conditions");

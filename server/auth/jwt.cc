@@ -26,7 +26,6 @@ using SigPtr = std::unique_ptr<ECDSA_SIG, base::FreeWith<ECDSA_SIG_free>>;
 constexpr size_t kHalf = 32;  // Bytes of r, of s and of a coordinate.
 constexpr size_t kMaxToken = 64 * 1024;
 
-base::Error refused(const char* why) { return base::Error(base::Code::kUnauthorized, why); }
 
 std::optional<std::string> decode_url(std::string_view text) {
   std::string plain(text);
@@ -77,6 +76,8 @@ std::string to_der(const std::string& jose) {
 }
 
 }  // namespace
+
+base::Error refused(const char* why) { return base::Error(base::Code::kUnauthorized, why); }
 
 struct TokenKey::Impl {
   KeyPtr key;

@@ -13,6 +13,8 @@ namespace auth {
 
 using json = nlohmann::json;
 
+base::Error refused(const char* why);     // kUnauthorized; why is for the log.
+
 std::string base64url(std::string_view bytes);  // Without padding.
 
 // A new P-256 key, PKCS#8 PEM.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "server/auth/jwt.h"
 #include "server/auth/user.h"
 #include "store/object/access.h"
 
@@ -16,7 +17,6 @@ constexpr const char* kLegacy = "kubernetes.io/serviceaccount/";
 constexpr int64_t kLeeway = 60;  // Between clocks.
 
 int64_t seconds(base::WallTime t) { return std::chrono::duration_cast<std::chrono::seconds>(t.time_since_epoch()).count(); }
-base::Error refused_token(const char* why) { return base::Error(base::Code::kUnauthorized, why); }
 json render(const ObjectId& id) { return {{"name", id.name}, {"uid", id.uid}}; }
 ObjectId parse(const json& tree, std::string_view key) {
   const json& id = store::get_object(tree, key);
@@ -75,16 +75,16 @@ base::Result<CheckedToken> check_claims(const json& claims, const std::string& i
     out.subject.ns = claim(claims, "namespace");
     out.subject.account = {claim(claims, "service-account.name"), claim(claims, "service-account.uid")};
     out.subject.secret = {claim(claims, "secret.name"), ""};
-    if (!out.subject.secret) return refused_token("a token of no Secret");
-    if (std::find(wanted.begin(), wanted.end(), issuer) == wanted.end()) return refused_token("another audience");
+    if (!out.subject.secret) return refused("a token of no Secret");
+    if (std::find(wanted.begin(), wanted.end(), issuer) == wanted.end()) return refused("another audience");
     out.audiences = {issuer};
   } else if (from == issuer) {
     for (const std::string& audience : audiences_of(claims)) {
       if (std::find(wanted.begin(), wanted.end(), audience) != wanted.end()) out.audiences.push_back(audience);
     }
-    if (out.audiences.empty()) return refused_token("another audience");
+    if (out.audiences.empty()) return refused("another audience");
     const json* own = store::find_key(claims, "kubernetes.io");
-    if (!own || !own->is_object()) return refused_token("not a service account's token");
+    if (!own || !own->is_object()) return refused("not a service account's token");
     out.subject.ns = get_string(*own, "namespace");
     out.subject.account = parse(*own, "serviceaccount");
     out.subject.pod = parse(*own, "pod");
@@ -93,12 +93,12 @@ base::Result<CheckedToken> check_claims(const json& claims, const std::string& i
     out.id = get_string(claims, "jti");
     out.until = store::get_int(claims, "exp");
     const int64_t at = seconds(now);
-    if (out.until + kLeeway <= at) return refused_token("the token has expired");
-    if (store::get_int(claims, "nbf") > at + kLeeway) return refused_token("the token is not valid yet");
+    if (out.until + kLeeway <= at) return refused("the token has expired");
+    if (store::get_int(claims, "nbf") > at + kLeeway) return refused("the token is not valid yet");
   } else {
-    return refused_token("another issuer");
+    return refused("another issuer");
   }
-  if (get_string(claims, "sub") != kAccountPrefix + out.subject.ns + ":" + out.subject.account.name || !out.subject.account) return refused_token("not a service account's token");
+  if (get_string(claims, "sub") != kAccountPrefix + out.subject.ns + ":" + out.subject.account.name || !out.subject.account) return refused("not a service account's token");
   return out;
 }
 

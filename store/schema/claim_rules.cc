@@ -9,7 +9,6 @@
 namespace store {
 namespace {
 
-constexpr std::string_view kClaimModes[] = {"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"};
 constexpr std::string_view kVolumeModes[] = {"Block", "Filesystem"};
 constexpr const char* kClassAnnotation = "volume.beta.kubernetes.io/storage-class";
 
@@ -124,7 +123,7 @@ void check_claim_spec(const json& spec, const std::string& path, Causes& causes)
   if (modes.empty()) causes.push_back(cause_required(path + ".accessModes", "at least 1 access mode is required"));
   if (has(spec, "selector")) check_label_selector(spec["selector"], path + ".selector", causes);
   for (const json& mode : modes) {
-    if (std::find(std::begin(kClaimModes), std::end(kClaimModes), mode) == std::end(kClaimModes)) causes.push_back(cause_not_supported(path + ".accessModes", mode, kClaimModes));
+    if (std::find(std::begin(kAccessModes), std::end(kAccessModes), mode) == std::end(kAccessModes)) causes.push_back(cause_not_supported(path + ".accessModes", mode, kAccessModes));
   }
   if (modes.size() > 1 && std::find(modes.begin(), modes.end(), "ReadWriteOncePod") != modes.end()) {
     causes.push_back(cause_forbidden(path + ".accessModes", "may not use ReadWriteOncePod with other access modes"));

@@ -8,7 +8,6 @@
 namespace store {
 namespace {
 
-constexpr std::string_view kContainerProtocols[] = {"SCTP", "TCP", "UDP"};
 constexpr std::string_view kPullPolicies[] = {"Always", "IfNotPresent", "Never"};
 constexpr std::string_view kMessagePolicies[] = {"File", "FallbackToLogsOnError"};
 constexpr std::string_view kPropagations[] = {"Bidirectional", "HostToContainer", "None"};
@@ -31,7 +30,7 @@ void check_ports(const json& container, const std::string& path, Causes& causes)
     if (port == 0) causes.push_back(cause_required(here + ".containerPort"));
     else add_problem(causes, here + ".containerPort", port, port_number_problem(port));
     if (host_port != 0) add_problem(causes, here + ".hostPort", host_port, port_number_problem(host_port));
-    check_supported(ports[i], "protocol", kContainerProtocols, here, causes);
+    check_supported(ports[i], "protocol", kProtocols, here, causes);
   }
 }
 

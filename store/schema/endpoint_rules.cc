@@ -9,7 +9,6 @@
 namespace store {
 namespace {
 
-constexpr std::string_view kProtocols[] = {"SCTP", "TCP", "UDP"};
 constexpr std::string_view kAddressTypes[] = {"FQDN", "IPv4", "IPv6"};
 constexpr size_t kMaxAddresses = 100;
 constexpr size_t kMaxEndpoints = 1000;
@@ -17,19 +16,17 @@ constexpr size_t kMaxPorts = 20000;
 constexpr size_t kMaxHints = 8;
 constexpr size_t kMaxTopology = 16;
 
-bool says_key(const json& object, std::string_view key) { return object.is_object() && object.contains(key); }
-
 base::Cause too_many(const std::string& field, size_t count, size_t most) {
   return {"FieldValueTooMany", "Too many: " + std::to_string(count) + ": must have at most " + std::to_string(most) + " items", field};
 }
 
 // Of a pointer: "" is a value.
 void check_name_at(const json& parent, const char* key, NameRule rule, const std::string& path, Causes& causes) {
-  if (says_key(parent, key)) add_problem(causes, path + "." + key, string_at(parent, key), name_problem(string_at(parent, key), rule));
+  if (says(parent, key)) add_problem(causes, path + "." + key, string_at(parent, key), name_problem(string_at(parent, key), rule));
 }
 
 void check_app_protocol(const json& port, const std::string& path, Causes& causes) {
-  if (says_key(port, "appProtocol")) add_problem(causes, path + ".appProtocol", string_at(port, "appProtocol"), label_key_problem(string_at(port, "appProtocol")));
+  if (says(port, "appProtocol")) add_problem(causes, path + ".appProtocol", string_at(port, "appProtocol"), label_key_problem(string_at(port, "appProtocol")));
 }
 
 // Addresses that no traffic can go to.

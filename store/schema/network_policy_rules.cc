@@ -10,10 +10,10 @@ namespace store {
 namespace {
 
 void check_policy_port(const json& port, const std::string& path, Causes& causes) {
-  static constexpr std::string_view kProtocols[] = {"TCP", "UDP", "SCTP"};
+  static constexpr std::string_view kPolicyProtocols[] = {"TCP", "UDP", "SCTP"};
   const std::string protocol = string_at(port, "protocol");
-  if (port.is_object() && port.contains("protocol") && std::find(std::begin(kProtocols), std::end(kProtocols), protocol) == std::end(kProtocols)) {
-    causes.push_back(cause_not_supported(path + ".protocol", protocol, kProtocols));
+  if (port.is_object() && port.contains("protocol") && std::find(std::begin(kPolicyProtocols), std::end(kPolicyProtocols), protocol) == std::end(kPolicyProtocols)) {
+    causes.push_back(cause_not_supported(path + ".protocol", protocol, kPolicyProtocols));
   }
   const json number = port.is_object() && port.contains("port") ? port["port"] : json();
   const json last = port.is_object() && port.contains("endPort") ? port["endPort"] : json();

@@ -46,6 +46,8 @@ bool has(const json& object, std::string_view key) {
   return object.is_object() && at != object.end() && !at->is_null();
 }
 
+bool says(const json& object, std::string_view key) { return object.is_object() && object.contains(key); }
+
 bool is_among(std::span<const std::string_view> list, std::string_view value) { return std::find(list.begin(), list.end(), value) != list.end(); }
 
 void check_supported(const json& parent, std::string_view key, std::span<const std::string_view> supported, const std::string& path, Causes& causes) {

@@ -16,6 +16,8 @@
 
 namespace store {
 
+inline constexpr std::string_view kProtocols[] = {"SCTP", "TCP", "UDP"};
+inline constexpr std::string_view kAccessModes[] = {"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"};
 inline constexpr std::string_view kBadIp = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
 inline constexpr std::string_view kIpWithFamily[] = {"must be a valid IPv4 address", "must be a valid IPv6 address"};
 
@@ -38,7 +40,8 @@ std::string quantity_text(const json& quantity);  // A number's, too.
 // As upstream: "must be greater than or equal to 0". Absent is fine.
 void check_nonnegative(const json& parent, std::string_view key, const std::string& field, Causes& causes);
 
-bool has(const json& object, std::string_view key);  // Present and not null.
+bool has(const json& object, std::string_view key);   // Present and not null.
+bool says(const json& object, std::string_view key);  // Present.
 
 bool is_among(std::span<const std::string_view> list, std::string_view value);
 // Where upstream has a pointer: what is there must be one of `supported`, also "".

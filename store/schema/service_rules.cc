@@ -16,7 +16,6 @@ constexpr const char* kTopologyHints = "service.kubernetes.io/topology-aware-hin
 constexpr const char* kTopologyMode = "service.kubernetes.io/topology-mode";
 constexpr const char* kOnlyLoadBalancer = "may only be used when `type` is 'LoadBalancer'";
 
-constexpr std::string_view kServiceProtocols[] = {"SCTP", "TCP", "UDP"};
 constexpr std::string_view kServiceTypes[] = {"ClusterIP", "ExternalName", "LoadBalancer", "NodePort"};
 constexpr std::string_view kAffinities[] = {"ClientIP", "None"};
 constexpr std::string_view kTrafficPolicies[] = {"Cluster", "Local"};
@@ -25,7 +24,6 @@ void check_service_word(const std::string& word, std::span<const std::string_vie
   if (std::find(known.begin(), known.end(), word) == known.end()) causes.push_back(cause_not_supported(field, word, known));
 }
 
-bool says(const json& object, std::string_view key) { return object.is_object() && object.contains(key); }
 int64_t number_at(const json& object, std::string_view key) {
   if (!object.is_object()) return 0;
   const auto at = object.find(key);
@@ -88,7 +86,7 @@ void check_service_port(const json& port, const std::string& here, bool need_nam
   }
   add_problem(causes, here + ".port", number_at(port, "port"), port_number_problem(number_at(port, "port")));
   if (protocol.empty()) causes.push_back(cause_required(here + ".protocol"));
-  else check_service_word(protocol, kServiceProtocols, here + ".protocol", causes);
+  else check_service_word(protocol, kProtocols, here + ".protocol", causes);
   const json target = value_at(port, "targetPort");
   if (target.is_number_integer()) add_problem(causes, here + ".targetPort", target, port_number_problem(target.get<int64_t>()));
   if (target.is_string()) add_problem(causes, here + ".targetPort", target, port_name_problem(target.get_ref<const std::string&>()));

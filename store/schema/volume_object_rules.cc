@@ -9,7 +9,6 @@
 namespace store {
 namespace {
 
-constexpr std::string_view kVolumeAccessModes[] = {"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"};
 constexpr std::string_view kReclaimPolicies[] = {"Delete", "Recycle", "Retain"};
 constexpr std::string_view kObjectVolumeModes[] = {"Block", "Filesystem"};
 constexpr const char* kInline = " in the context of inline volumes";
@@ -52,7 +51,7 @@ void check_modes(const json& spec, const std::string& path, Causes& causes) {
   const json& modes = array_at(spec, "accessModes");
   if (modes.empty()) causes.push_back(cause_required(path + ".accessModes"));
   for (const json& mode : modes) {
-    if (!is_one_of(mode, kVolumeAccessModes)) causes.push_back(cause_not_supported(path + ".accessModes", mode, kVolumeAccessModes));
+    if (!is_one_of(mode, kAccessModes)) causes.push_back(cause_not_supported(path + ".accessModes", mode, kAccessModes));
   }
   if (modes.size() > 1 && std::find(modes.begin(), modes.end(), "ReadWriteOncePod") != modes.end()) {
     causes.push_back(cause_forbidden(path + ".accessModes", "may not use ReadWriteOncePod with other access modes"));
